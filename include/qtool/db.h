@@ -1,0 +1,76 @@
+/*
+ * db.h - the queue as SQL tables (qtool-sql.7), read-only.
+ *
+ * A database holds no data: its tables are virtual, over a list of spools that
+ * is scanned when a query runs.  User SQL passes an authorizer that allows
+ * SELECT over qtool's tables and nothing else.
+ */
+#ifndef QTOOL_DB_H
+#define QTOOL_DB_H
+
+#include "qtool/scan.h"
+
+struct qt_db;
+struct qt_stmt;
+
+struct qt_db_opts {
+	unsigned jobs;			/* as qt_scan_opts */
+	volatile sig_atomic_t *stop;	/* as qt_scan_opts */
+	/* Called about every 1,000 rows read, in the caller's thread. */
+	void (*progress)(void *ctx, const struct qt_scan_stats *stats);
+	void *progress_ctx;
+	int64_t now;			/* for age(); 0: the clock */
+};
+
+/* The spools are borrowed. */
+int qt_db_open(struct qt_db **out, const struct qt_spools *spools,
+    const struct qt_db_opts *opts, struct qt_error *err) QT_MUST_CHECK;
+void qt_db_close(struct qt_db *db);
+/* The sum over all scans since open. */
+const struct qt_scan_stats *qt_db_stats(const struct qt_db *db);
+
+/* A bound parameter. */
+enum qt_bind_type { QT_BIND_TEXT, QT_BIND_INT };
+struct qt_bind {
+	enum qt_bind_type type;
+	const char *text; /* borrowed until the statement is closed */
+	int64_t i;
+};
+
+/*
+ * One statement.  QT_E_USAGE with SQLite's message (and offset) for bad SQL or
+ * what the authorizer refused; QT_E_INTERRUPTED after stop was set.
+ */
+int qt_stmt_open(struct qt_stmt **out, struct qt_db *db, const char *sql,
+    const struct qt_bind *binds, size_t nbinds, struct qt_error *err)
+    QT_MUST_CHECK;
+int qt_stmt_step(struct qt_stmt *st, struct qt_error *err) QT_MUST_CHECK;
+void qt_stmt_close(struct qt_stmt *st);
+
+enum qt_coltype { QT_COL_NULL, QT_COL_INT, QT_COL_REAL, QT_COL_TEXT, QT_COL_BLOB };
+int qt_stmt_ncol(const struct qt_stmt *st);
+const char *qt_stmt_colname(const struct qt_stmt *st, int i);
+/* Declared JSON (recipients, rcpt_domains) or a json function's result. */
+bool qt_stmt_isjson(const struct qt_stmt *st, int i);
+/* Declared BOOLEAN (forced_expire, in_delivery). */
+bool qt_stmt_isbool(const struct qt_stmt *st, int i);
+enum qt_coltype qt_stmt_type(const struct qt_stmt *st, int i);
+int64_t qt_stmt_int(const struct qt_stmt *st, int i);
+double qt_stmt_real(const struct qt_stmt *st, int i);
+/* Bytes of a TEXT or BLOB, valid until the next step; never NULL. */
+const char *qt_stmt_text(const struct qt_stmt *st, int i, size_t *len);
+
+/*
+ * The tables' columns, for --columns, help and the manual's test.  NULL after
+ * the last.  Hidden columns can be named but are not in "*".
+ */
+struct qt_column {
+	const char *name;
+	const char *type; /* declared: TEXT, INTEGER, JSON, BOOLEAN, BLOB */
+	unsigned want;	  /* QT_WANT_ bits it costs */
+	bool hidden;
+	const char *help; /* one line */
+};
+const struct qt_column *qt_db_columns(const char *table);
+
+#endif

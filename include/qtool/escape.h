@@ -1,0 +1,51 @@
+/*
+ * escape.h - untrusted bytes made safe for the medium they go to.
+ *
+ * Mail, logs and file names are hostile.  Nothing of them reaches a terminal,
+ * a JSON, CSV or HTML document but through one of these.
+ */
+#ifndef QTOOL_ESCAPE_H
+#define QTOOL_ESCAPE_H
+
+#include "qtool/buf.h"
+
+/*
+ * Length in bytes (1..4) of the well-formed UTF-8 sequence at s, and its code
+ * point in *cp (may be NULL); 0 when the bytes are not one (RFC 3629: no
+ * overlong forms, no surrogates, nothing above U+10FFFF).
+ */
+size_t qt_utf8_next(const char *s, size_t len, uint32_t *cp);
+
+/* Whether all len bytes are ASCII or well-formed UTF-8. */
+bool qt_utf8_valid(const char *s, size_t len);
+
+/*
+ * The text form used in tables and JSON: valid UTF-8 kept, every other byte
+ * as \xHH.  Control characters are kept: the medium's escaper deals with them.
+ */
+void qt_escape_utf8(struct qt_buf *out, const char *s, size_t len);
+
+/*
+ * For a terminal or any human reader: controls (C0, DEL, C1), bidi and
+ * zero-width formatting, line and paragraph separators and bad bytes become
+ * \n \t \xHH or \u{HEX}; a backslash is doubled only when ambiguous (it
+ * precedes n, t, x or u).
+ */
+void qt_escape_term(struct qt_buf *out, const char *s, size_t len);
+
+/* The inside of a JSON string (no quotes); bad bytes become \\xHH. */
+void qt_escape_json(struct qt_buf *out, const char *s, size_t len);
+
+/* One CSV field, always quoted; formulas (= + - @ TAB CR first) guarded by '. */
+void qt_escape_csv(struct qt_buf *out, const char *s, size_t len);
+
+/* One TSV field: TAB, LF, CR, backslash and other controls as \t \n \r \\ \xHH. */
+void qt_escape_tsv(struct qt_buf *out, const char *s, size_t len);
+
+/* HTML text or attribute value: & < > " ' and controls. */
+void qt_escape_html(struct qt_buf *out, const char *s, size_t len);
+
+/* Columns a terminal needs for s (wcwidth sums; escape it first). */
+size_t qt_term_width(const char *s, size_t len);
+
+#endif

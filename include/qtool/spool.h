@@ -1,0 +1,80 @@
+/*
+ * spool.h - one Postfix instance's queue: where it is and how it is laid out.
+ *
+ * A spool is live (found through postconf) or a directory given by the user
+ * (a copy, a mount, a practice queue), for which no Postfix need be installed.
+ */
+#ifndef QTOOL_SPOOL_H
+#define QTOOL_SPOOL_H
+
+#include <sys/types.h>
+
+#include "qtool/buf.h"
+
+enum qt_queue {
+	QT_Q_MAILDROP, QT_Q_ACTIVE, QT_Q_INCOMING, QT_Q_DEFERRED, QT_Q_HOLD,
+	QT_Q_CORRUPT, QT_Q_SAVED, /* scan order: showq's, then the rest */
+	QT_Q_DEFER, QT_Q_BOUNCE, QT_Q_TRACE, /* logs, not scanned */
+	QT_Q_COUNT
+};
+#define QT_Q_MESSAGES 7 /* queues below this hold message files */
+#define QT_Q_BIT(q) (1u << (q))
+#define QT_Q_ALL_MESSAGES ((1u << QT_Q_MESSAGES) - 1)
+
+const char *qt_queue_name(enum qt_queue q);
+/* The queue of that name, QT_Q_COUNT when there is none. */
+enum qt_queue qt_queue_by_name(const char *name);
+
+struct qt_spool {
+	char *config_dir;   /* NULL when given as a directory */
+	char *queue_dir;    /* absolute */
+	char *host;	    /* myhostname, or the directory: column host */
+	char *mydomain, *myorigin; /* NULL unknown */
+	char *mail_owner;   /* user name, "postfix" when unknown */
+	uid_t owner_uid;    /* of mail_owner, or of the queue directories */
+	gid_t owner_gid;
+	unsigned depth[QT_Q_COUNT]; /* hash depth by queue */
+	bool long_ids;	    /* enable_long_queue_ids */
+	bool smtputf8;	    /* smtputf8_enable */
+	bool live;	    /* from a configuration: Postfix may be running */
+	bool orig_address;  /* mail_version >= 3.11: showq prints it */
+	int64_t max_lifetime, bounce_lifetime; /* seconds; 0 unknown */
+	char *mail_version; /* "3.7.11", NULL unknown */
+	int dirfd;	    /* of queue_dir */
+	int qfd[QT_Q_COUNT]; /* queue directories, -1 absent */
+	dev_t dev;
+	ino_t ino; /* of queue_dir: two names for one spool are one */
+};
+
+/* A list of spools; v is an array of owned pointers. */
+struct qt_spools {
+	struct qt_spool **v;
+	size_t n;
+};
+
+void qt_spools_init(struct qt_spools *s);
+void qt_spools_release(struct qt_spools *s);
+/*
+ * Add the instance of a configuration directory (postconf -c DIR -hx; NULL:
+ * postconf's own default).  One already in the list is not added again.
+ */
+int qt_spools_add_config(struct qt_spools *s, const char *config_dir,
+    struct qt_error *err) QT_MUST_CHECK;
+/* Add a queue directory as it lies; depth and owner are read off it. */
+int qt_spools_add_dir(struct qt_spools *s, const char *queue_dir,
+    struct qt_error *err) QT_MUST_CHECK;
+/* Add every instance postmulti -l lists. */
+int qt_spools_add_all(struct qt_spools *s, struct qt_error *err)
+    QT_MUST_CHECK;
+
+/* Whether master runs on this spool (a shared lock probe on pid/master.pid). */
+bool qt_spool_running(const struct qt_spool *s);
+
+/*
+ * Path of a name in its queue below queue_dir, with the hash directories that
+ * Postfix computes: "deferred/A/ABCDE12345".  -1 when it does not fit.
+ */
+int qt_spool_path(const struct qt_spool *s, enum qt_queue q, const char *id,
+    char *path, size_t size) QT_MUST_CHECK;
+
+#endif

@@ -1,0 +1,27 @@
+/*
+ * proc.h - run another program and take what it prints.
+ *
+ * By argv, never through a shell; environment PATH and LC_ALL alone (so no
+ * MAIL_CONFIG leads postconf elsewhere); standard input /dev/null; no other
+ * descriptor of ours.
+ */
+#ifndef QTOOL_BASE_PROC_H
+#define QTOOL_BASE_PROC_H
+
+#include "qtool/buf.h"
+
+/*
+ * Run argv (NULL-terminated; argv[0] without a slash is looked for in the
+ * fixed path /usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin, not
+ * in $PATH) and put its standard output in place of what out held.
+ *
+ * With exit_status non-NULL any exit is success and *exit_status has it.  With
+ * NULL an exit other than 0 is a failure, QT_E_LIBRARY, whose text has the last
+ * line the program wrote to standard error, escaped.  In both: QT_E_GONE: no
+ * such program; QT_E_LIBRARY: killed by a signal; QT_E_NOMEM: more than max
+ * bytes of output (the program is then killed).  out is empty after a failure.
+ */
+int qt_proc_capture(const char *const argv[], size_t max, struct qt_buf *out,
+    int *exit_status, struct qt_error *err) QT_MUST_CHECK;
+
+#endif

@@ -21,6 +21,20 @@ enum { /* exit statuses, in qtool.1 */
 	EXIT_FAILED = 5	  /* could not be done, and nothing changed */
 };
 
+/* A queue named on the command line, opened when a command needs it. */
+struct source {
+	bool config;	 /* -c: a configuration directory; else -Q, a spool */
+	const char *dir; /* borrowed from argv */
+};
+
+/* The progress line of the work that runs now; all zero before it. */
+struct progress {
+	int64_t began_ms; /* monotonic clock; 0 not begun */
+	int64_t shown_ms; /* of the last line drawn */
+	bool visible;	  /* a line stands on the terminal */
+	bool off;	  /* rows go to the same terminal: draw no more */
+};
+
 /*
  * Everything one invocation knows.  main() owns it; commands fill the parts
  * their options set.
@@ -28,19 +42,25 @@ enum { /* exit statuses, in qtool.1 */
 struct ctx {
 	int argc;    /* the command line as given, for the records */
 	char **argv;
-	struct qt_spools spools; /* empty until ctx_open() */
+	const struct cmd *cmd;	 /* the command that runs */
+	struct source *sources;	 /* -c and -Q in order */
+	size_t nsources;
+	struct qt_spools spools; /* empty before run() without NEED_SPOOL */
 	bool all_instances;
 	struct qt_select *sel;	 /* selection options seen so far */
-	struct qt_db *db;	 /* NULL until ctx_open_db() */
+	struct qt_db *db;	 /* NULL without NEED_DB */
 	unsigned jobs;		 /* --jobs; 0 default */
 	enum qt_format format;
 	bool format_set;	 /* --format or --json was given */
 	bool explain;		 /* --explain */
 	bool quiet;		 /* --quiet: no progress, no hints */
+	bool help;		 /* --help: print it instead of running */
+	bool version;		 /* --version, likewise */
 	bool color;		 /* SGR allowed on stdout */
 	bool tty_out, tty_err;
 	unsigned width;		 /* terminal columns; 0 unlimited */
-	volatile sig_atomic_t *stop;
+	volatile sig_atomic_t *stop; /* set by the first SIGINT or SIGTERM */
+	struct progress progress;
 	const char *state_dir;	 /* --state-dir; NULL SPOOL/qtool */
 	/* change options (common_change_group) */
 	bool yes, dry_run, strict, no_wait;
@@ -71,7 +91,9 @@ struct cmd {
 	int (*run)(struct ctx *c, int argc, char **argv); /* exit status */
 };
 
-extern const struct cmd cmd_status, cmd_top, cmd_list, cmd_show, cmd_query,
+/* In the order in which an incident needs them; NULL ends it. */
+extern const struct cmd *const commands[];
+extern const struct cmd cmd_help, cmd_status, cmd_top, cmd_list, cmd_show, cmd_query,
     cmd_delete, cmd_undo, cmd_history, cmd_purge, cmd_recover, cmd_archive;
 
 /*
@@ -79,11 +101,13 @@ extern const struct cmd cmd_status, cmd_top, cmd_list, cmd_show, cmd_query,
  * the others those below; a command's own start at OPT_OWN.
  */
 enum {
+	OPT_CONFIG = 90, OPT_SPOOL, OPT_ALL_INSTANCES, OPT_VERSION,
 	OPT_FORMAT = 100, OPT_JSON, OPT_JOBS, OPT_EXPLAIN, OPT_QUIET, OPT_HELP,
 	OPT_YES = 150, OPT_DRY_RUN, OPT_EXPECT, OPT_MAX, OPT_REASON, OPT_STRICT,
 	OPT_NO_WAIT, OPT_STATE_DIR,
 	OPT_OWN = 200
 };
+extern const struct qt_option global_options[]; /* before the command */
 extern const struct qt_option selection_options[]; /* title "Selection" */
 extern const struct qt_option view_options[]; /* format, json, jobs, explain,
 						 quiet, help */
@@ -91,13 +115,28 @@ extern const struct qt_option scan_options[]; /* jobs, explain, quiet, help */
 extern const struct qt_option plain_options[]; /* quiet, help */
 extern const struct qt_option change_options[]; /* yes ... state-dir */
 
+/* ---- help (help.c) ---- */
+
+/* The command of that name, NULL: none. */
+const struct cmd *find_command(const char *name);
+/* What --help prints: of one command, of qtool itself. */
+int print_help(const struct cmd *cmd);
+int print_overview(FILE *out);
+
 /* ---- talking (common.c) ---- */
 
-/* "qtool: where: text" on stderr, escaped; returns the exit status for it. */
+/*
+ * "qtool: where: text" on stderr, escaped; returns the exit status for it.  A
+ * reader that went away (EPIPE on standard output) is no error: silent, 0.
+ */
 int complain(const struct qt_error *err);
 /* A remark on stderr, "qtool: ..."; fmt's strings are escaped for a terminal. */
 void remark(const char *fmt, ...) QT_PRINTF(1, 2);
-/* Progress of a long work on stderr when it is a terminal, after a second. */
+/*
+ * Progress of a long work on stderr when it is a terminal, after a second.
+ * total 0: not known.  progress_end takes the line away again; call it before
+ * anything else is printed.
+ */
 void progress(struct ctx *c, const char *what, uint64_t done, uint64_t total);
 void progress_end(struct ctx *c);
 /*
@@ -105,10 +144,24 @@ void progress_end(struct ctx *c);
  * interrupted, and turns the exit status (EXIT_PARTLY) where that matters.
  */
 int finish_scan(struct ctx *c, int status);
+/* The same for a scan of the command's own. */
+int finish_stats(struct ctx *c, const struct qt_scan_stats *stats, int status);
+/* "qtool -Q /srv/copy": how to name the same queues again, for hints. */
+void command_prefix(const struct ctx *c, struct qt_buf *out);
+/* Whether the work was told to stop by a signal. */
+bool interrupted(const struct ctx *c);
 /* Human forms into a small static-free buffer. */
 const char *human_bytes(int64_t bytes, char out[16]);
 const char *human_age(int64_t seconds, char out[16]);	  /* "3d 4h" */
 const char *human_time(int64_t seconds, char out[32]);	  /* local, ISO */
+const char *human_count(uint64_t n, char out[32]);	  /* "1,234,567" */
+/*
+ * The word of a NULL-terminated list that is closest to one mistyped, NULL
+ * when none is near.
+ */
+const char *closest_word(const char *word, const char *const *words);
+
+/* ---- rows (rows.c) ---- */
 
 /*
  * SELECT columns FROM messages WHERE the selection [tail], opened with the
@@ -116,8 +169,39 @@ const char *human_time(int64_t seconds, char out[32]);	  /* local, ISO */
  */
 int open_messages(struct ctx *c, const char *columns, const char *tail,
     struct qt_stmt **st, struct qt_error *err) QT_MUST_CHECK;
-/* One statement row to the output, columns first..; times and bytes by name. */
+/*
+ * --explain: print that statement, its parameters, and how many messages each
+ * clause of the selection keeps; returns the exit status.
+ */
+int explain_messages(struct ctx *c, const char *columns, const char *tail);
+/* One statement row to the output, all columns; times and bytes by name. */
 int put_row(struct qt_output *o, const struct qt_stmt *st,
+    struct qt_error *err) QT_MUST_CHECK;
+/*
+ * An output on stdout for a statement's columns, after its first step (types
+ * decide the alignment; have_row: there was a row).
+ */
+int output_for(struct ctx *c, const struct qt_stmt *st, bool have_row,
+    struct qt_output **o, struct qt_error *err) QT_MUST_CHECK;
+/*
+ * Step and print until the end or an interruption.  *rows counts.  0 done,
+ * negative failed; what was read before is printed in either case.
+ */
+int print_rows(struct ctx *c, struct qt_stmt *st, uint64_t *rows,
+    struct qt_error *err) QT_MUST_CHECK;
+/*
+ * Append the columns of messages as JSON has them: postqueue -j's members
+ * first and in its order, then all others that are not hidden and not whole
+ * contents (body, sha256).
+ */
+void json_columns(struct qt_buf *out);
+/* A column of that name exists in messages; else QT_E_USAGE with the closest. */
+int check_column(const char *name, struct qt_error *err) QT_MUST_CHECK;
+/*
+ * Check a comma-separated list of columns; each() is called with every name.
+ */
+int each_column(const char *list,
+    int (*each)(void *ctx, const char *name, struct qt_error *err), void *ctx,
     struct qt_error *err) QT_MUST_CHECK;
 
 #endif

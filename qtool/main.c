@@ -1,0 +1,441 @@
+/*
+ * main.c - qtool: see a Postfix queue and change it in undoable transactions.
+ *
+ * A map of the whole program.
+ *
+ *   queue directories        src/source/   the walk over every queue, the pool
+ *        |                                 of readers, ordered rows
+ *        |  bytes            src/format/   records, messages, headers, queue
+ *        v                                 IDs, defer logs: pure functions
+ *   struct qt_row
+ *        |                   src/query/    SQLite virtual tables over the rows,
+ *        v                                 selection options to a WHERE clause
+ *   struct qt_stmt
+ *        |                   qtool/rows.c  statement to output
+ *        +--> views          status.c top.c list.c show.c query.c
+ *        |
+ *        +--> a plan         pick.c        the messages selected, shown, asked
+ *        |      |                          about, guarded (--expect, --max)
+ *        |      v
+ *        |    transaction    src/change/   stage, commit, undo, purge, recover:
+ *        |                                 delete.c undo.c history.c purge.c
+ *        |                                 recover.c
+ *        +--> an archive     src/evidence/ archive.c
+ *
+ * A layer uses itself and those below it (base < format < source < query <
+ * change < evidence); the files in qtool/ see only include/qtool/.  Every
+ * command is one file with one const struct cmd (cmd.h), listed in commands[]
+ * below; help.c prints help from the same entries, and scripts/check-manual
+ * holds the manual to them.
+ *
+ * This file: the command line, what a command needs opened, signals, the exit
+ * status.  common.c: errors, remarks, progress, human forms.  mime.c: headers
+ * and text decoded for reading.
+ *
+ * Life of one invocation: global options, the command's name, its options and
+ * operands (qt_options_parse, values landing in struct ctx and its qt_select);
+ * spools opened through postconf or as directories; a qt_db on them; run();
+ * standard output flushed and checked; the exit status.
+ */
+#include "cmd.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <locale.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+const struct cmd *const commands[] = {
+	&cmd_status, &cmd_top, &cmd_list, &cmd_show, &cmd_query,
+	&cmd_archive, &cmd_delete, &cmd_history, &cmd_undo, &cmd_purge,
+	&cmd_recover, &cmd_help, NULL
+};
+
+/* The one thing a signal handler writes. */
+static volatile sig_atomic_t stop_flag;
+
+static void on_signal(int sig)
+{
+	(void)sig;
+	stop_flag = 1;
+}
+
+/*
+ * The first Ctrl-C asks for an orderly end, the second ends the process (the
+ * handler is gone by then).  Calls are restarted: the flag is looked at
+ * between messages, so no half-done read or write has to be undone.  EPIPE is
+ * seen as a write error instead of a signal.
+ */
+static void catch_signals(void)
+{
+	struct sigaction sa = {.sa_handler = on_signal};
+
+	sigemptyset(&sa.sa_mask);
+	sa.sa_flags = (int)(SA_RESTART | SA_RESETHAND);
+	(void)sigaction(SIGINT, &sa, NULL);
+	(void)sigaction(SIGTERM, &sa, NULL);
+	sa.sa_handler = SIG_IGN;
+	sa.sa_flags = 0;
+	(void)sigaction(SIGPIPE, &sa, NULL);
+}
+
+/*
+ * A file opened as descriptor 0, 1 or 2 because that was closed would receive
+ * our output.
+ */
+static void fill_descriptors(void)
+{
+	int fd;
+
+	do
+		fd = open("/dev/null", O_RDWR);
+	while (fd >= 0 && fd <= 2);
+	if (fd > 2)
+		(void)close(fd);
+}
+
+static void look_at_terminal(struct ctx *c)
+{
+	const char *term = getenv("TERM"), *no_color = getenv("NO_COLOR");
+	bool dumb = term == NULL || strcmp(term, "dumb") == 0;
+	struct winsize ws;
+
+	c->tty_out = isatty(STDOUT_FILENO) == 1;
+	c->tty_err = isatty(STDERR_FILENO) == 1;
+	c->color = c->tty_out && !dumb && (no_color == NULL || *no_color == '\0');
+	if (c->tty_out && ioctl(STDOUT_FILENO, TIOCGWINSZ, &ws) == 0)
+		c->width = ws.ws_col;
+}
+
+static int ctx_init(struct ctx *c, int argc, char **argv, struct qt_error *err)
+{
+	*c = (struct ctx){
+	    .argc = argc, .expect = -1, .max = -1, .stop = &stop_flag};
+	qt_spools_init(&c->spools);
+	look_at_terminal(c);
+	/* the option parser moves operands about; the records want it as typed */
+	c->argv = calloc((size_t)argc + 1, sizeof(*c->argv));
+	c->sources = calloc((size_t)argc + 1, sizeof(*c->sources));
+	if (c->argv == NULL || c->sources == NULL)
+		return qt_fail_mem(err);
+	memcpy(c->argv, argv, (size_t)argc * sizeof(*argv));
+	return qt_select_new(&c->sel, err);
+}
+
+static void ctx_release(struct ctx *c)
+{
+	qt_db_close(c->db);
+	qt_select_free(c->sel);
+	qt_spools_release(&c->spools);
+	free(c->sources);
+	free(c->argv);
+}
+
+/* ---- options ---- */
+
+static int parse_number(const struct qt_option *opt, const char *value,
+    int64_t min, int64_t max, int64_t *out, struct qt_error *err)
+{
+	struct qt_error why;
+
+	if (qt_parse_count(value, min, max, out, &why) == 0)
+		return 0;
+	return qt_fail(err, QT_E_USAGE, "", "--%s: %s", opt->name, why.text);
+}
+
+static void add_source(struct ctx *c, bool config, const char *dir)
+{
+	c->sources[c->nsources++] = (struct source){config, dir};
+}
+
+static int global_option(struct ctx *c, const struct qt_option *opt,
+    const char *value)
+{
+	switch (opt->id) {
+	case OPT_CONFIG:
+		add_source(c, true, value);
+		break;
+	case OPT_SPOOL:
+		add_source(c, false, value);
+		break;
+	case OPT_ALL_INSTANCES:
+		c->all_instances = true;
+		break;
+	case OPT_VERSION:
+		c->version = true;
+		break;
+	case OPT_HELP:
+		c->help = true;
+		break;
+	default:
+		return 1;
+	}
+	return 0;
+}
+
+static int view_option(struct ctx *c, const struct qt_option *opt,
+    const char *value, struct qt_error *err)
+{
+	int64_t n;
+
+	switch (opt->id) {
+	case OPT_FORMAT:
+		c->format_set = true;
+		return qt_format_parse(value, &c->format, err);
+	case OPT_JSON:
+		c->format_set = true;
+		c->format = QT_FMT_JSON;
+		return 0;
+	case OPT_JOBS:
+		if (parse_number(opt, value, 1, 1024, &n, err) != 0)
+			return -1;
+		c->jobs = (unsigned)n;
+		return 0;
+	case OPT_EXPLAIN:
+		c->explain = true;
+		return 0;
+	case OPT_QUIET:
+		c->quiet = true;
+		return 0;
+	default:
+		return 1;
+	}
+}
+
+static int change_option(struct ctx *c, const struct qt_option *opt,
+    const char *value, struct qt_error *err)
+{
+	switch (opt->id) {
+	case OPT_YES:
+		c->yes = true;
+		return 0;
+	case OPT_DRY_RUN:
+		c->dry_run = true;
+		return 0;
+	case OPT_STRICT:
+		c->strict = true;
+		return 0;
+	case OPT_NO_WAIT:
+		c->no_wait = true;
+		return 0;
+	case OPT_REASON:
+		c->reason = value;
+		return 0;
+	case OPT_STATE_DIR:
+		c->state_dir = value;
+		return 0;
+	case OPT_EXPECT:
+		return parse_number(opt, value, 0, INT64_MAX, &c->expect, err);
+	case OPT_MAX:
+		return parse_number(opt, value, 0, INT64_MAX, &c->max, err);
+	default:
+		return 1;
+	}
+}
+
+static int on_option(void *ctx, const struct qt_option *opt, const char *value,
+    struct qt_error *err)
+{
+	struct ctx *c = ctx;
+	int r;
+
+	if (opt->id < QT_SEL_COUNT)
+		return qt_select_add(c->sel, (enum qt_sel)opt->id, value, err);
+	r = global_option(c, opt, value);
+	if (r == 1)
+		r = view_option(c, opt, value, err);
+	if (r == 1)
+		r = change_option(c, opt, value, err);
+	if (r == 1 && c->cmd != NULL && c->cmd->option != NULL)
+		r = c->cmd->option(c, opt, value, err);
+	if (r == 1)
+		return qt_fail(err, QT_E_USAGE, opt->name,
+		    "this option is not wired to anything");
+	return r;
+}
+
+/* ---- a command ---- */
+
+static int usage_hint(const struct ctx *c, const struct qt_error *err)
+{
+	int status = complain(err);
+
+	if (status == EXIT_USAGE && c->cmd != NULL)
+		(void)fprintf(stderr, "qtool: see qtool help %s\n", c->cmd->name);
+	else if (status == EXIT_USAGE)
+		(void)fprintf(stderr, "qtool: see qtool help\n");
+	return status;
+}
+
+static int check_operands(const struct cmd *cmd, int n, struct qt_error *err)
+{
+	if (n < cmd->min_operands)
+		return qt_fail(err, QT_E_USAGE, cmd->name,
+		    "an operand is missing: %s", cmd->operands);
+	if (cmd->max_operands >= 0 && n > cmd->max_operands)
+		return qt_fail(err, QT_E_USAGE, cmd->name,
+		    cmd->max_operands == 0 ? "takes no operands"
+					   : "too many operands");
+	return 0;
+}
+
+static int select_ids(struct ctx *c, int n, char **ids, struct qt_error *err)
+{
+	int i;
+
+	for (i = 0; i < n; i++)
+		if (qt_select_add(c->sel, QT_SEL_ID, ids[i], err) != 0)
+			return -1;
+	return 0;
+}
+
+static int open_spools(struct ctx *c, struct qt_error *err)
+{
+	const struct source *s;
+	size_t i;
+	int r = 0;
+
+	if (c->all_instances)
+		r = qt_spools_add_all(&c->spools, err);
+	for (i = 0; r == 0 && i < c->nsources; i++) {
+		s = &c->sources[i];
+		r = s->config ? qt_spools_add_config(&c->spools, s->dir, err)
+			      : qt_spools_add_dir(&c->spools, s->dir, err);
+	}
+	if (r == 0 && !c->all_instances && c->nsources == 0)
+		r = qt_spools_add_config(&c->spools, NULL, err);
+	return r;
+}
+
+static void on_progress(void *ctx, const struct qt_scan_stats *stats)
+{
+	progress(ctx, "messages read", stats->rows, 0);
+}
+
+static int open_needs(struct ctx *c, struct qt_error *err)
+{
+	struct qt_db_opts opts = {.jobs = c->jobs, .stop = c->stop,
+	    .progress = on_progress, .progress_ctx = c};
+	unsigned needs = c->cmd->needs;
+
+	if ((needs & (NEED_SPOOL | NEED_DB | NEED_ONE_SPOOL)) != 0 &&
+	    open_spools(c, err) != 0)
+		return -1;
+	if ((needs & NEED_ONE_SPOOL) != 0 && c->spools.n != 1)
+		return qt_fail(err, QT_E_USAGE, c->cmd->name,
+		    "changes one queue at a time, not %zu", c->spools.n);
+	if ((needs & NEED_DB) != 0)
+		return qt_db_open(&c->db, &c->spools, &opts, err);
+	return 0;
+}
+
+/* argv[0] is the command's name. */
+static int run_command(struct ctx *c, int argc, char **argv)
+{
+	struct qt_error err = {0};
+	int index = 1, n = 0, r;
+
+	r = qt_options_parse(c->cmd->groups, c->cmd->ngroups, argc, argv,
+	    &index, false, &n, on_option, c, &err);
+	if (c->help)
+		return print_help(c->cmd);
+	if (r != 0 || check_operands(c->cmd, n, &err) != 0)
+		return usage_hint(c, &err);
+	if (c->cmd->operands_are_ids && select_ids(c, n, argv + index, &err) != 0)
+		return usage_hint(c, &err);
+	if (open_needs(c, &err) != 0)
+		return complain(&err);
+	r = c->cmd->run(c, n, argv + index);
+	progress_end(c);
+	return r;
+}
+
+static int unknown_command(const char *name)
+{
+	const char *names[32], *near;
+	size_t i;
+
+	for (i = 0; commands[i] != NULL && i < 31; i++)
+		names[i] = commands[i]->name;
+	names[i] = NULL;
+	near = closest_word(name, names);
+	if (near != NULL)
+		remark("%s: no such command; did you mean %s?", name, near);
+	else
+		remark("%s: no such command; see qtool help", name);
+	return EXIT_USAGE;
+}
+
+static int run_line(struct ctx *c, int argc, char **argv)
+{
+	static const struct qt_option_group global = {"Global", global_options};
+	struct qt_error err = {0};
+	int index = 1, n = 0, r;
+
+	r = qt_options_parse(&global, 1, argc, argv, &index, true, &n,
+	    on_option, c, &err);
+	if (c->help)
+		return print_overview(stdout);
+	if (c->version) {
+		(void)printf("qtool %s\n", QTOOL_VERSION);
+		return EXIT_DONE;
+	}
+	if (r != 0)
+		return usage_hint(c, &err);
+	if (index >= argc) {
+		(void)print_overview(stderr);
+		return EXIT_USAGE;
+	}
+	c->cmd = find_command(argv[index]);
+	if (c->cmd == NULL)
+		return unknown_command(argv[index]);
+	return run_command(c, argc - index, argv + index);
+}
+
+/* The pipe that standard output is has no reader any more. */
+static bool reader_gone(void)
+{
+	struct pollfd p = {.fd = STDOUT_FILENO, .events = POLLOUT};
+
+	return poll(&p, 1, 0) == 1 && (p.revents & POLLERR) != 0;
+}
+
+/*
+ * What could not be written was not done, whatever the command thought.  A
+ * reader that has seen enough (| head) is no failure.
+ */
+static int flush_stdout(int status)
+{
+	struct qt_error err = {0};
+
+	errno = 0;
+	if (fflush(stdout) == 0 && !ferror(stdout))
+		return status;
+	if (status == EXIT_FAILED || reader_gone()) /* said already, or no one to */
+		return status;
+	if (errno == 0) /* that of the write which failed is lost */
+		errno = EIO;
+	(void)qt_fail_sys(&err, "write", "standard output");
+	return complain(&err);
+}
+
+int main(int argc, char **argv)
+{
+	struct qt_error err = {0};
+	struct ctx c;
+	int status;
+
+	fill_descriptors();
+	/* for the width of characters; everything else stays as in C */
+	(void)setlocale(LC_CTYPE, "C.UTF-8");
+	catch_signals();
+	if (argc < 1 || ctx_init(&c, argc, argv, &err) != 0)
+		return complain(&err);
+	status = run_line(&c, argc, argv);
+	status = flush_stdout(status);
+	ctx_release(&c);
+	return status;
+}

@@ -12,6 +12,9 @@
 void qt_buf_init(struct qt_buf *b, size_t max)
 {
 	*b = (struct qt_buf){.max = max != 0 ? max : QT_BUF_DEFAULT_MAX};
+	/* so that max and the NUL never overflow */
+	if (b->max > PTRDIFF_MAX - 1)
+		b->max = PTRDIFF_MAX - 1;
 }
 
 void qt_buf_release(struct qt_buf *b)
@@ -38,7 +41,7 @@ static bool reserve(struct qt_buf *b, size_t len)
 
 	if (b->failed)
 		return false;
-	if (len >= b->max || b->len >= b->max - len) {
+	if (len > b->max || b->len > b->max - len) {
 		b->failed = true;
 		return false;
 	}
@@ -47,7 +50,7 @@ static bool reserve(struct qt_buf *b, size_t len)
 		return true;
 	cap = b->cap != 0 ? b->cap : 64;
 	while (cap < need)
-		cap *= 2;
+		cap = cap <= b->max / 2 ? cap * 2 : b->max + 1;
 	p = realloc(b->data, cap);
 	if (p == NULL) {
 		b->failed = true;

@@ -8,6 +8,33 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "qtool/escape.h"
+
+/*
+ * Copy src, cut to size, with whatever is not printable as '?': names and
+ * texts come from mail and from file names.  In place and without allocating,
+ * so that an error about memory can be reported too.
+ */
+static void copy_printable(char *dst, size_t size, const char *src)
+{
+	size_t len = strnlen(src, size), i = 0, o = 0, n;
+	uint32_t cp;
+
+	while (i < len) {
+		n = qt_utf8_next(src + i, len - i, &cp);
+		if (o + (n != 0 ? n : 1) >= size)
+			break;
+		if (n == 0 || qt_codepoint_hidden(cp)) {
+			dst[o++] = '?';
+		} else {
+			memcpy(dst + o, src + i, n);
+			o += n;
+		}
+		i += n != 0 ? n : 1;
+	}
+	dst[o] = '\0';
+}
+
 static void set(struct qt_error *err, enum qt_code code, int sys,
     const char *where, int64_t offset, const char *fmt, va_list ap)
     __attribute__((format(printf, 6, 0)));
@@ -15,15 +42,22 @@ static void set(struct qt_error *err, enum qt_code code, int sys,
 static void set(struct qt_error *err, enum qt_code code, int sys,
     const char *where, int64_t offset, const char *fmt, va_list ap)
 {
+	char text[sizeof err->text + 1], name[sizeof err->where + 1];
+
 	if (err == NULL)
 		return;
+	/*
+	 * Fixed size on purpose: a cut sentence beats a failed allocation.
+	 * Into copies first, because an error that is passed on with more
+	 * words has the old text among its arguments.
+	 */
+	(void)snprintf(name, sizeof name, "%s", where != NULL ? where : "");
+	(void)vsnprintf(text, sizeof text, fmt, ap);
 	err->code = code;
 	err->sys = sys;
 	err->offset = offset;
-	/* fixed size on purpose: a cut sentence beats a failed allocation */
-	(void)snprintf(err->where, sizeof err->where, "%s",
-	    where != NULL ? where : "");
-	(void)vsnprintf(err->text, sizeof err->text, fmt, ap);
+	copy_printable(err->where, sizeof err->where, name);
+	copy_printable(err->text, sizeof err->text, text);
 }
 
 int qt_fail(struct qt_error *err, enum qt_code code, const char *where,

@@ -17,9 +17,10 @@
  *
  * With exit_status non-NULL any exit is success and *exit_status has it.  With
  * NULL an exit other than 0 is a failure, QT_E_LIBRARY, whose text has the last
- * line the program wrote to standard error, escaped.  In both: QT_E_GONE: no
- * such program; QT_E_LIBRARY: killed by a signal; QT_E_NOMEM: more than max
- * bytes of output (the program is then killed).  out is empty after a failure.
+ * line the program wrote to standard error, escaped.  In both: QT_E_SYS: it
+ * could not be run (err.sys ENOENT: no such program); QT_E_LIBRARY: killed by
+ * a signal; QT_E_NOMEM: more than max bytes of output (it is then killed).  out
+ * is empty after a failure.
  */
 int qt_proc_capture(const char *const argv[], size_t max, struct qt_buf *out,
     int *exit_status, struct qt_error *err) QT_MUST_CHECK;

@@ -1,0 +1,168 @@
+/*
+ * io.c - reads and writes that are complete or failed.
+ */
+#include "base/io.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+int qt_read_all(int fd, void *buf, size_t len, size_t *got)
+{
+	char *p = buf;
+	size_t done = 0;
+	ssize_t n;
+
+	while (done < len) {
+		n = read(fd, p + done, len - done);
+		if (n == 0)
+			break;
+		if (n > 0)
+			done += (size_t)n;
+		else if (errno != EINTR)
+			return -1;
+	}
+	*got = done;
+	return 0;
+}
+
+int qt_pread_all(int fd, void *buf, size_t len, off_t offset, size_t *got)
+{
+	char *p = buf;
+	size_t done = 0;
+	ssize_t n;
+
+	while (done < len) {
+		n = pread(fd, p + done, len - done, offset + (off_t)done);
+		if (n == 0)
+			break;
+		if (n > 0)
+			done += (size_t)n;
+		else if (errno != EINTR)
+			return -1;
+	}
+	*got = done;
+	return 0;
+}
+
+int qt_write_all(int fd, const void *buf, size_t len)
+{
+	const char *p = buf;
+	size_t done = 0;
+	ssize_t n;
+
+	while (done < len) {
+		n = write(fd, p + done, len - done);
+		if (n >= 0)
+			done += (size_t)n;
+		else if (errno != EINTR)
+			return -1;
+	}
+	return 0;
+}
+
+int qt_pwrite_all(int fd, const void *buf, size_t len, off_t offset)
+{
+	const char *p = buf;
+	size_t done = 0;
+	ssize_t n;
+
+	while (done < len) {
+		n = pwrite(fd, p + done, len - done, offset + (off_t)done);
+		if (n >= 0)
+			done += (size_t)n;
+		else if (errno != EINTR)
+			return -1;
+	}
+	return 0;
+}
+
+/* Open a regular file for qt_slurp. */
+static int open_regular(int dirfd, const char *path, int *fd, off_t *size,
+    struct qt_error *err)
+{
+	struct stat st;
+	int new;
+
+	new = openat(dirfd, path,
+	    O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC | O_NOCTTY);
+	/* the last component is a link; a socket or a device without driver */
+	if (new < 0 && (errno == ELOOP || errno == ENXIO || errno == ENODEV))
+		return qt_fail(err, QT_E_CORRUPT, path, "not a regular file");
+	if (new < 0)
+		return qt_fail_sys(err, "open", path);
+	if (fstat(new, &st) < 0) {
+		(void)qt_fail_sys(err, "fstat", path);
+		qt_close_quiet(&new);
+		return -1;
+	}
+	if (!S_ISREG(st.st_mode)) {
+		qt_close_quiet(&new);
+		return qt_fail(err, QT_E_CORRUPT, path, "not a regular file");
+	}
+	*fd = new;
+	*size = st.st_size;
+	return 0;
+}
+
+/* All of fd into out; the file may grow or shrink meanwhile. */
+static int slurp_fd(int fd, const char *path, size_t max, struct qt_buf *out,
+    struct qt_error *err)
+{
+	char block[16384];
+	size_t got;
+
+	do {
+		if (qt_read_all(fd, block, sizeof block, &got) < 0)
+			return qt_fail_sys(err, "read", path);
+		if (got > max - out->len)
+			return qt_fail(err, QT_E_CORRUPT, path,
+			    "longer than %zu bytes", max);
+		qt_buf_add(out, block, got);
+		if (qt_buf_check(out, err) < 0)
+			return -1;
+	} while (got == sizeof block);
+	return 0;
+}
+
+int qt_slurp(int dirfd, const char *path, size_t max, struct qt_buf *out,
+    struct qt_error *err)
+{
+	off_t size = 0;
+	int fd = -1, r;
+
+	qt_buf_clear(out);
+	if (open_regular(dirfd, path, &fd, &size, err) < 0)
+		return -1;
+	if (size > 0 && (uintmax_t)size > max)
+		r = qt_fail(err, QT_E_CORRUPT, path, "longer than %zu bytes",
+		    max);
+	else
+		r = slurp_fd(fd, path, max, out, err);
+	qt_close_quiet(&fd);
+	if (r < 0)
+		qt_buf_clear(out);
+	return r;
+}
+
+int qt_close(int *fd, const char *where, struct qt_error *err)
+{
+	int n = *fd;
+
+	*fd = -1;
+	/* Linux has released the descriptor when close says EINTR */
+	if (n >= 0 && close(n) < 0 && errno != EINTR)
+		return qt_fail_sys(err, "close", where);
+	return 0;
+}
+
+void qt_close_quiet(int *fd)
+{
+	int saved = errno;
+
+	if (*fd >= 0)
+		(void)close(*fd);
+	*fd = -1;
+	errno = saved;
+}

@@ -20,7 +20,10 @@ struct qt_option_group {
 	const struct qt_option *options;
 };
 
-/* Called for each option in order; value NULL for a flag. */
+/*
+ * Called for each option in order; value NULL for a flag.  0, or -1 with err
+ * filled; an empty err.where becomes the option's name.
+ */
 typedef int qt_option_fn(void *ctx, const struct qt_option *opt,
     const char *value, struct qt_error *err);
 
@@ -29,8 +32,10 @@ typedef int qt_option_fn(void *ctx, const struct qt_option *opt,
  * "--name=value", "--name value", "-n value", "-nvalue", bundled flags.  With
  * stop_at_operand the first operand ends it (global options before the
  * command).  Operands are moved to the front of argv[*index...], *noperands
- * counts them.  QT_E_USAGE names the option and, for an unknown one, the
- * closest that exists.
+ * counts them; with stop_at_operand *index moves to the first of them.  A
+ * separate value that is an option itself ("--sasl $EMPTY --yes") is refused;
+ * "--name=value" takes anything.  QT_E_USAGE names the option and, for an
+ * unknown one, the closest that exists; argv may then be in disorder.
  */
 int qt_options_parse(const struct qt_option_group *groups, size_t ngroups,
     int argc, char **argv, int *index, bool stop_at_operand, int *noperands,
@@ -40,7 +45,11 @@ int qt_options_parse(const struct qt_option_group *groups, size_t ngroups,
 void qt_options_help(struct qt_buf *out, const struct qt_option_group *groups,
     size_t ngroups);
 
-/* Values: "90s 15m 2h 3d 1w" (a bare number: seconds); "10K 4M 2G" (1024). */
+/*
+ * Values: "90s 15m 2h 3d 1w", combined from long to short as "1h30m" (a bare
+ * number: seconds); "10K 4M 2G 1T" (1024; a bare number: bytes).  Never
+ * negative; QT_E_USAGE says what to write.
+ */
 int qt_parse_age(const char *s, int64_t *seconds, struct qt_error *err)
     QT_MUST_CHECK;
 int qt_parse_size(const char *s, int64_t *bytes, struct qt_error *err)

@@ -66,7 +66,7 @@ struct ctx {
 	bool yes, dry_run, strict, no_wait;
 	int64_t expect, max;	 /* -1 not given */
 	const char *reason;
-	void *own;		 /* the running command's own options */
+	void *own; /* the running command's own options: own_options() */
 };
 
 enum { /* struct cmd.needs */
@@ -115,6 +115,12 @@ extern const struct qt_option scan_options[]; /* jobs, explain, quiet, help */
 extern const struct qt_option plain_options[]; /* quiet, help */
 extern const struct qt_option change_options[]; /* yes ... state-dir */
 
+/*
+ * The running command's own options, zeroed at the first call; one size per
+ * command.  main() frees it with free().  NULL: out of memory, *err says so.
+ */
+void *own_options(struct ctx *c, size_t size, struct qt_error *err);
+
 /* ---- help (help.c) ---- */
 
 /* The command of that name, NULL: none. */
@@ -150,6 +156,9 @@ int finish_stats(struct ctx *c, const struct qt_scan_stats *stats, int status);
 void command_prefix(const struct ctx *c, struct qt_buf *out);
 /* Whether the work was told to stop by a signal. */
 bool interrupted(const struct ctx *c);
+/* A count given to an option, in [min, max]; the error names the option. */
+int option_count(const struct qt_option *opt, const char *value, int64_t min,
+    int64_t max, int64_t *out, struct qt_error *err) QT_MUST_CHECK;
 /* Human forms into a small static-free buffer. */
 const char *human_bytes(int64_t bytes, char out[16]);
 const char *human_age(int64_t seconds, char out[16]);	  /* "3d 4h" */
@@ -164,8 +173,9 @@ const char *closest_word(const char *word, const char *const *words);
 /* ---- rows (rows.c) ---- */
 
 /*
- * SELECT columns FROM messages WHERE the selection [tail], opened with the
- * selection's parameters.  columns and tail are the program's own text.
+ * SELECT columns FROM messages WHERE (the selection) [tail], opened with the
+ * selection's parameters.  columns and tail are the program's own text; a tail
+ * may begin with AND.
  */
 int open_messages(struct ctx *c, const char *columns, const char *tail,
     struct qt_stmt **st, struct qt_error *err) QT_MUST_CHECK;
@@ -177,6 +187,8 @@ int explain_messages(struct ctx *c, const char *columns, const char *tail);
 /* One statement row to the output, all columns; times and bytes by name. */
 int put_row(struct qt_output *o, const struct qt_stmt *st,
     struct qt_error *err) QT_MUST_CHECK;
+/* One column of it, by its type and name. */
+void put_value(struct qt_output *o, const struct qt_stmt *st, int i);
 /*
  * An output on stdout for a statement's columns, after its first step (types
  * decide the alignment; have_row: there was a row).

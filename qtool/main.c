@@ -130,16 +130,27 @@ static void ctx_release(struct ctx *c)
 	qt_db_close(c->db);
 	qt_select_free(c->sel);
 	qt_spools_release(&c->spools);
+	free(c->own);
 	free(c->sources);
 	free(c->argv);
 }
 
 /* ---- options ---- */
 
-static int parse_number(const struct qt_option *opt, const char *value,
-    int64_t min, int64_t max, int64_t *out, struct qt_error *err)
+void *own_options(struct ctx *c, size_t size, struct qt_error *err)
 {
-	struct qt_error why;
+	if (c->own == NULL) {
+		c->own = calloc(1, size);
+		if (c->own == NULL)
+			(void)qt_fail_mem(err);
+	}
+	return c->own;
+}
+
+int option_count(const struct qt_option *opt, const char *value, int64_t min,
+    int64_t max, int64_t *out, struct qt_error *err)
+{
+	struct qt_error why = {0};
 
 	if (qt_parse_count(value, min, max, out, &why) == 0)
 		return 0;
@@ -190,7 +201,7 @@ static int view_option(struct ctx *c, const struct qt_option *opt,
 		c->format = QT_FMT_JSON;
 		return 0;
 	case OPT_JOBS:
-		if (parse_number(opt, value, 1, 1024, &n, err) != 0)
+		if (option_count(opt, value, 1, 1024, &n, err) != 0)
 			return -1;
 		c->jobs = (unsigned)n;
 		return 0;
@@ -228,9 +239,9 @@ static int change_option(struct ctx *c, const struct qt_option *opt,
 		c->state_dir = value;
 		return 0;
 	case OPT_EXPECT:
-		return parse_number(opt, value, 0, INT64_MAX, &c->expect, err);
+		return option_count(opt, value, 0, INT64_MAX, &c->expect, err);
 	case OPT_MAX:
-		return parse_number(opt, value, 0, INT64_MAX, &c->max, err);
+		return option_count(opt, value, 0, INT64_MAX, &c->max, err);
 	default:
 		return 1;
 	}

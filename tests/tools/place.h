@@ -315,27 +315,63 @@ static inline int place_rename(const struct place *p, const char *from,
 	    ? 0 : qt_fail_sys(err, "rename", to);
 }
 
-/* A file: made under a name with a dot, which no daemon sees, then renamed. */
+/*
+ * A file being made: under a name with a dot, which no daemon sees, until it
+ * is complete.  Between begin and finish its ID is known and can be written
+ * into it.
+ */
+struct place_new {
+	int fd;
+	char temp[128];
+	char id[PLACE_ID_SIZE];
+};
+
+static inline void place_abandon(const struct place *p, struct place_new *n)
+{
+	(void)close(n->fd);
+	(void)unlinkat(p->dir, n->temp, 0);
+}
+
+static inline int place_begin(const struct place *p,
+    const struct place_entry *e, struct place_new *n, struct qt_error *err)
+{
+	(void)snprintf(n->temp, sizeof n->temp, "%s/%" PRIu32 ".%ld", e->queue,
+	    e->usec, (long)getpid());
+	n->fd = openat(p->dir, n->temp,
+	    O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	if (n->fd < 0)
+		return qt_fail_sys(err, "open", n->temp);
+	if (place_name(e, n->fd, n->id, err) == 0)
+		return 0;
+	place_abandon(p, n);
+	return -1;
+}
+
+static inline int place_finish(const struct place *p,
+    const struct place_entry *e, struct place_new *n, struct qt_error *err)
+{
+	char path[1024];
+
+	if (place_fill(p, e, n->fd, err) == 0 &&
+	    place_path(p, e->queue, e->hashdir, n->id, path, sizeof path,
+		err) == 0 && place_rename(p, n->temp, path, err) == 0) {
+		(void)close(n->fd);
+		return 0;
+	}
+	place_abandon(p, n);
+	return -1;
+}
+
 static inline int place_file(const struct place *p,
     const struct place_entry *e, char *id, struct qt_error *err)
 {
-	char temp[128], path[1024];
-	int fd, rc = -1;
+	struct place_new n;
 
-	(void)snprintf(temp, sizeof temp, "%s/%" PRIu32 ".%ld", e->queue,
-	    e->usec, (long)getpid());
-	fd = openat(p->dir, temp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC,
-	    0600);
-	if (fd < 0)
-		return qt_fail_sys(err, "open", temp);
-	if (place_name(e, fd, id, err) == 0 && place_fill(p, e, fd, err) == 0 &&
-	    place_path(p, e->queue, e->hashdir, id, path, sizeof path,
-		err) == 0)
-		rc = place_rename(p, temp, path, err);
-	(void)close(fd);
-	if (rc != 0)
-		(void)unlinkat(p->dir, temp, 0);
-	return rc;
+	if (place_begin(p, e, &n, err) != 0 ||
+	    place_finish(p, e, &n, err) != 0)
+		return -1;
+	(void)snprintf(id, PLACE_ID_SIZE, "%s", n.id);
+	return 0;
 }
 
 /* Something else than a file under a message's name. */

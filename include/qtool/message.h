@@ -23,8 +23,11 @@ struct qt_walk {
 	int64_t data_size, data_offset; /* C fields 1 and 2; 0 while unknown */
 	uint64_t content_end; /* offset of X by the C record, 0 unknown */
 	enum qt_segment seg;  /* of the record just returned */
+	enum qt_segment next; /* of the one after it, when nothing says else */
 	bool skip_content;
-	bool expect_x; /* the content was just skipped: X or corrupt */
+	bool expect_x; /* the content was just skipped: X or corrupt; still
+			* set while that X is the record just returned */
+	bool old_size; /* a C record from before 1.0: M tells the offsets */
 	bool done;     /* E was returned */
 };
 
@@ -148,6 +151,8 @@ struct qt_headers {
 	struct qt_header *v; /* in the arena */
 	size_t n;
 	bool truncated; /* max_bytes was reached */
+	uint64_t body;	/* where the text after the header starts, for
+			 * qt_content_init; 0: there is none, or truncated */
 };
 int qt_headers_read(struct qt_headers *h, struct qt_content *c,
     size_t max_bytes, struct qt_arena *arena, struct qt_error *err)

@@ -80,6 +80,9 @@ struct qt_cursor {
 	uint64_t last_target; /* of the previous jump */
 	unsigned back_jumps;  /* jumps to at or before last_target */
 	uint64_t steps;	      /* records read; bounded by a multiple of size */
+	uint64_t bytes;	      /* bytes of them; bounded likewise */
+	uint64_t pointer;     /* the p record just handed out, still to be
+			       * followed: its offset; UINT64_MAX none */
 	unsigned flags;
 };
 

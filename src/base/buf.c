@@ -33,8 +33,14 @@ void qt_buf_clear(struct qt_buf *b)
 		b->data[0] = '\0';
 }
 
-/* Room for len more bytes and the NUL. */
-static bool reserve(struct qt_buf *b, size_t len)
+/* Whether len more bytes and the NUL fit as it is; cap never exceeds max + 1. */
+static bool has_room(const struct qt_buf *b, size_t len)
+{
+	return !b->failed && len < b->cap - b->len;
+}
+
+/* Make room for len more bytes and the NUL. */
+static bool grow(struct qt_buf *b, size_t len)
 {
 	size_t need, cap;
 	char *p;
@@ -46,11 +52,11 @@ static bool reserve(struct qt_buf *b, size_t len)
 		return false;
 	}
 	need = b->len + len + 1;
-	if (need <= b->cap)
-		return true;
 	cap = b->cap != 0 ? b->cap : 64;
 	while (cap < need)
 		cap = cap <= b->max / 2 ? cap * 2 : b->max + 1;
+	if (cap > b->max + 1)
+		cap = b->max + 1;
 	p = realloc(b->data, cap);
 	if (p == NULL) {
 		b->failed = true;
@@ -63,7 +69,7 @@ static bool reserve(struct qt_buf *b, size_t len)
 
 void qt_buf_add(struct qt_buf *b, const void *bytes, size_t len)
 {
-	if (!reserve(b, len))
+	if (!has_room(b, len) && !grow(b, len))
 		return;
 	if (len != 0)
 		memcpy(b->data + b->len, bytes, len);
@@ -78,7 +84,10 @@ void qt_buf_adds(struct qt_buf *b, const char *s)
 
 void qt_buf_addc(struct qt_buf *b, char c)
 {
-	qt_buf_add(b, &c, 1);
+	if (!has_room(b, 1) && !grow(b, 1))
+		return;
+	b->data[b->len++] = c;
+	b->data[b->len] = '\0';
 }
 
 void qt_buf_addf(struct qt_buf *b, const char *fmt, ...)
@@ -93,7 +102,7 @@ void qt_buf_addf(struct qt_buf *b, const char *fmt, ...)
 		b->failed = true;
 		return;
 	}
-	if (!reserve(b, (size_t)n))
+	if (!has_room(b, (size_t)n) && !grow(b, (size_t)n))
 		return;
 	va_start(ap, fmt);
 	(void)vsnprintf(b->data + b->len, (size_t)n + 1, fmt, ap);
@@ -162,17 +171,15 @@ void qt_arena_reset(struct qt_arena *a)
 		qt_arena_release(a);
 }
 
-void *qt_arena_alloc(struct qt_arena *a, size_t size)
+/* size bytes at a multiple of align, in the last block or a new one. */
+static void *take(struct qt_arena *a, size_t size, size_t align)
 {
-	const size_t align = alignof(max_align_t);
 	struct qt_arena_block *b = a->last;
-	size_t want;
-	void *p;
+	size_t at = 0, want;
 
-	if (size > a->max)
-		return NULL;
-	size = (size + align - 1) & ~(align - 1);
-	if (b == NULL || b->size - b->used < size) {
+	if (b != NULL)
+		at = (b->used + align - 1) & ~(align - 1);
+	if (b == NULL || at > b->size || b->size - at < size) {
 		want = size > BLOCK_SIZE ? size : BLOCK_SIZE;
 		if (want > a->max - (a->total < a->max ? a->total : a->max))
 			return NULL;
@@ -180,7 +187,6 @@ void *qt_arena_alloc(struct qt_arena *a, size_t size)
 		if (b == NULL)
 			return NULL;
 		b->next = NULL;
-		b->used = 0;
 		b->size = want;
 		if (a->last != NULL)
 			a->last->next = b;
@@ -188,15 +194,21 @@ void *qt_arena_alloc(struct qt_arena *a, size_t size)
 			a->first = b;
 		a->last = b;
 		a->total += want;
+		at = 0;
 	}
-	p = b->bytes + b->used;
-	b->used += size;
-	return p;
+	b->used = at + size;
+	return b->bytes + at;
+}
+
+void *qt_arena_alloc(struct qt_arena *a, size_t size)
+{
+	return take(a, size, alignof(max_align_t));
 }
 
 char *qt_arena_dup(struct qt_arena *a, const void *bytes, size_t len)
 {
-	char *p = len < SIZE_MAX ? qt_arena_alloc(a, len + 1) : NULL;
+	/* strings side by side: a row has many short ones */
+	char *p = len < SIZE_MAX ? take(a, len + 1, 1) : NULL;
 
 	if (p == NULL)
 		return NULL;

@@ -13,30 +13,55 @@ struct qt_archive_opts {
 	const char *queue_dir;
 	const char *case_id;	/* NULL none */
 	const char *command;	/* the selection as typed, one line */
-	int64_t now;		/* seconds; 0: the clock */
+	const char *reason;	/* why, in the operator's words; NULL none */
+	/* Whose configuration is recorded when it is live; NULL none.  Must
+	 * outlive the archive. */
+	const struct qt_spool *spool;
+	int64_t now;		/* seconds; 0: the clock.  Given, two archives
+				 * of the same mail are the same bytes */
 	unsigned threads;	/* compression workers; 0: by CPU count */
+	size_t memory;		/* bytes of one thing held in memory before a
+				 * temporary file is used; 0: the default */
+	const volatile sig_atomic_t *stop; /* set by a signal; may be NULL */
 };
 struct qt_archive_counts {
 	uint64_t messages, logs, bytes; /* bytes: uncompressed payload */
 	uint64_t gone; /* delivered or removed before they could be read */
+	uint64_t failed; /* other item errors: changed, denied */
+	uint64_t bad_logs; /* logs of archived messages that could not be read */
+	uint64_t archive_bytes; /* compressed */
+	char sha256[65];	/* of the archive's bytes, hex */
+	char base[256];		/* name of the one directory in it */
 };
 
 /*
  * Begin FILE (.tar.zst, .tar.gz, .tar.xz, .tar by its name; other names are
- * QT_E_USAGE); "-" is standard output, zstd.  Bytes go to a temporary name
- * beside it; nothing is at FILE until finish.  An existing FILE is refused.
+ * QT_E_USAGE); "-" is standard output, zstd, refused on a terminal.  Bytes go
+ * to a temporary name beside it; nothing is at FILE until finish.  An existing
+ * FILE or FILE.sha256 is refused (QT_E_REFUSED).
  */
 int qt_archive_open(struct qt_archive **out, const char *file,
     const struct qt_archive_opts *opts, struct qt_error *err) QT_MUST_CHECK;
 /*
  * Add a message and its logs; json is its line for messages.jsonl (an object
- * without sha256, size_bytes and path: they are added).  QT_E_GONE and
- * QT_E_CHANGED are item errors: nothing of it is in the archive.
+ * without path, found, size, sha256, stat, logs, problems and name_b64: they
+ * are added).  The message is looked for at path, then where Postfix may have
+ * moved it.  QT_E_GONE, QT_E_CHANGED and QT_E_DENIED are item errors: nothing
+ * of it is in the archive but a line in metadata/missing.jsonl.  After a run
+ * error the archive can only be closed.
+ *
+ * All messages are of one spool.  The bytes depend on the order of the calls:
+ * for the same archive from the same mail, add sorted by queue and ID.
  */
 int qt_archive_add(struct qt_archive *a, const struct qt_spool *spool,
     enum qt_queue queue, const char *id, const char *path, dev_t dev,
     ino_t ino, const char *json, struct qt_error *err) QT_MUST_CHECK;
-/* Manifests, end of archive, fsync, rename, fsync of the directory. */
+/* What is in it so far (sha256 and archive_bytes after finish). */
+const struct qt_archive_counts *qt_archive_counts(const struct qt_archive *a);
+/*
+ * Manifests, end of archive, fsync, rename, fsync of the directory, and
+ * FILE.sha256.  QT_E_GONE when it holds no message: no file is made.
+ */
 int qt_archive_finish(struct qt_archive *a, struct qt_archive_counts *counts,
     struct qt_error *err) QT_MUST_CHECK;
 /* Free; what was not finished leaves no file. */

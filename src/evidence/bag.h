@@ -1,0 +1,41 @@
+/*
+ * bag.h - the texts that make a tarball a BagIt bag (RFC 8493) and tell its
+ * reader what it is: README.txt, bagit.txt, bag-info.txt, case.json.
+ */
+#ifndef QTOOL_EVIDENCE_BAG_H
+#define QTOOL_EVIDENCE_BAG_H
+
+#include "evidence/tarstream.h"
+#include "qtool/spool.h"
+
+struct qt_bag {
+	const char *base;	/* the bag's directory name */
+	const char *host;	/* myhostname; "" unknown */
+	const char *queue_dir;	/* "" unknown */
+	const char *case_id, *command, *reason; /* NULL none */
+	const struct qt_spool *spool; /* NULL: no live system to ask */
+	enum qt_packing packing;
+	int64_t started;
+	bool fixed_clock; /* the time was given: nothing else may vary */
+	uint64_t messages, logs, files, bytes, missing;
+	uint64_t by_queue[QT_Q_MESSAGES];
+};
+
+/*
+ * "qtool-evidence_HOST_20260131T235959Z_CASE", of [A-Za-z0-9._-] alone and no
+ * longer than fits a plain tar header with the paths below it.
+ */
+int qt_bag_base(struct qt_buf *out, const char *host, const char *case_id,
+    int64_t now, struct qt_error *err) QT_MUST_CHECK;
+void qt_bag_readme(struct qt_buf *out, const struct qt_bag *bag);
+void qt_bag_bagit(struct qt_buf *out);
+void qt_bag_info(struct qt_buf *out, const struct qt_bag *bag);
+int qt_bag_case(struct qt_buf *out, const struct qt_bag *bag,
+    struct qt_error *err) QT_MUST_CHECK;
+/* Postfix's configuration, as postconf tells it; what fails is said in it. */
+void qt_bag_postconf(struct qt_buf *out, const struct qt_spool *spool);
+
+/* "2026-01-31T23:59:59Z". */
+void qt_utc(int64_t seconds, char out[32]);
+
+#endif

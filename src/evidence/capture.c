@@ -1,0 +1,182 @@
+/*
+ * capture.c - reading a file that others may be writing to.
+ *
+ * Delivery agents mark recipients done inside a queue file, bounce(8) appends
+ * to a log, and a hijacked Postfix process may do anything.  A file is read
+ * completely before a byte of it goes into the archive, through one
+ * descriptor, and size and modification time must be the same before and
+ * after; else it is read again.  (Two marks within one tick of the clock may
+ * be seen apart: each is one byte, so what was read is a state the file could
+ * have had.)  The change time is not compared: qmgr's renames alter it.
+ */
+#include "evidence/capture.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/openat2.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#define TRIES 8
+#define PIECE ((size_t)128 << 10)
+
+void qt_capture_init(struct qt_capture *c, int tmp_dirfd, size_t memory_max)
+{
+	*c = (struct qt_capture){0};
+	qt_spill_init(&c->bytes, tmp_dirfd, memory_max);
+}
+
+void qt_capture_release(struct qt_capture *c)
+{
+	if (c != NULL)
+		qt_spill_release(&c->bytes);
+}
+
+/* errno of a call on the file itself: what it means for this item. */
+static int source_fail(struct qt_error *err, const char *call,
+    const char *path)
+{
+	int sys = errno;
+
+	(void)qt_fail_sys(err, call, path);
+	if (err == NULL)
+		return -1;
+	switch (sys) {
+	case ELOOP: case ENOTDIR: case ENXIO: case EXDEV: case ENODEV:
+		/* a link, a socket, a way out of the queue: no message */
+		err->code = QT_E_CHANGED;
+		break;
+	case EIO: case EUCLEAN: case EOVERFLOW: case ETXTBSY:
+		/* this file cannot be read, the others may be */
+		err->code = QT_E_DENIED;
+		break;
+	default:
+		break;
+	}
+	return -1;
+}
+
+static int open_beneath(int dirfd, const char *path, int flags)
+{
+	struct open_how how = {
+		.flags = (unsigned)flags,
+		.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS,
+	};
+	long fd;
+
+	fd = syscall(SYS_openat2, dirfd, path, &how, sizeof how);
+	if (fd < 0 && (errno == ENOSYS || errno == EPERM)) /* old, or seccomp */
+		fd = openat(dirfd, path, flags);
+	return (int)fd;
+}
+
+static int open_source(int dirfd, const char *path)
+{
+	const int flags = O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC |
+	    O_NOCTTY;
+	int fd = open_beneath(dirfd, path, flags | O_NOATIME);
+
+	if (fd < 0 && errno == EPERM) /* O_NOATIME is the owner's and root's */
+		fd = open_beneath(dirfd, path, flags);
+	return fd;
+}
+
+static int identify(int fd, const char *path, const struct qt_identity *id,
+    struct stat *st, struct qt_error *err)
+{
+	if (fstat(fd, st) != 0)
+		return source_fail(err, "fstat", path);
+	if (!S_ISREG(st->st_mode))
+		return qt_fail(err, QT_E_CHANGED, path, "not a regular file");
+	if (id != NULL && (st->st_dev != id->dev || st->st_ino != id->ino))
+		return qt_fail(err, QT_E_CHANGED, path,
+		    "another file has this name now");
+	return 0;
+}
+
+static bool same_content(const struct stat *a, const struct stat *b)
+{
+	return a->st_size == b->st_size &&
+	    a->st_mtim.tv_sec == b->st_mtim.tv_sec &&
+	    a->st_mtim.tv_nsec == b->st_mtim.tv_nsec;
+}
+
+/* From the start to the end of file, but no further than size + 1 byte. */
+static int read_through(struct qt_capture *c, int fd, const char *path,
+    char *piece, struct qt_digest *digest, struct qt_error *err)
+{
+	uint64_t pos = 0, limit = (uint64_t)c->st.st_size + 1;
+	size_t want;
+	ssize_t n;
+
+	qt_spill_clear(&c->bytes);
+	qt_digest_clear(digest);
+	while (pos < limit) {
+		want = limit - pos < PIECE ? (size_t)(limit - pos) : PIECE;
+		n = pread(fd, piece, want, (off_t)pos);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return source_fail(err, "read", path);
+		if (n == 0)
+			break;
+		qt_digest_add(digest, piece, (size_t)n);
+		if (qt_spill_add(&c->bytes, piece, (size_t)n, err) != 0)
+			return -1;
+		pos += (uint64_t)n;
+	}
+	return 0;
+}
+
+/* c->st is of the open file. */
+static int read_still(struct qt_capture *c, int fd, const char *path,
+    struct qt_digest *digest, struct qt_error *err)
+{
+	const struct timespec pause = {.tv_nsec = 20 * 1000 * 1000};
+	char *piece = malloc(PIECE);
+	struct stat after;
+	int i;
+
+	if (piece == NULL)
+		return qt_fail_mem(err);
+	for (i = 0; i < TRIES; i++) {
+		if (i > 1)
+			(void)nanosleep(&pause, NULL);
+		if (read_through(c, fd, path, piece, digest, err) != 0)
+			break;
+		if (fstat(fd, &after) != 0) {
+			(void)source_fail(err, "fstat", path);
+			break;
+		}
+		if (same_content(&c->st, &after) &&
+		    qt_spill_size(&c->bytes) == (uint64_t)after.st_size) {
+			free(piece);
+			c->st = after;
+			return qt_digest_final(digest, c->sum, err);
+		}
+		c->st = after;
+	}
+	free(piece);
+	if (i == TRIES)
+		return qt_fail(err, QT_E_CHANGED, path,
+		    "it is written to all the time");
+	return -1;
+}
+
+int qt_capture_file(struct qt_capture *c, int dirfd, const char *path,
+    const struct qt_identity *id, struct qt_digest *digest,
+    struct qt_error *err)
+{
+	int fd = open_source(dirfd, path), r;
+
+	if (fd < 0)
+		return source_fail(err, "open", path);
+	r = identify(fd, path, id, &c->st, err);
+	if (r == 0)
+		r = read_still(c, fd, path, digest, err);
+	(void)close(fd);
+	return r;
+}

@@ -1,0 +1,262 @@
+/*
+ * case.c - metadata/case.json and the mail server's configuration: what the
+ * running system says about itself and about who runs qtool (RFC 3227 asks for
+ * where, when, by whom, and how the clock stood).
+ *
+ * With a given time (reproducible archives) everything that differs between
+ * two runs is left out: the end, the clock, the boot.
+ */
+#include "evidence/bag.h"
+
+#include <fcntl.h>
+#include <pwd.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/timex.h>
+#include <sys/utsname.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/io.h"
+#include "base/proc.h"
+#include "evidence/hash.h"
+#include "qtool/escape.h"
+
+#define POSTCONF_MAX ((size_t)4 << 20)
+#define LINE_MAX_BYTES ((size_t)4096)
+
+/* Members after the first are set apart by a comma and their own line. */
+static void key(struct qt_buf *out, const char *name)
+{
+	qt_buf_addf(out, "%s\n  \"%s\": ",
+	    out->len != 0 && out->data[out->len - 1] != '{' ? "," : "", name);
+}
+
+static void quoted(struct qt_buf *out, const char *s)
+{
+	qt_buf_addc(out, '"');
+	qt_escape_json(out, s, strlen(s));
+	qt_buf_addc(out, '"');
+}
+
+static void text(struct qt_buf *out, const char *name, const char *value)
+{
+	if (value == NULL)
+		return;
+	key(out, name);
+	quoted(out, value);
+}
+
+static void number(struct qt_buf *out, const char *name, uint64_t value)
+{
+	key(out, name);
+	qt_buf_addf(out, "%llu", (unsigned long long)value);
+}
+
+/* A small file of one line; false when there is none. */
+static bool read_line(const char *path, struct qt_buf *line)
+{
+	if (qt_slurp(AT_FDCWD, path, LINE_MAX_BYTES, line, NULL) != 0)
+		return false;
+	if (line->len != 0 && line->data[line->len - 1] == '\n')
+		line->data[--line->len] = '\0';
+	return line->len != 0;
+}
+
+/* The machine's identity by its sum: it tells machines apart, no more. */
+static int machine(struct qt_buf *out, struct qt_error *err)
+{
+	struct qt_digest d;
+	struct qt_buf id;
+	unsigned char sum[QT_SHA256_SIZE];
+	char hex[QT_SHA256_HEX];
+	int r;
+
+	qt_buf_init(&id, 2 * LINE_MAX_BYTES);
+	r = qt_digest_init(&d, err);
+	if (r == 0 && read_line("/etc/machine-id", &id)) {
+		qt_digest_add(&d, id.data, id.len);
+		r = qt_digest_final(&d, sum, err);
+		if (r == 0) {
+			qt_digest_hex(sum, hex);
+			text(out, "machine_id_sha256", hex);
+		}
+	}
+	qt_digest_release(&d);
+	qt_buf_release(&id);
+	return r;
+}
+
+static void system_facts(struct qt_buf *out)
+{
+	struct utsname u;
+
+	if (uname(&u) != 0)
+		return;
+	key(out, "uname");
+	qt_buf_adds(out, "{\"sysname\": ");
+	quoted(out, u.sysname);
+	qt_buf_adds(out, ", \"nodename\": ");
+	quoted(out, u.nodename);
+	qt_buf_adds(out, ", \"release\": ");
+	quoted(out, u.release);
+	qt_buf_adds(out, ", \"machine\": ");
+	quoted(out, u.machine);
+	qt_buf_adds(out, "}");
+}
+
+/* Who: the effective user, and the login behind sudo or su. */
+static void operator_facts(struct qt_buf *out)
+{
+	const char *sudo = getenv("SUDO_USER");
+	struct passwd pw, *found = NULL;
+	struct qt_buf line;
+	char space[4096];
+
+	key(out, "operator");
+	qt_buf_addf(out, "{\"uid\": %u", (unsigned)geteuid());
+	if (getpwuid_r(geteuid(), &pw, space, sizeof space, &found) == 0 &&
+	    found != NULL) {
+		qt_buf_adds(out, ", \"user\": ");
+		quoted(out, pw.pw_name);
+	}
+	if (sudo != NULL) {
+		qt_buf_adds(out, ", \"sudo_user\": ");
+		quoted(out, sudo);
+	}
+	qt_buf_init(&line, 2 * LINE_MAX_BYTES);
+	/* 4294967295: no login, a boot or cron job */
+	if (read_line("/proc/self/loginuid", &line) &&
+	    strcmp(line.data, "4294967295") != 0) {
+		qt_buf_adds(out, ", \"login_uid\": ");
+		quoted(out, line.data);
+	}
+	qt_buf_release(&line);
+	qt_buf_adds(out, "}");
+}
+
+/* How far the clock can be trusted, by the kernel's own word. */
+static void clock_facts(struct qt_buf *out)
+{
+	struct timex tx = {.modes = 0};
+	struct timespec boot;
+	int state = adjtimex(&tx);
+
+	if (state < 0 || clock_gettime(CLOCK_BOOTTIME, &boot) != 0)
+		return;
+	key(out, "clock");
+	qt_buf_addf(out,
+	    "{\"synchronized\": %s, \"max_error_us\": %ld, "
+	    "\"seconds_since_boot\": %lld}",
+	    state == TIME_ERROR || (tx.status & STA_UNSYNC) != 0 ? "false" :
+								   "true",
+	    tx.maxerror, (long long)boot.tv_sec);
+}
+
+static void run_facts(struct qt_buf *out, const struct qt_bag *bag)
+{
+	struct qt_buf line;
+	char when[32];
+
+	qt_utc(bag->started, when);
+	text(out, "started", when);
+	if (bag->fixed_clock)
+		return;
+	qt_utc((int64_t)time(NULL), when);
+	text(out, "finished", when);
+	clock_facts(out);
+	qt_buf_init(&line, 2 * LINE_MAX_BYTES);
+	if (read_line("/proc/sys/kernel/random/boot_id", &line))
+		text(out, "boot_id", line.data);
+	qt_buf_release(&line);
+}
+
+static void queue_facts(struct qt_buf *out, const struct qt_bag *bag)
+{
+	const struct qt_spool *s = bag->spool;
+
+	text(out, "queue_directory", bag->queue_dir);
+	if (s == NULL)
+		return;
+	text(out, "config_directory", s->config_dir);
+	text(out, "mail_version", s->mail_version);
+	key(out, "postfix_running");
+	qt_buf_adds(out, qt_spool_running(s) ? "true" : "false");
+}
+
+static void count_facts(struct qt_buf *out, const struct qt_bag *bag)
+{
+	const char *comma = "";
+	int q;
+
+	number(out, "messages", bag->messages);
+	number(out, "logs", bag->logs);
+	number(out, "payload_files", bag->files);
+	number(out, "payload_bytes", bag->bytes);
+	number(out, "missing", bag->missing);
+	key(out, "queues");
+	qt_buf_addc(out, '{');
+	for (q = 0; q < QT_Q_MESSAGES; q++) {
+		if (bag->by_queue[q] == 0)
+			continue;
+		qt_buf_addf(out, "%s\"%s\": %llu", comma,
+		    qt_queue_name((enum qt_queue)q),
+		    (unsigned long long)bag->by_queue[q]);
+		comma = ", ";
+	}
+	qt_buf_addc(out, '}');
+}
+
+int qt_bag_case(struct qt_buf *out, const struct qt_bag *bag,
+    struct qt_error *err)
+{
+	qt_buf_addc(out, '{');
+	text(out, "case", bag->case_id);
+	text(out, "reason", bag->reason);
+	text(out, "tool", "qtool " QTOOL_VERSION);
+	text(out, "command", bag->command);
+	text(out, "mode", "copy");
+	text(out, "redaction", "none");
+	text(out, "host", bag->host);
+	system_facts(out);
+	if (machine(out, err) != 0)
+		return -1;
+	operator_facts(out);
+	queue_facts(out, bag);
+	run_facts(out, bag);
+	count_facts(out, bag);
+	qt_buf_adds(out, "\n}\n");
+	return qt_buf_check(out, err);
+}
+
+/* What one call of postconf prints, under a heading. */
+static void postconf(struct qt_buf *out, const struct qt_spool *spool,
+    const char *flag)
+{
+	const char *argv[5] = {"postconf", flag, NULL};
+	struct qt_error err;
+	struct qt_buf text_out;
+
+	if (spool->config_dir != NULL) {
+		argv[1] = "-c";
+		argv[2] = spool->config_dir;
+		argv[3] = flag;
+	}
+	qt_buf_init(&text_out, 2 * POSTCONF_MAX);
+	qt_buf_addf(out, "# postconf %s\n", flag);
+	if (qt_proc_capture(argv, POSTCONF_MAX, &text_out, NULL, &err) == 0)
+		qt_buf_add(out, qt_buf_str(&text_out), text_out.len);
+	else
+		qt_buf_addf(out, "# failed: %s\n", err.text);
+	qt_buf_release(&text_out);
+	qt_buf_addc(out, '\n');
+}
+
+void qt_bag_postconf(struct qt_buf *out, const struct qt_spool *spool)
+{
+	if (spool->mail_version != NULL)
+		qt_buf_addf(out, "# mail_version = %s\n\n",
+		    spool->mail_version);
+	postconf(out, spool, "-n");
+	postconf(out, spool, "-Mf");
+}

@@ -1,0 +1,64 @@
+/*
+ * hash.c - SHA-256 by libcrypto.
+ */
+#include "evidence/hash.h"
+
+#include <openssl/evp.h>
+
+int qt_digest_init(struct qt_digest *d, struct qt_error *err)
+{
+	EVP_MD_CTX *ctx = EVP_MD_CTX_new();
+
+	*d = (struct qt_digest){.ctx = NULL};
+	if (ctx == NULL)
+		return qt_fail_mem(err);
+	if (EVP_DigestInit_ex(ctx, EVP_sha256(), NULL) != 1) {
+		EVP_MD_CTX_free(ctx);
+		return qt_fail(err, QT_E_LIBRARY, "libcrypto",
+		    "SHA-256 is not available");
+	}
+	d->ctx = ctx;
+	return 0;
+}
+
+void qt_digest_release(struct qt_digest *d)
+{
+	if (d == NULL)
+		return;
+	EVP_MD_CTX_free(d->ctx);
+	d->ctx = NULL;
+}
+
+void qt_digest_clear(struct qt_digest *d)
+{
+	/* NULL: the same algorithm again, without looking it up */
+	d->failed = EVP_DigestInit_ex(d->ctx, NULL, NULL) != 1;
+}
+
+void qt_digest_add(struct qt_digest *d, const void *bytes, size_t len)
+{
+	if (len != 0 && EVP_DigestUpdate(d->ctx, bytes, len) != 1)
+		d->failed = true;
+}
+
+int qt_digest_final(struct qt_digest *d, unsigned char sum[QT_SHA256_SIZE],
+    struct qt_error *err)
+{
+	if (d->failed || EVP_DigestFinal_ex(d->ctx, sum, NULL) != 1)
+		return qt_fail(err, QT_E_LIBRARY, "libcrypto",
+		    "SHA-256 failed");
+	return 0;
+}
+
+void qt_digest_hex(const unsigned char sum[QT_SHA256_SIZE],
+    char hex[QT_SHA256_HEX])
+{
+	static const char digits[] = "0123456789abcdef";
+	size_t i;
+
+	for (i = 0; i < QT_SHA256_SIZE; i++) {
+		hex[2 * i] = digits[sum[i] >> 4];
+		hex[2 * i + 1] = digits[sum[i] & 15];
+	}
+	hex[2 * i] = '\0';
+}

@@ -1,0 +1,31 @@
+/*
+ * hash.h - SHA-256 of bytes as they stream by.
+ */
+#ifndef QTOOL_EVIDENCE_HASH_H
+#define QTOOL_EVIDENCE_HASH_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "qtool/error.h"
+
+#define QT_SHA256_SIZE 32
+#define QT_SHA256_HEX 65 /* with the NUL */
+
+struct qt_digest {
+	void *ctx;   /* the crypto library's; owned */
+	bool failed; /* an update failed: final will say so */
+};
+
+int qt_digest_init(struct qt_digest *d, struct qt_error *err) QT_MUST_CHECK;
+void qt_digest_release(struct qt_digest *d);
+/* Forget what was fed, begin anew. */
+void qt_digest_clear(struct qt_digest *d);
+void qt_digest_add(struct qt_digest *d, const void *bytes, size_t len);
+/* The sum of everything since init or clear; clear before the next use. */
+int qt_digest_final(struct qt_digest *d, unsigned char sum[QT_SHA256_SIZE],
+    struct qt_error *err) QT_MUST_CHECK;
+void qt_digest_hex(const unsigned char sum[QT_SHA256_SIZE],
+    char hex[QT_SHA256_HEX]);
+
+#endif

@@ -1,0 +1,765 @@
+/*
+ * writer.c - the evidence archive, in one pass.
+ *
+ *   README.txt bagit.txt                   first: they explain the file
+ *   data/queue/QUEUE/ID, data/queue/{defer,bounce,trace}/ID    as added
+ *   data/context/postconf-n.txt            when the spool is live
+ *   metadata/case.json messages.jsonl recipients.jsonl [missing.jsonl]
+ *   bag-info.txt manifest-sha256.txt tagmanifest-sha256.txt    last: the sums
+ *
+ * Each file of the queue is read once, whole and still (capture.c), before
+ * its header is written, so a message is in the archive complete or not at
+ * all.  What is told about all messages is collected meanwhile: in memory up
+ * to a limit, then in files without a name beside the archive.  A million
+ * messages cost 16 to 32 MiB for the names taken, and those limits.
+ *
+ * Member names are of [A-Za-z0-9._/-] alone: any tar and any file system takes
+ * them, and sha256sum prints them as they are.
+ */
+#include "qtool/archive.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "evidence/bag.h"
+#include "evidence/capture.h"
+#include "evidence/manifest.h"
+#include "evidence/outfile.h"
+#include "evidence/rcpts.h"
+#include "evidence/seen.h"
+#include "evidence/tarstream.h"
+#include "qtool/escape.h"
+#include "qtool/queueid.h"
+
+#define MESSAGE_MEMORY ((size_t)64 << 20)
+#define LIST_MEMORY ((size_t)16 << 20)
+#define ROUNDS 3 /* looks at all queues for a message that keeps moving */
+#define PATH_SIZE 512 /* of a member, or of a file below the queue directory */
+
+enum { LOG_DEFER, LOG_BOUNCE, LOG_TRACE, LOGS };
+static const enum qt_queue log_queue[LOGS] = {
+    QT_Q_DEFER, QT_Q_BOUNCE, QT_Q_TRACE};
+
+/* One file on its way from the queue to the archive. */
+struct piece {
+	struct qt_capture file;
+	char member[PATH_SIZE]; /* path in the bag */
+	bool have;
+};
+
+struct qt_archive {
+	struct qt_outfile out;
+	struct qt_tar *tar;
+	struct qt_digest sum;	/* of one file at a time */
+	struct qt_buf base;	/* the bag's directory */
+	struct qt_buf name;	/* "BASE/PATH" of the member being written */
+	struct qt_bag bag;	/* borrows the strings below */
+	char *host, *queue_dir, *case_id, *command, *reason;
+	struct qt_manifest payload, tags;
+	struct qt_spill messages, recipients, missing;
+	struct qt_seen seen;
+	struct piece message, log[LOGS];
+	struct qt_buf line;
+	uint64_t odd; /* members renamed so far */
+	const struct qt_spool *adding; /* the spool of all messages */
+	const volatile sig_atomic_t *stop;
+	struct qt_archive_counts counts;
+	bool broken;	/* a run error: only close is left */
+	bool finished;
+};
+
+/* ---- members ---- */
+
+static int to_tar(void *ctx, const void *bytes, size_t len,
+    struct qt_error *err)
+{
+	return qt_tar_data(ctx, bytes, len, err);
+}
+
+/* Into the archive and the sum. */
+static int to_tar_summed(void *ctx, const void *bytes, size_t len,
+    struct qt_error *err)
+{
+	struct qt_archive *a = ctx;
+
+	qt_digest_add(&a->sum, bytes, len);
+	return qt_tar_data(a->tar, bytes, len, err);
+}
+
+static int begin(struct qt_archive *a, const char *path, uint64_t size,
+    int64_t mtime, struct qt_error *err)
+{
+	qt_buf_clear(&a->name);
+	qt_buf_addf(&a->name, "%s/%s", qt_buf_str(&a->base), path);
+	if (qt_buf_check(&a->name, err) != 0)
+		return -1;
+	qt_digest_clear(&a->sum);
+	return qt_tar_begin(a->tar, a->name.data, size, mtime, err);
+}
+
+/* A member written through to_tar_summed: end it and list its sum. */
+static int end_summed(struct qt_archive *a, const char *path,
+    struct qt_manifest *list, struct qt_error *err)
+{
+	unsigned char sum[QT_SHA256_SIZE];
+
+	if (qt_tar_end(a->tar, err) != 0 ||
+	    qt_digest_final(&a->sum, sum, err) != 0)
+		return -1;
+	return list != NULL ? qt_manifest_add(list, path, sum, err) : 0;
+}
+
+static int put_text(struct qt_archive *a, const char *path,
+    const struct qt_buf *text, struct qt_manifest *list, struct qt_error *err)
+{
+	if (qt_buf_check(text, err) != 0 ||
+	    begin(a, path, text->len, a->bag.started, err) != 0 ||
+	    to_tar_summed(a, qt_buf_str(text), text->len, err) != 0)
+		return -1;
+	return end_summed(a, path, list, err);
+}
+
+static int put_spill(struct qt_archive *a, const char *path,
+    const struct qt_spill *s, struct qt_error *err)
+{
+	if (begin(a, path, qt_spill_size(s), a->bag.started, err) != 0 ||
+	    qt_spill_each(s, to_tar_summed, a, err) != 0)
+		return -1;
+	return end_summed(a, path, &a->tags, err);
+}
+
+static int put_manifest(struct qt_archive *a, const char *path,
+    struct qt_manifest *m, struct qt_manifest *list, struct qt_error *err)
+{
+	if (begin(a, path, qt_manifest_size(m), a->bag.started, err) != 0 ||
+	    qt_manifest_emit(m, to_tar_summed, a, err) != 0)
+		return -1;
+	return end_summed(a, path, list, err);
+}
+
+static int put_piece(struct qt_archive *a, const struct piece *p,
+    struct qt_error *err)
+{
+	uint64_t size = qt_spill_size(&p->file.bytes);
+
+	if (begin(a, p->member, size, (int64_t)p->file.st.st_mtim.tv_sec,
+		err) != 0 ||
+	    qt_spill_each(&p->file.bytes, to_tar, a->tar, err) != 0 ||
+	    qt_tar_end(a->tar, err) != 0 ||
+	    qt_manifest_add(&a->payload, p->member, p->file.sum, err) != 0)
+		return -1;
+	a->counts.bytes += size;
+	return 0;
+}
+
+/* ---- open ---- */
+
+static int keep(char **copy, const char *s, struct qt_error *err)
+{
+	if (s == NULL)
+		return 0;
+	*copy = strdup(s);
+	return *copy != NULL ? 0 : qt_fail_mem(err);
+}
+
+static int keep_opts(struct qt_archive *a, const struct qt_archive_opts *opts,
+    enum qt_packing packing, struct qt_error *err)
+{
+	if (keep(&a->host, opts->host, err) != 0 ||
+	    keep(&a->queue_dir, opts->queue_dir, err) != 0 ||
+	    keep(&a->case_id, opts->case_id, err) != 0 ||
+	    keep(&a->command, opts->command, err) != 0 ||
+	    keep(&a->reason, opts->reason, err) != 0)
+		return -1;
+	a->stop = opts->stop;
+	a->bag = (struct qt_bag){
+	    .host = a->host != NULL ? a->host : "",
+	    .queue_dir = a->queue_dir != NULL ? a->queue_dir : "",
+	    .case_id = a->case_id,
+	    .command = a->command,
+	    .reason = a->reason,
+	    .spool = opts->spool,
+	    .packing = packing,
+	    .started = opts->now != 0 ? opts->now : (int64_t)time(NULL),
+	    .fixed_clock = opts->now != 0,
+	};
+	if (qt_bag_base(&a->base, a->host, a->case_id, a->bag.started, err) !=
+	    0)
+		return -1;
+	a->bag.base = a->base.data;
+	(void)strlcpy(a->counts.base, a->base.data, sizeof a->counts.base);
+	return 0;
+}
+
+/* What needs no failing call; everything is safe to release after it. */
+static void init_parts(struct qt_archive *a)
+{
+	a->out = (struct qt_outfile){.dirfd = -1, .fd = -1};
+	qt_buf_init(&a->base, 0);
+	qt_buf_init(&a->name, 0);
+	qt_buf_init(&a->line, 0);
+}
+
+static void init_stores(struct qt_archive *a, size_t memory)
+{
+	size_t list = memory != 0 ? memory : LIST_MEMORY;
+	size_t whole = memory != 0 ? memory : MESSAGE_MEMORY;
+	int dirfd = a->out.dirfd, i;
+
+	qt_manifest_init(&a->payload, dirfd, list);
+	qt_manifest_init(&a->tags, dirfd, list);
+	qt_spill_init(&a->messages, dirfd, list);
+	qt_spill_init(&a->recipients, dirfd, list);
+	qt_spill_init(&a->missing, dirfd, list);
+	qt_capture_init(&a->message.file, dirfd, whole);
+	for (i = 0; i < LOGS; i++)
+		qt_capture_init(&a->log[i].file, dirfd, list);
+}
+
+static int put_opening(struct qt_archive *a, struct qt_error *err)
+{
+	struct qt_buf text;
+	int r;
+
+	qt_buf_init(&text, 0);
+	qt_bag_readme(&text, &a->bag);
+	r = put_text(a, "README.txt", &text, &a->tags, err);
+	qt_buf_clear(&text);
+	qt_bag_bagit(&text);
+	if (r == 0)
+		r = put_text(a, "bagit.txt", &text, &a->tags, err);
+	qt_buf_release(&text);
+	return r;
+}
+
+static int open_all(struct qt_archive *a, const char *file,
+    const struct qt_archive_opts *opts, struct qt_error *err)
+{
+	enum qt_packing packing;
+	int r;
+
+	if (qt_packing_by_name(file, &packing, err) != 0 ||
+	    keep_opts(a, opts, packing, err) != 0)
+		return -1;
+	r = qt_outfile_open(&a->out, file, a->stop, err);
+	init_stores(a, opts->memory); /* whatever r: close releases them */
+	if (r != 0 || qt_digest_init(&a->sum, err) != 0 ||
+	    qt_seen_init(&a->seen, err) != 0 ||
+	    qt_tar_new(&a->tar, &a->out, packing, opts->threads, err) != 0)
+		return -1;
+	return put_opening(a, err);
+}
+
+int qt_archive_open(struct qt_archive **out, const char *file,
+    const struct qt_archive_opts *opts, struct qt_error *err)
+{
+	struct qt_archive *a = calloc(1, sizeof *a);
+
+	if (a == NULL)
+		return qt_fail_mem(err);
+	init_parts(a);
+	init_stores(a, 0);
+	if (open_all(a, file, opts, err) != 0) {
+		qt_archive_close(a);
+		return -1;
+	}
+	*out = a;
+	return 0;
+}
+
+/* ---- add: reading ---- */
+
+/* Below its queue's own descriptor where there is one. */
+static int capture_at(struct qt_archive *a, struct qt_capture *c,
+    const struct qt_spool *spool, enum qt_queue q, const char *path,
+    const struct qt_identity *id, struct qt_error *err)
+{
+	const char *name = qt_queue_name(q);
+	size_t n = strlen(name);
+
+	if (spool->qfd[q] >= 0 && strncmp(path, name, n) == 0 &&
+	    path[n] == '/' && path[n + 1] != '\0' && path[n + 1] != '/')
+		return qt_capture_file(c, spool->qfd[q], path + n + 1, id,
+		    &a->sum, err);
+	return qt_capture_file(c, spool->dirfd, path, id, &a->sum, err);
+}
+
+/* Not at this place: another file, or none. */
+static bool elsewhere(const struct qt_error *err)
+{
+	return err->code == QT_E_GONE || err->code == QT_E_CHANGED;
+}
+
+/*
+ * qmgr moves messages between the queues all the time: look where Postfix
+ * would have put this one.  More than one round, as it may go from a queue not
+ * yet looked at into one already done.
+ */
+static int find_moved(struct qt_archive *a, const struct qt_spool *spool,
+    const char *id, const struct qt_identity *want, struct qt_error *why)
+{
+	char path[PATH_SIZE];
+	struct qt_error err;
+	int round, q;
+
+	for (round = 0; round < ROUNDS; round++)
+		for (q = 0; q < QT_Q_MESSAGES; q++) {
+			if (qt_spool_path(spool, (enum qt_queue)q, id, path,
+				sizeof path) != 0)
+				continue;
+			if (capture_at(a, &a->message.file, spool,
+				(enum qt_queue)q, path, want, &err) == 0)
+				return 0;
+			if (!elsewhere(&err)) {
+				*why = err;
+				return -1;
+			}
+		}
+	return -1; /* why is still that of the first place */
+}
+
+static int capture_message(struct qt_archive *a, const struct qt_spool *spool,
+    enum qt_queue queue, const char *id, const char *path,
+    const struct qt_identity *want, struct qt_error *err)
+{
+	struct qt_error why;
+
+	if (capture_at(a, &a->message.file, spool, queue, path, want, &why) ==
+	    0)
+		return 0;
+	if (elsewhere(&why) && qt_queue_id_valid(id) &&
+	    find_moved(a, spool, id, want, &why) == 0)
+		return 0;
+	if (err != NULL)
+		*err = why;
+	return -1;
+}
+
+/* Whether a name can be the last component of a member as it is. */
+static bool plain_name(const char *s)
+{
+	static const char plain[] = "abcdefghijklmnopqrstuvwxyz"
+				    "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+				    "0123456789._-";
+
+	return s[0] != '\0' && s[0] != '.' && s[0] != '-' &&
+	    s[strspn(s, plain)] == '\0' && strlen(s) < PATH_SIZE / 2;
+}
+
+/* The message's place in the bag: its own, or one under odd/. */
+static int name_message(struct qt_archive *a, enum qt_queue queue,
+    const char *id, bool *odd, struct qt_error *err)
+{
+	char *member = a->message.member;
+	int taken = 1;
+
+	if (plain_name(id)) {
+		(void)snprintf(member, PATH_SIZE, "data/queue/%s/%s",
+		    qt_queue_name(queue), id);
+		/* twice in a queue: in the right hash directory and a wrong */
+		taken = qt_seen_add(&a->seen, member, err);
+		if (taken < 0)
+			return -1;
+	}
+	*odd = taken != 0;
+	if (*odd)
+		(void)snprintf(member, PATH_SIZE, "data/odd/%04llu",
+		    (unsigned long long)++a->odd);
+	return 0;
+}
+
+/*
+ * The logs of a valid queue ID, each once (another message of this ID has
+ * them).  One that cannot be read is a problem to be told, not a reason to
+ * leave the message out.
+ */
+static int capture_logs(struct qt_archive *a, const struct qt_spool *spool,
+    enum qt_queue queue, const char *id, struct qt_buf *problems,
+    struct qt_error *err)
+{
+	char path[PATH_SIZE];
+	struct qt_error why;
+	struct piece *p;
+	int i, taken;
+
+	for (i = 0; i < LOGS; i++) {
+		p = &a->log[i];
+		p->have = false;
+		/* names in maildrop are not yet those of the message */
+		if (queue == QT_Q_MAILDROP || !qt_queue_id_valid(id) ||
+		    qt_spool_path(spool, log_queue[i], id, path,
+			sizeof path) != 0)
+			continue;
+		if (capture_at(a, &p->file, spool, log_queue[i], path, NULL,
+			&why) == 0) {
+			(void)snprintf(p->member, sizeof p->member,
+			    "data/queue/%s/%s", qt_queue_name(log_queue[i]),
+			    id);
+			taken = qt_seen_add(&a->seen, p->member, err);
+			if (taken < 0)
+				return -1;
+			p->have = taken == 0;
+			continue;
+		}
+		if (!qt_error_is_item(&why)) {
+			if (err != NULL)
+				*err = why;
+			return -1;
+		}
+		if (why.code == QT_E_GONE)
+			continue;
+		a->counts.bad_logs++;
+		qt_buf_adds(problems, problems->len != 0 ? ",\"" : "\"");
+		qt_escape_json(problems, why.where, strlen(why.where));
+		qt_buf_adds(problems, ": ");
+		qt_escape_json(problems, why.text, strlen(why.text));
+		qt_buf_addc(problems, '"');
+	}
+	return qt_buf_check(problems, err);
+}
+
+/* ---- add: telling ---- */
+
+static void base64(struct qt_buf *out, const char *s, size_t len)
+{
+	static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+				     "abcdefghijklmnopqrstuvwxyz0123456789+/";
+	const unsigned char *p = (const unsigned char *)s;
+	uint32_t v;
+	size_t i, n;
+
+	for (i = 0; i < len; i += 3) {
+		n = len - i < 3 ? len - i : 3;
+		v = (uint32_t)p[i] << 16;
+		if (n > 1)
+			v |= (uint32_t)p[i + 1] << 8;
+		if (n > 2)
+			v |= p[i + 2];
+		qt_buf_addc(out, digits[v >> 18]);
+		qt_buf_addc(out, digits[v >> 12 & 63]);
+		qt_buf_addc(out, n > 1 ? digits[v >> 6 & 63] : '=');
+		qt_buf_addc(out, n > 2 ? digits[v & 63] : '=');
+	}
+}
+
+static long long ns(const struct timespec *t)
+{
+	return (long long)t->tv_sec * 1000000000 + t->tv_nsec;
+}
+
+/* path, size and sha256 of a file in the bag. */
+static void tell_file(struct qt_buf *out, const struct piece *p)
+{
+	char hex[QT_SHA256_HEX];
+
+	qt_digest_hex(p->file.sum, hex);
+	qt_buf_addf(out, "\"path\":\"%s\",\"size\":%llu,\"sha256\":\"%s\"",
+	    p->member, (unsigned long long)qt_spill_size(&p->file.bytes), hex);
+}
+
+/* As it was in the queue, to be put back so. */
+static void tell_stat(struct qt_buf *out, const struct stat *st)
+{
+	qt_buf_addf(out,
+	    ",\"stat\":{\"dev\":%llu,\"ino\":%llu,\"mode\":\"%04o\","
+	    "\"uid\":%u,\"gid\":%u,\"nlink\":%llu,\"mtime_ns\":%lld,"
+	    "\"ctime_ns\":%lld}",
+	    (unsigned long long)st->st_dev, (unsigned long long)st->st_ino,
+	    (unsigned)st->st_mode & 07777, (unsigned)st->st_uid,
+	    (unsigned)st->st_gid, (unsigned long long)st->st_nlink,
+	    ns(&st->st_mtim), ns(&st->st_ctim));
+}
+
+static void tell_logs(struct qt_archive *a)
+{
+	bool first = true;
+	int i;
+
+	qt_buf_adds(&a->line, ",\"logs\":[");
+	for (i = 0; i < LOGS; i++) {
+		if (!a->log[i].have)
+			continue;
+		qt_buf_addf(&a->line, "%s{\"kind\":\"%s\",", first ? "" : ",",
+		    qt_queue_name(log_queue[i]));
+		tell_file(&a->line, &a->log[i]);
+		qt_buf_addc(&a->line, '}');
+		first = false;
+	}
+	qt_buf_addc(&a->line, ']');
+}
+
+/* json without its brace, then what only the archive knows. */
+static int tell_message(struct qt_archive *a, const char *json,
+    const char *id, const char *path, bool odd, const struct qt_buf *problems,
+    struct qt_error *err)
+{
+	size_t len = strlen(json);
+
+	qt_buf_clear(&a->line);
+	qt_buf_add(&a->line, json, len - 1);
+	if (len > 2)
+		qt_buf_addc(&a->line, ',');
+	tell_file(&a->line, &a->message);
+	qt_buf_adds(&a->line, ",\"found\":\"");
+	qt_escape_json(&a->line, path, strlen(path));
+	qt_buf_addc(&a->line, '"');
+	if (odd) {
+		qt_buf_adds(&a->line, ",\"name_b64\":\"");
+		base64(&a->line, id, strlen(id));
+		qt_buf_addc(&a->line, '"');
+	}
+	tell_stat(&a->line, &a->message.file.st);
+	tell_logs(a);
+	if (problems->len != 0)
+		qt_buf_addf(&a->line, ",\"problems\":[%s]", problems->data);
+	qt_buf_adds(&a->line, "}\n");
+	if (qt_buf_check(&a->line, err) != 0)
+		return -1;
+	return qt_spill_add(&a->messages, a->line.data, a->line.len, err);
+}
+
+static const char *item_word(enum qt_code code)
+{
+	return code == QT_E_GONE      ? "gone" :
+	    code == QT_E_CHANGED      ? "changed" :
+	    code == QT_E_DENIED	      ? "unreadable" :
+					"failed";
+}
+
+/* A selected message that is not in the archive, by name. */
+static int tell_missing(struct qt_archive *a, enum qt_queue queue,
+    const char *id, const char *path, const struct qt_error *why,
+    struct qt_error *err)
+{
+	struct qt_buf *l = &a->line;
+
+	if (why->code == QT_E_GONE)
+		a->counts.gone++;
+	else
+		a->counts.failed++;
+	a->bag.missing++;
+	qt_buf_clear(l);
+	qt_buf_addf(l, "{\"queue_name\":\"%s\",\"queue_id\":\"",
+	    qt_queue_name(queue));
+	qt_escape_json(l, id, strlen(id));
+	qt_buf_adds(l, "\",\"found\":\"");
+	qt_escape_json(l, path, strlen(path));
+	qt_buf_addf(l, "\",\"why\":\"%s\",\"text\":\"", item_word(why->code));
+	qt_escape_json(l, why->text, strlen(why->text));
+	qt_buf_adds(l, "\"}\n");
+	if (qt_buf_check(l, err) != 0)
+		return -1;
+	return qt_spill_add(&a->missing, l->data, l->len, err);
+}
+
+/* ---- add ---- */
+
+static int write_message(struct qt_archive *a, enum qt_queue queue,
+    const char *id, struct qt_error *err)
+{
+	int i;
+
+	if (put_piece(a, &a->message, err) != 0)
+		return -1;
+	a->counts.messages++;
+	a->bag.by_queue[queue]++;
+	for (i = 0; i < LOGS; i++) {
+		if (!a->log[i].have)
+			continue;
+		if (put_piece(a, &a->log[i], err) != 0)
+			return -1;
+		a->counts.logs++;
+	}
+	return qt_rcpts_list(&a->recipients, &a->message.file.bytes, queue, id,
+	    a->message.member, err);
+}
+
+static int add(struct qt_archive *a, const struct qt_spool *spool,
+    enum qt_queue queue, const char *id, const char *path,
+    const struct qt_identity *want, const char *json, struct qt_error *err)
+{
+	struct qt_buf problems;
+	bool odd;
+	int r;
+
+	if (capture_message(a, spool, queue, id, path, want, err) != 0)
+		return -1;
+	if (name_message(a, queue, id, &odd, err) != 0)
+		return -1;
+	qt_buf_init(&problems, 0);
+	r = capture_logs(a, spool, queue, id, &problems, err);
+	if (r == 0)
+		r = write_message(a, queue, id, err);
+	if (r == 0)
+		r = tell_message(a, json, id, path, odd, &problems, err);
+	qt_buf_release(&problems);
+	return r;
+}
+
+static int check_args(struct qt_archive *a, const struct qt_spool *spool,
+    enum qt_queue queue, const char *json, struct qt_error *err)
+{
+	size_t len = strlen(json);
+
+	if (a->broken || a->finished)
+		return qt_fail(err, QT_E_STATE, "archive",
+		    "it can take no more messages");
+	if (a->stop != NULL && *a->stop)
+		return qt_fail(err, QT_E_INTERRUPTED, "archive",
+		    "interrupted, no archive was made");
+	if (queue >= QT_Q_MESSAGES)
+		return qt_fail(err, QT_E_USAGE, "archive", "no message queue");
+	if (len < 2 || json[0] != '{' || json[len - 1] != '}' ||
+	    strchr(json, '\n') != NULL)
+		return qt_fail(err, QT_E_USAGE, "archive",
+		    "a message's line is no JSON object");
+	if (a->adding != NULL && a->adding != spool)
+		return qt_fail(err, QT_E_USAGE, "archive",
+		    "the messages are of different spools");
+	a->adding = spool;
+	return 0;
+}
+
+int qt_archive_add(struct qt_archive *a, const struct qt_spool *spool,
+    enum qt_queue queue, const char *id, const char *path, dev_t dev,
+    ino_t ino, const char *json, struct qt_error *err)
+{
+	const struct qt_identity want = {dev, ino};
+	struct qt_error why;
+
+	if (check_args(a, spool, queue, json, &why) != 0 ||
+	    add(a, spool, queue, id, path, &want, json, &why) != 0) {
+		if (!qt_error_is_item(&why))
+			a->broken = true;
+		else if (tell_missing(a, queue, id, path, &why, err) != 0) {
+			a->broken = true;
+			return -1;
+		}
+		if (err != NULL)
+			*err = why;
+		return -1;
+	}
+	return 0;
+}
+
+const struct qt_archive_counts *qt_archive_counts(const struct qt_archive *a)
+{
+	return &a->counts;
+}
+
+/* ---- finish ---- */
+
+static int put_context(struct qt_archive *a, struct qt_error *err)
+{
+	static const char path[] = "data/context/postconf-n.txt";
+	struct qt_buf text;
+	int r;
+
+	if (a->bag.spool == NULL || !a->bag.spool->live)
+		return 0;
+	qt_buf_init(&text, 0);
+	qt_bag_postconf(&text, a->bag.spool);
+	r = put_text(a, path, &text, &a->payload, err);
+	a->counts.bytes += text.len;
+	qt_buf_release(&text);
+	return r;
+}
+
+static int put_case(struct qt_archive *a, struct qt_error *err)
+{
+	struct qt_buf text;
+	int r;
+
+	a->bag.messages = a->counts.messages;
+	a->bag.logs = a->counts.logs;
+	a->bag.bytes = a->counts.bytes;
+	a->bag.files = a->payload.files;
+	qt_buf_init(&text, 0);
+	r = qt_bag_case(&text, &a->bag, err);
+	if (r == 0)
+		r = put_text(a, "metadata/case.json", &text, &a->tags, err);
+	qt_buf_release(&text);
+	return r;
+}
+
+static int put_info(struct qt_archive *a, struct qt_error *err)
+{
+	struct qt_buf text;
+	int r;
+
+	qt_buf_init(&text, 0);
+	qt_bag_info(&text, &a->bag);
+	r = put_text(a, "bag-info.txt", &text, &a->tags, err);
+	qt_buf_release(&text);
+	return r;
+}
+
+static int put_closing(struct qt_archive *a, struct qt_error *err)
+{
+	if (put_context(a, err) != 0 || put_case(a, err) != 0 ||
+	    put_spill(a, "metadata/messages.jsonl", &a->messages, err) != 0 ||
+	    put_spill(a, "metadata/recipients.jsonl", &a->recipients, err) != 0)
+		return -1;
+	if (qt_spill_size(&a->missing) != 0 &&
+	    put_spill(a, "metadata/missing.jsonl", &a->missing, err) != 0)
+		return -1;
+	if (put_info(a, err) != 0 ||
+	    put_manifest(a, "manifest-sha256.txt", &a->payload, &a->tags,
+		err) != 0 ||
+	    put_manifest(a, "tagmanifest-sha256.txt", &a->tags, NULL, err) != 0)
+		return -1;
+	return 0;
+}
+
+int qt_archive_finish(struct qt_archive *a, struct qt_archive_counts *counts,
+    struct qt_error *err)
+{
+	if (a->broken || a->finished)
+		return qt_fail(err, QT_E_STATE, "archive",
+		    "it cannot be finished");
+	if (a->counts.messages == 0)
+		return qt_fail(err, QT_E_GONE, "archive",
+		    "there is no message to be archived");
+	if (put_closing(a, err) != 0 || qt_tar_finish(a->tar, err) != 0 ||
+	    qt_outfile_publish(&a->out, err) != 0) {
+		a->broken = true;
+		return -1;
+	}
+	a->finished = true;
+	a->counts.archive_bytes = a->out.bytes;
+	(void)strlcpy(a->counts.sha256, a->out.sha256,
+	    sizeof a->counts.sha256);
+	if (counts != NULL)
+		*counts = a->counts;
+	return 0;
+}
+
+void qt_archive_close(struct qt_archive *a)
+{
+	int i;
+
+	if (a == NULL)
+		return;
+	qt_tar_free(a->tar); /* before the file it may still write to */
+	qt_manifest_release(&a->payload);
+	qt_manifest_release(&a->tags);
+	qt_spill_release(&a->messages);
+	qt_spill_release(&a->recipients);
+	qt_spill_release(&a->missing);
+	qt_capture_release(&a->message.file);
+	for (i = 0; i < LOGS; i++)
+		qt_capture_release(&a->log[i].file);
+	qt_seen_release(&a->seen);
+	qt_digest_release(&a->sum);
+	qt_outfile_release(&a->out);
+	qt_buf_release(&a->base);
+	qt_buf_release(&a->name);
+	qt_buf_release(&a->line);
+	free(a->host);
+	free(a->queue_dir);
+	free(a->case_id);
+	free(a->command);
+	free(a->reason);
+	free(a);
+}

@@ -22,8 +22,7 @@ static const struct qt_attr attrs[] = {
     {NAME("encoding"), QT_ATTR_LAST, FIELD(encoding), 0},
     /* 9 */
     {NAME("log_ident"), QT_ATTR_FIRST, FIELD(log_ident), 0},
-    {NAME("helo_name"), QT_ATTR_LEGACY, FIELD(helo_name),
-	FIELD(log_helo_name)},
+    {NAME("helo_name"), QT_ATTR_LEGACY, FIELD(helo_name), FIELD(log_helo_name)},
     {NAME("ret_flags"), QT_ATTR_RET, 0, 0},
     /* 10 */
     {NAME("message_id"), QT_ATTR_LAST, FIELD(message_id), 0},
@@ -60,8 +59,7 @@ static const struct qt_attr attrs[] = {
     {NAME("log_client_address"), QT_ATTR_LOG, FIELD(log_client_address), 0},
     {NAME("log_message_origin"), QT_ATTR_LAST, FIELD(log_message_origin), 0},
     /* 19 */
-    {NAME("reverse_client_name"), QT_ATTR_FIRST, FIELD(reverse_client_name),
-	0},
+    {NAME("reverse_client_name"), QT_ATTR_FIRST, FIELD(reverse_client_name), 0},
 };
 
 #define SHORTEST 8u

@@ -21,8 +21,8 @@ enum qt_attr_rule {
 
 struct qt_attr {
 	const char *name;
-	uint8_t len;  /* of name */
-	uint8_t rule; /* enum qt_attr_rule */
+	uint8_t len;	 /* of name */
+	uint8_t rule;	 /* enum qt_attr_rule */
 	uint16_t field;	 /* offset of a const char * in struct qt_msg */
 	uint16_t legacy; /* QT_ATTR_LEGACY: that of the one for logging */
 };

@@ -25,8 +25,8 @@
 #include "format/text.h"
 #include "format/walk.h"
 
-#define RECORD_MAX_PICKUP 2048u	 /* line_length_limit */
-#define SIZE_FLAGS 0x1f		 /* C field 4: what qmgr allows */
+#define RECORD_MAX_PICKUP 2048u		      /* line_length_limit */
+#define SIZE_FLAGS 0x1f			      /* C field 4: what qmgr allows */
 #define TRACE_FLAGS (256 | 512 | 1024 | 8192) /* DEL_REQ_TRACE_FLAGS_MASK */
 
 enum {
@@ -95,8 +95,8 @@ struct parser {
 
 static int reject(struct parser *p, const char *why)
 {
-	return qt_fail_at(p->err, QT_E_CORRUPT, "", (int64_t)p->rec.offset,
-	    "%s", why);
+	return qt_fail_at(
+	    p->err, QT_E_CORRUPT, "", (int64_t)p->rec.offset, "%s", why);
 }
 
 /*
@@ -138,8 +138,7 @@ static struct qt_rcpt *new_rcpt(struct parser *p)
 	if (m->nrcpt == p->rcpt_cap) {
 		cap = p->rcpt_cap != 0 ? p->rcpt_cap * 2 : 4;
 		/* the count in the C record, when it is not absurd */
-		if (p->rcpt_cap == 0 && p->expected > 0 &&
-		    p->expected <= 1024)
+		if (p->rcpt_cap == 0 && p->expected > 0 && p->expected <= 1024)
 			cap = (size_t)p->expected;
 		v = qt_arena_alloc(p->arena, cap * sizeof *v);
 		if (v == NULL)
@@ -219,8 +218,8 @@ static int dsn_orcpt(struct parser *p, struct str v)
 
 static void dsn_notify(struct parser *p, struct str v)
 {
-	const int some = QT_NOTIFY_SUCCESS | QT_NOTIFY_FAILURE |
-	    QT_NOTIFY_DELAY;
+	const int some =
+	    QT_NOTIFY_SUCCESS | QT_NOTIFY_FAILURE | QT_NOTIFY_DELAY;
 	int n;
 
 	if (p->notify != 0)
@@ -545,8 +544,8 @@ int qt_msg_parse(struct qt_msg *msg, struct qt_input *in,
 
 	*msg = (struct qt_msg){.arrival_usec = -1};
 	/* qmgr reads padding like any record; pickup passes over it */
-	qt_walk_init(&p.walk, in, !p.maildrop,
-	    p.maildrop ? 0 : QT_CURSOR_PADDING);
+	qt_walk_init(
+	    &p.walk, in, !p.maildrop, p.maildrop ? 0 : QT_CURSOR_PADDING);
 	do
 		rc = next_record(&p);
 	while (rc == 0);

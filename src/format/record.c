@@ -86,8 +86,8 @@ void qt_cursor_seek(struct qt_cursor *c, uint64_t offset)
  * The length field at p: bytes it takes, 0 when the file ends in it, -1 when
  * no Postfix would read it.
  */
-static int read_length(const unsigned char *p, size_t have, uint64_t *length,
-    uint8_t *flags)
+static int read_length(
+    const unsigned char *p, size_t have, uint64_t *length, uint8_t *flags)
 {
 	uint64_t v = 0;
 	int i;
@@ -108,8 +108,8 @@ static int read_length(const unsigned char *p, size_t have, uint64_t *length,
 	return i + 1;
 }
 
-static int corrupt(struct qt_error *err, uint64_t offset, unsigned char type,
-    const char *what)
+static int corrupt(
+    struct qt_error *err, uint64_t offset, unsigned char type, const char *what)
 {
 	struct qt_type_text t = qt_record_type_text(type);
 
@@ -118,8 +118,8 @@ static int corrupt(struct qt_error *err, uint64_t offset, unsigned char type,
 }
 
 /* The general case of read_record: long records, and the window's edges. */
-static int read_record_slowly(struct qt_cursor *c, struct qt_record *rec,
-    struct qt_error *err)
+static int read_record_slowly(
+    struct qt_cursor *c, struct qt_record *rec, struct qt_error *err)
 {
 	const unsigned char *p;
 	size_t have, want;
@@ -137,14 +137,14 @@ static int read_record_slowly(struct qt_cursor *c, struct qt_record *rec,
 	if (n < 0)
 		return corrupt(err, c->pos, p[0], "record length out of range");
 	if (n == 0)
-		return corrupt(err, c->pos, p[0],
-		    "the file ends in a record's length");
+		return corrupt(
+		    err, c->pos, p[0], "the file ends in a record's length");
 	rec->payload = c->pos + 1 + (unsigned)n;
 	room = c->in->size - c->pos - 1 - (unsigned)n;
 	if (rec->length > room)
 		return corrupt(err, c->pos, p[0], "the file ends in a record");
-	rec->data_len = rec->length < QT_RECORD_DATA_MAX ?
-	    (size_t)rec->length : QT_RECORD_DATA_MAX;
+	rec->data_len = rec->length < QT_RECORD_DATA_MAX ? (size_t)rec->length
+							 : QT_RECORD_DATA_MAX;
 	if (rec->data_len < rec->length)
 		rec->flags |= QT_RECORD_CUT;
 	want = 1 + (size_t)n + rec->data_len;
@@ -152,15 +152,15 @@ static int read_record_slowly(struct qt_cursor *c, struct qt_record *rec,
 	if (p == NULL)
 		return -1;
 	if (have < want) /* shorter than it was a moment ago */
-		return corrupt(err, c->pos, rec->type,
-		    "the file ends in a record");
+		return corrupt(
+		    err, c->pos, rec->type, "the file ends in a record");
 	rec->data = p + 1 + n;
 	return 0;
 }
 
 /* One record where the cursor stands: 0, 1 end of file, or negative. */
-static int read_record(struct qt_cursor *c, struct qt_record *rec,
-    struct qt_error *err)
+static int read_record(
+    struct qt_cursor *c, struct qt_record *rec, struct qt_error *err)
 {
 	size_t have = in_window(c->in, c->pos);
 	const unsigned char *p;
@@ -191,8 +191,8 @@ found:
 }
 
 /* Go where a p record leads (rec_goto). */
-static int follow(struct qt_cursor *c, const struct qt_record *rec,
-    struct qt_error *err)
+static int follow(
+    struct qt_cursor *c, const struct qt_record *rec, struct qt_error *err)
 {
 	int64_t target;
 
@@ -218,8 +218,8 @@ static int follow(struct qt_cursor *c, const struct qt_record *rec,
  * ours: records that overlap could otherwise be laid out so that the same
  * bytes are read again and again; Postfix writes none.
  */
-static int count(struct qt_cursor *c, const struct qt_record *rec,
-    struct qt_error *err)
+static int count(
+    struct qt_cursor *c, const struct qt_record *rec, struct qt_error *err)
 {
 	c->steps++;
 	c->bytes += c->pos - rec->offset;
@@ -229,8 +229,8 @@ static int count(struct qt_cursor *c, const struct qt_record *rec,
 	return 0;
 }
 
-int qt_cursor_step(struct qt_cursor *c, struct qt_record *rec,
-    struct qt_error *err)
+int qt_cursor_step(
+    struct qt_cursor *c, struct qt_record *rec, struct qt_error *err)
 {
 	int rc;
 
@@ -271,8 +271,8 @@ int qt_cursor_settle(struct qt_cursor *c, struct qt_error *err)
 	return follow(c, &rec, err);
 }
 
-int qt_cursor_next(struct qt_cursor *c, struct qt_record *rec,
-    struct qt_error *err)
+int qt_cursor_next(
+    struct qt_cursor *c, struct qt_record *rec, struct qt_error *err)
 {
 	struct qt_record r;
 	uint64_t began;

@@ -43,7 +43,8 @@ int qt_text_int(const char *s, size_t len);
 /* Digits only, at least one (Postfix alldig()). */
 bool qt_text_all_digits(const char *s, size_t len);
 
-/* The numbers of a C record, with the meaning of sscanf "%ld %ld %d %d %ld %d". */
+/* The numbers of a C record, with the meaning of sscanf "%ld %ld %d %d %ld %d".
+ */
 struct qt_size_fields {
 	int n; /* numbers found; more than 6 are counted only */
 	int64_t v[6];

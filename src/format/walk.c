@@ -132,8 +132,7 @@ static void set_segment(struct qt_walk *w, unsigned char type)
 	}
 }
 
-int qt_walk_step(struct qt_walk *w, struct qt_record *rec,
-    struct qt_error *err)
+int qt_walk_step(struct qt_walk *w, struct qt_record *rec, struct qt_error *err)
 {
 	uint64_t began;
 	int rc;
@@ -151,8 +150,8 @@ int qt_walk_step(struct qt_walk *w, struct qt_record *rec,
 	} while (rc == QT_STEP_MOVED);
 	if (rc < 0)
 		return rc;
-	if (w->expect_x && (rc == 1 ||
-	    (rec->type != QT_REC_XTRA && rec->type != QT_REC_PTR)))
+	if (w->expect_x &&
+	    (rc == 1 || (rec->type != QT_REC_XTRA && rec->type != QT_REC_PTR)))
 		return qt_fail_at(err, QT_E_CORRUPT, "",
 		    (int64_t)w->content_end,
 		    "no X record where the C record says the content ends");
@@ -163,8 +162,7 @@ int qt_walk_step(struct qt_walk *w, struct qt_record *rec,
 	return 0;
 }
 
-int qt_walk_next(struct qt_walk *w, struct qt_record *rec,
-    struct qt_error *err)
+int qt_walk_next(struct qt_walk *w, struct qt_record *rec, struct qt_error *err)
 {
 	struct qt_size_fields f;
 	int rc;

@@ -1,0 +1,247 @@
+/*
+ * deferlog.c - the entries of a defer, bounce or trace log.
+ *
+ * An entry is a run of lines between empty ones: "name=value", and before 2.1
+ * or for the sake of old readers one "<address>: reason".  Within an entry the
+ * later line counts.  An entry that no empty line ends was cut short by a
+ * crash, or is being written: Postfix does not report it.
+ *
+ * The daemons write printable text only, but bounce_log_read() trusts that no
+ * more than we do: control characters and bytes that are no UTF-8 become '?'
+ * before a line is looked at, so the only white space in it is the blank.
+ *
+ * Source: Postfix src/global/bounce_log.c, src/bounce/bounce_append_service.c.
+ */
+#include "qtool/deferlog.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "format/printable.h"
+#include "format/text.h"
+
+struct slice { /* of the log; s NULL when absent */
+	const char *s;
+	size_t len;
+};
+
+struct fields {
+	struct slice recipient, orig_recipient, dsn_orcpt, status, action,
+	    diag_type, diag_text, mta_type, mta_name, reason;
+	int64_t offset;
+	int notify;
+};
+
+void qt_log_reader_init(struct qt_log_reader *r, const void *data, size_t len,
+    enum qt_log_kind kind)
+{
+	*r = (struct qt_log_reader){.data = data, .len = len, .kind = kind};
+}
+
+/* The next line up to its LF and its first NUL; false at the end. */
+static bool next_line(struct qt_log_reader *r, struct slice *line)
+{
+	const char *s = r->data + r->pos, *lf, *nul;
+	size_t len = r->len - r->pos;
+
+	if (len == 0)
+		return false;
+	lf = memchr(s, '\n', len);
+	if (lf != NULL)
+		len = (size_t)(lf - s);
+	r->pos += len + (lf != NULL);
+	nul = memchr(s, '\0', len);
+	if (nul != NULL)
+		len = (size_t)(nul - s);
+	*line = (struct slice){s, len};
+	return true;
+}
+
+static bool is_blank(struct slice v)
+{
+	return v.len == 0;
+}
+
+static bool is_name(struct slice v, const char *name)
+{
+	return v.len == strlen(name) && memcmp(v.s, name, v.len) == 0;
+}
+
+/* Split at '=', with the blank as the only white space. */
+static bool split(struct slice line, struct slice *name, struct slice *value)
+{
+	const char *s = line.s, *end = line.s + line.len, *eq, *e;
+
+	eq = memchr(s, '=', line.len);
+	if (eq == NULL)
+		return false;
+	for (e = s; e < eq && *e != ' '; e++)
+		;
+	*name = (struct slice){s, (size_t)(e - s)};
+	for (; e < eq; e++)
+		if (*e != ' ') /* two words before the '=' */
+			return false;
+	for (s = eq + 1; s < end && *s == ' '; s++)
+		;
+	while (end > s && end[-1] == ' ')
+		end--;
+	*value = (struct slice){s, (size_t)(end - s)};
+	return true;
+}
+
+/* The field of a text member; NULL when the name is another one. */
+static struct slice *text_field(struct fields *f, struct slice name)
+{
+	const struct {
+		const char *name;
+		struct slice *field;
+	} members[] = {
+	    {"recipient", &f->recipient},
+	    {"original_recipient", &f->orig_recipient},
+	    {"dsn_orig_rcpt", &f->dsn_orcpt},
+	    {"status", &f->status},
+	    {"action", &f->action},
+	    {"diag_type", &f->diag_type},
+	    {"diag_text", &f->diag_text},
+	    {"mta_type", &f->mta_type},
+	    {"mta_mname", &f->mta_name},
+	    {"reason", &f->reason},
+	};
+	size_t i;
+
+	for (i = 0; i < sizeof members / sizeof members[0]; i++)
+		if (is_name(name, members[i].name))
+			return members[i].field;
+	return NULL;
+}
+
+static bool new_style(struct fields *f, struct slice line)
+{
+	const int some = 2 | 4 | 8; /* NOTIFY; NEVER (1) stands alone */
+	struct slice name, value, *field;
+	int64_t n;
+
+	if (!split(line, &name, &value))
+		return false;
+	field = text_field(f, name);
+	if (field != NULL) {
+		*field = value;
+		return true;
+	}
+	if (is_name(name, "offset")) {
+		n = qt_text_long(value.s, value.len);
+		if (n > 0)
+			f->offset = n;
+		return true;
+	}
+	if (is_name(name, "notify_flags")) {
+		n = qt_text_int(value.s, value.len);
+		if (n == 1 || (n > 0 && (n & ~some) == 0))
+			f->notify = (int)n;
+		return true;
+	}
+	return false;
+}
+
+/* "<address>: reason" */
+static bool old_style(struct fields *f, struct slice line)
+{
+	const char *s = line.s + 1, *end = line.s + line.len, *mark;
+
+	mark = memmem(s, (size_t)(end - s), ">: ", 3);
+	if (mark == NULL)
+		return false;
+	f->recipient = (struct slice){s, (size_t)(mark - s)};
+	for (s = mark + 2; s < end && *s == ' '; s++)
+		;
+	f->reason = (struct slice){s, (size_t)(end - s)};
+	return true;
+}
+
+static bool is_alnum(char c)
+{
+	return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') ||
+	       (c >= 'a' && c <= 'z');
+}
+
+static bool use_line(struct fields *f, struct slice line)
+{
+	if (is_alnum(line.s[0]))
+		return new_style(f, line);
+	return line.s[0] == '<' && old_style(f, line);
+}
+
+/* One entry's lines: false when the log ends before an empty line does it. */
+static bool read_fields(struct qt_log_reader *r, struct fields *f)
+{
+	struct slice line;
+	bool found = false;
+
+	*f = (struct fields){.offset = -1};
+	while (next_line(r, &line)) {
+		if (is_blank(line)) {
+			if (found)
+				return true;
+			continue;
+		}
+		/* an entry has begun even if the line makes no sense */
+		found = true;
+		if (!use_line(f, line))
+			r->skipped++;
+	}
+	return false;
+}
+
+/* A printable copy; what is empty or absent becomes the given text. */
+static bool keep(
+    struct qt_arena *arena, const char **to, struct slice v, const char *absent)
+{
+	char *s;
+
+	*to = absent;
+	if (v.len == 0)
+		return true;
+	s = qt_arena_dup(arena, v.s, v.len);
+	if (s == NULL)
+		return false;
+	qt_printable(s, v.len, true);
+	*to = s;
+	return true;
+}
+
+static bool fill(struct qt_log_entry *e, const struct fields *f,
+    enum qt_log_kind kind, struct qt_arena *a)
+{
+	const bool defer = kind == QT_LOG_DEFER;
+
+	*e = (struct qt_log_entry){.offset = f->offset, .notify = f->notify};
+	return keep(a, &e->recipient, f->recipient,
+		   f->recipient.s != NULL
+		       ? ""
+		       : "(recipient address unavailable)") &&
+	       keep(a, &e->orig_recipient, f->orig_recipient, NULL) &&
+	       keep(a, &e->dsn_orcpt, f->dsn_orcpt, NULL) &&
+	       keep(a, &e->status, f->status, defer ? "4.0.0" : "5.0.0") &&
+	       keep(a, &e->action, f->action, defer ? "delayed" : "failed") &&
+	       keep(a, &e->diag_type, f->diag_type, NULL) &&
+	       keep(a, &e->diag_text, f->diag_text, NULL) &&
+	       keep(a, &e->mta_type, f->mta_type, NULL) &&
+	       keep(a, &e->mta_name, f->mta_name, NULL) &&
+	       keep(a, &e->reason, f->reason, "(description unavailable)");
+}
+
+int qt_log_reader_next(struct qt_log_reader *r, struct qt_log_entry *entry,
+    struct qt_arena *arena, struct qt_error *err)
+{
+	struct qt_log_entry e;
+	struct fields f;
+
+	if (!read_fields(r, &f))
+		return 1;
+	if (is_name(f.recipient, "<>"))
+		f.recipient.len = 0;
+	if (!fill(&e, &f, r->kind, arena))
+		return qt_fail_mem(err);
+	*entry = e;
+	return 0;
+}

@@ -14,8 +14,8 @@ enum qt_format {
 	QT_FMT_JSON,  /* one array */
 	QT_FMT_JSONL, /* one object a line */
 	QT_FMT_CSV, QT_FMT_TSV, /* with a header line */
-	QT_FMT_IDS,  /* the first column, a line each */
-	QT_FMT_IDS0 /* the first column, NUL after each */
+	QT_FMT_IDS, /* the first column, a line each; none for an empty one */
+	QT_FMT_IDS0 /* the first column's raw bytes, NUL after each */
 };
 int qt_format_parse(const char *name, enum qt_format *fmt,
     struct qt_error *err) QT_MUST_CHECK;
@@ -27,26 +27,36 @@ struct qt_outcol {
 	unsigned max_width;  /* in tables; 0: as wide as needed */
 };
 
-/* How json objects are spaced: postqueue -j has a blank after ':' and ','. */
 struct qt_output;
 /*
- * out is borrowed; width: terminal columns, 0 unlimited; color: SGR in table
- * headings.  Tables stream: widths come from the first 200 rows.
+ * out is borrowed; cols are copied.  width: terminal columns, 0 not a terminal:
+ * only with it long cells are cut to their max_width; color: SGR in table
+ * headings.  Tables stream: widths come from the first 200 rows; without a row
+ * there is no heading either.  JSON objects are spaced as postqueue -j does, a
+ * blank after ':' and ','.  SIGPIPE is to be ignored, and LC_CTYPE a UTF-8
+ * locale; one large buffer (setvbuf) for out makes long lists faster.
  */
 int qt_output_new(struct qt_output **o, FILE *out, enum qt_format fmt,
     const struct qt_outcol *cols, size_t ncols, unsigned width, bool color,
     struct qt_error *err) QT_MUST_CHECK;
-/* One row: a call for each column in order, then end_row. */
+/*
+ * One row: a call for each column in order, then end_row (QT_E_STATE when the
+ * number of values is wrong).  Numbers align right in tables whatever their
+ * column says.  NULL: "-" in tables, nothing in CSV, TSV and IDs.
+ */
 void qt_output_null(struct qt_output *o);
 void qt_output_bool(struct qt_output *o, bool v);
 void qt_output_int(struct qt_output *o, int64_t v);
 void qt_output_real(struct qt_output *o, double v);
 void qt_output_text(struct qt_output *o, const char *s, size_t len);
 void qt_output_json(struct qt_output *o, const char *s, size_t len); /* as is */
-/* In tables human; elsewhere the plain number. */
+/* In tables human (local time, 3.4M); elsewhere the plain number. */
 void qt_output_time(struct qt_output *o, int64_t seconds);
 void qt_output_bytes(struct qt_output *o, int64_t bytes);
-/* Shown as text in tables, as the number elsewhere (bars, percentages). */
+/*
+ * The first failure, a write's among them (QT_E_SYS, EPIPE too), is reported
+ * by every later end_row and by finish.
+ */
 int qt_output_end_row(struct qt_output *o, struct qt_error *err) QT_MUST_CHECK;
 /* Flush; the errors of all writes so far. */
 int qt_output_finish(struct qt_output *o, struct qt_error *err) QT_MUST_CHECK;

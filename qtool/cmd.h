@@ -111,10 +111,17 @@ extern const struct qt_option global_options[]; /* before the command */
 extern const struct qt_option selection_options[]; /* title "Selection" */
 extern const struct qt_option view_options[]; /* format, json, jobs, explain,
 						 quiet, help */
+extern const struct qt_option output_options[]; /* the same without explain */
 extern const struct qt_option scan_options[]; /* jobs, explain, quiet, help */
 extern const struct qt_option plain_options[]; /* quiet, help */
 extern const struct qt_option change_options[]; /* yes ... state-dir */
 
+/*
+ * Open what the bits of struct cmd.needs say.  Done before run(); a command
+ * that finds out itself has no needs and calls this.
+ */
+int open_needs(struct ctx *c, unsigned needs, struct qt_error *err)
+    QT_MUST_CHECK;
 /*
  * The running command's own options, zeroed at the first call; one size per
  * command.  main() frees it with free().  NULL: out of memory, *err says so.
@@ -156,9 +163,6 @@ int finish_stats(struct ctx *c, const struct qt_scan_stats *stats, int status);
 void command_prefix(const struct ctx *c, struct qt_buf *out);
 /* Whether the work was told to stop by a signal. */
 bool interrupted(const struct ctx *c);
-/* A count given to an option, in [min, max]; the error names the option. */
-int option_count(const struct qt_option *opt, const char *value, int64_t min,
-    int64_t max, int64_t *out, struct qt_error *err) QT_MUST_CHECK;
 /* Human forms into a small static-free buffer. */
 const char *human_bytes(int64_t bytes, char out[16]);
 const char *human_age(int64_t seconds, char out[16]);	  /* "3d 4h" */

@@ -80,12 +80,23 @@ const struct qt_option selection_options[] = {
 	{"explain", 0, NULL, OPT_EXPLAIN, \
 	    "print the SQL and how many messages each clause keeps, and stop"}
 
+#define FORMAT_OPTIONS \
+	{"format", 0, "FORMAT", OPT_FORMAT, \
+	    "table, json, jsonl, csv, tsv, ids or ids0"}, \
+	{"json", 0, NULL, OPT_JSON, "the same as --format json"}
+
 const struct qt_option view_options[] = {
-    {"format", 0, "FORMAT", OPT_FORMAT,
-	"table, json, jsonl, csv, tsv, ids or ids0"},
-    {"json", 0, NULL, OPT_JSON, "the same as --format json"},
+    FORMAT_OPTIONS,
     JOBS_OPTION,
     EXPLAIN_OPTION,
+    QUIET_OPTION,
+    HELP_OPTION,
+    {.name = NULL},
+};
+
+const struct qt_option output_options[] = {
+    FORMAT_OPTIONS,
+    JOBS_OPTION,
     QUIET_OPTION,
     HELP_OPTION,
     {.name = NULL},

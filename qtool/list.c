@@ -35,7 +35,7 @@ static int option(void *ctx, const struct qt_option *opt, const char *value,
 		own->sort = value;
 		return 0;
 	case OPT_LIMIT:
-		return option_count(opt, value, 0, INT64_MAX, &own->limit, err);
+		return qt_parse_count(value, 0, INT64_MAX, &own->limit, err);
 	default:
 		return 1;
 	}
@@ -200,16 +200,31 @@ static int put_lines(struct ctx *c, struct qt_stmt *st, struct qt_output *o,
 	return r < 0 && err->code != QT_E_INTERRUPTED ? -1 : 0;
 }
 
-/* Long values are cut on a terminal only: a pipe gets all of them. */
+/* A share of the columns left, at least min and at most max. */
+static unsigned part(unsigned left, unsigned percent, unsigned min,
+    unsigned max)
+{
+	unsigned n = left * percent / 100;
+
+	return n < min ? min : n > max ? max : n;
+}
+
+/*
+ * Long values are cut to the terminal; what is not a terminal gets all of
+ * them (the output looks at max_width only where there is a width).
+ */
 static int print_table(struct ctx *c, struct qt_stmt *st, uint64_t *rows,
     struct qt_error *err)
 {
-	unsigned narrow = c->width != 0 ? 30 : 0, wide = c->width != 0 ? 40 : 0;
+	/* ID, queue, age and size with their gaps take about 50 */
+	unsigned left = c->width > 80 ? c->width - 50 : 30;
 	const struct qt_outcol cols[] = {
 	    {"queue_id", QT_LEFT, 0}, {"queue", QT_LEFT, 0},
 	    {"age", QT_RIGHT, 0}, {"size", QT_RIGHT, 0},
-	    {"login", QT_LEFT, narrow}, {"sender", QT_LEFT, narrow},
-	    {"recipients", QT_LEFT, wide}, {"reason", QT_LEFT, 0}};
+	    {"login", QT_LEFT, part(left, 20, 12, 30)},
+	    {"sender", QT_LEFT, part(left, 20, 12, 30)},
+	    {"recipients", QT_LEFT, part(left, 25, 14, 40)},
+	    {"reason", QT_LEFT, part(left, 30, 16, 200)}};
 	struct qt_error late = {0};
 	struct qt_output *o = NULL;
 	int r;

@@ -147,16 +147,6 @@ void *own_options(struct ctx *c, size_t size, struct qt_error *err)
 	return c->own;
 }
 
-int option_count(const struct qt_option *opt, const char *value, int64_t min,
-    int64_t max, int64_t *out, struct qt_error *err)
-{
-	struct qt_error why = {0};
-
-	if (qt_parse_count(value, min, max, out, &why) == 0)
-		return 0;
-	return qt_fail(err, QT_E_USAGE, "", "--%s: %s", opt->name, why.text);
-}
-
 static void add_source(struct ctx *c, bool config, const char *dir)
 {
 	c->sources[c->nsources++] = (struct source){config, dir};
@@ -201,7 +191,7 @@ static int view_option(struct ctx *c, const struct qt_option *opt,
 		c->format = QT_FMT_JSON;
 		return 0;
 	case OPT_JOBS:
-		if (option_count(opt, value, 1, 1024, &n, err) != 0)
+		if (qt_parse_count(value, 1, 1024, &n, err) != 0)
 			return -1;
 		c->jobs = (unsigned)n;
 		return 0;
@@ -239,9 +229,9 @@ static int change_option(struct ctx *c, const struct qt_option *opt,
 		c->state_dir = value;
 		return 0;
 	case OPT_EXPECT:
-		return option_count(opt, value, 0, INT64_MAX, &c->expect, err);
+		return qt_parse_count(value, 0, INT64_MAX, &c->expect, err);
 	case OPT_MAX:
-		return option_count(opt, value, 0, INT64_MAX, &c->max, err);
+		return qt_parse_count(value, 0, INT64_MAX, &c->max, err);
 	default:
 		return 1;
 	}
@@ -326,11 +316,10 @@ static void on_progress(void *ctx, const struct qt_scan_stats *stats)
 	progress(ctx, "messages read", stats->rows, 0);
 }
 
-static int open_needs(struct ctx *c, struct qt_error *err)
+int open_needs(struct ctx *c, unsigned needs, struct qt_error *err)
 {
 	struct qt_db_opts opts = {.jobs = c->jobs, .stop = c->stop,
 	    .progress = on_progress, .progress_ctx = c};
-	unsigned needs = c->cmd->needs;
 
 	if ((needs & (NEED_SPOOL | NEED_DB | NEED_ONE_SPOOL)) != 0 &&
 	    open_spools(c, err) != 0)
@@ -357,7 +346,7 @@ static int run_command(struct ctx *c, int argc, char **argv)
 		return usage_hint(c, &err);
 	if (c->cmd->operands_are_ids && select_ids(c, n, argv + index, &err) != 0)
 		return usage_hint(c, &err);
-	if (open_needs(c, &err) != 0)
+	if (open_needs(c, c->cmd->needs, &err) != 0)
 		return complain(&err);
 	r = c->cmd->run(c, n, argv + index);
 	progress_end(c);

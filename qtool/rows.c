@@ -55,17 +55,23 @@ int each_column(const char *list,
 	}
 }
 
-/* postqueue -j's members, in its order; sender as it prints it. */
-static const char *const postqueue_columns[] = {
-    "queue_name", "queue_id", "arrival_time", "message_size", "forced_expire",
-    "sender", "recipients", NULL};
+/* postqueue -j's members, in its order, each as it prints it. */
+static const struct {
+	const char *name, *from;
+} members[] = {
+    {"queue_name", "queue_name"}, {"queue_id", "queue_id"},
+    {"arrival_time", "showq_time"}, {"message_size", "message_size"},
+    {"forced_expire", "forced_expire"}, {"sender", "sender_shown"},
+    {"recipients", "recipients"},
+};
+#define NMEMBERS (sizeof(members) / sizeof(members[0]))
 
 static bool is_member(const char *name)
 {
 	size_t i;
 
-	for (i = 0; postqueue_columns[i] != NULL; i++)
-		if (strcmp(postqueue_columns[i], name) == 0)
+	for (i = 0; i < NMEMBERS; i++)
+		if (strcmp(members[i].name, name) == 0)
 			return true;
 	return false;
 }
@@ -75,11 +81,10 @@ void json_columns(struct qt_buf *out)
 	const struct qt_column *col;
 	size_t i;
 
-	for (i = 0; postqueue_columns[i] != NULL; i++) {
-		qt_buf_adds(out, i == 0 ? "" : ", ");
-		if (strcmp(postqueue_columns[i], "sender") == 0)
-			qt_buf_adds(out, "sender_shown AS ");
-		qt_buf_adds(out, postqueue_columns[i]);
+	for (i = 0; i < NMEMBERS; i++) {
+		qt_buf_addf(out, "%s%s", i == 0 ? "" : ", ", members[i].from);
+		if (strcmp(members[i].from, members[i].name) != 0)
+			qt_buf_addf(out, " AS %s", members[i].name);
 	}
 	/* whole contents are read only when they are asked for by name */
 	for (col = qt_db_columns("messages"); col->name != NULL; col++)

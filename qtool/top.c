@@ -48,7 +48,7 @@ static int option(void *ctx, const struct qt_option *opt, const char *value,
 		return 0;
 	case OPT_LIMIT:
 		own->limit_set = true;
-		return option_count(opt, value, 0, INT64_MAX, &own->limit, err);
+		return qt_parse_count(value, 0, INT64_MAX, &own->limit, err);
 	default:
 		return 1;
 	}
@@ -102,7 +102,7 @@ static int find_weight(const char *name, const char **sum, struct qt_error *err)
 static int statement(const struct own *own, const struct grouping *g,
     struct qt_buf *columns, struct qt_buf *tail, struct qt_error *err)
 {
-	const char *sum;
+	const char *sum = weights[0].sum;
 
 	if (find_weight(own->sort, &sum, err) != 0)
 		return -1;
@@ -218,8 +218,7 @@ static int open_output(struct ctx *c, const struct grouping *g,
 	size_t n = (size_t)g->n, nsums = sizeof(sums) / sizeof(sums[0]), i;
 
 	for (i = 0; i < n; i++)
-		cols[i] = (struct qt_outcol){g->name[i], QT_LEFT,
-		    c->width != 0 ? 40 : 0};
+		cols[i] = (struct qt_outcol){g->name[i], QT_LEFT, 40};
 	memcpy(cols + n, sums, sizeof(sums));
 	if (c->format != QT_FMT_TABLE)
 		nsums--; /* the bar is for the eye */

@@ -12,13 +12,12 @@
 #include "evidence/capture.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <linux/openat2.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
+
+#include "source/below.h"
 
 #define TRIES 8
 #define PIECE ((size_t)128 << 10)
@@ -57,31 +56,6 @@ static int source_fail(struct qt_error *err, const char *call,
 		break;
 	}
 	return -1;
-}
-
-static int open_beneath(int dirfd, const char *path, int flags)
-{
-	struct open_how how = {
-		.flags = (unsigned)flags,
-		.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS,
-	};
-	long fd;
-
-	fd = syscall(SYS_openat2, dirfd, path, &how, sizeof how);
-	if (fd < 0 && (errno == ENOSYS || errno == EPERM)) /* old, or seccomp */
-		fd = openat(dirfd, path, flags);
-	return (int)fd;
-}
-
-static int open_source(int dirfd, const char *path)
-{
-	const int flags = O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC |
-	    O_NOCTTY;
-	int fd = open_beneath(dirfd, path, flags | O_NOATIME);
-
-	if (fd < 0 && errno == EPERM) /* O_NOATIME is the owner's and root's */
-		fd = open_beneath(dirfd, path, flags);
-	return fd;
 }
 
 static int identify(int fd, const char *path, const struct qt_identity *id,
@@ -170,7 +144,7 @@ int qt_capture_file(struct qt_capture *c, int dirfd, const char *path,
     const struct qt_identity *id, struct qt_digest *digest,
     struct qt_error *err)
 {
-	int fd = open_source(dirfd, path), r;
+	int fd = qt_open_file_below(dirfd, path), r;
 
 	if (fd < 0)
 		return source_fail(err, "open", path);

@@ -24,6 +24,7 @@
 
 #include "evidence/bag.h"
 #include "evidence/capture.h"
+#include "evidence/line.h"
 #include "evidence/manifest.h"
 #include "evidence/outfile.h"
 #include "evidence/rcpts.h"
@@ -35,18 +36,10 @@
 #define MESSAGE_MEMORY ((size_t)64 << 20)
 #define LIST_MEMORY ((size_t)16 << 20)
 #define ROUNDS 3 /* looks at all queues for a message that keeps moving */
-#define PATH_SIZE 512 /* of a member, or of a file below the queue directory */
+#define PATH_SIZE QT_MEMBER_SIZE
 
-enum { LOG_DEFER, LOG_BOUNCE, LOG_TRACE, LOGS };
-static const enum qt_queue log_queue[LOGS] = {
+static const enum qt_queue log_queue[QT_LINE_LOGS] = {
     QT_Q_DEFER, QT_Q_BOUNCE, QT_Q_TRACE};
-
-/* One file on its way from the queue to the archive. */
-struct piece {
-	struct qt_capture file;
-	char member[PATH_SIZE]; /* path in the bag */
-	bool have;
-};
 
 struct qt_archive {
 	struct qt_outfile out;
@@ -59,7 +52,7 @@ struct qt_archive {
 	struct qt_manifest payload, tags;
 	struct qt_spill messages, recipients, missing;
 	struct qt_seen seen;
-	struct piece message, log[LOGS];
+	struct qt_member message, log[QT_LINE_LOGS];
 	struct qt_buf line;
 	uint64_t odd; /* members renamed so far */
 	const struct qt_spool *adding; /* the spool of all messages */
@@ -138,7 +131,7 @@ static int put_manifest(struct qt_archive *a, const char *path,
 	return end_summed(a, path, list, err);
 }
 
-static int put_piece(struct qt_archive *a, const struct piece *p,
+static int put_copy(struct qt_archive *a, const struct qt_member *p,
     struct qt_error *err)
 {
 	uint64_t size = qt_spill_size(&p->file.bytes);
@@ -213,7 +206,7 @@ static void init_stores(struct qt_archive *a, size_t memory)
 	qt_spill_init(&a->recipients, dirfd, list);
 	qt_spill_init(&a->missing, dirfd, list);
 	qt_capture_init(&a->message.file, dirfd, whole);
-	for (i = 0; i < LOGS; i++)
+	for (i = 0; i < QT_LINE_LOGS; i++)
 		qt_capture_init(&a->log[i].file, dirfd, list);
 }
 
@@ -369,6 +362,38 @@ static int name_message(struct qt_archive *a, enum qt_queue queue,
 	return 0;
 }
 
+static int capture_log(struct qt_archive *a, const struct qt_spool *spool,
+    const char *id, struct qt_member *p, struct qt_buf *problems,
+    struct qt_error *err)
+{
+	char path[PATH_SIZE];
+	struct qt_error why;
+	int taken;
+
+	if (qt_spool_path(spool, p->queue, id, path, sizeof path) != 0)
+		return 0;
+	if (capture_at(a, &p->file, spool, p->queue, path, NULL, &why) == 0) {
+		(void)snprintf(p->member, sizeof p->member, "data/queue/%s/%s",
+		    qt_queue_name(p->queue), id);
+		taken = qt_seen_add(&a->seen, p->member, err);
+		p->have = taken == 0;
+		return taken < 0 ? -1 : 0;
+	}
+	if (!qt_error_is_item(&why)) {
+		if (err != NULL)
+			*err = why;
+		return -1;
+	}
+	if (why.code == QT_E_GONE) /* most messages have none */
+		return 0;
+	a->counts.bad_logs++;
+	qt_buf_addf(problems, "%s\"%s: ", problems->len != 0 ? "," : "",
+	    qt_queue_name(p->queue));
+	qt_escape_json(problems, why.text, strlen(why.text));
+	qt_buf_addc(problems, '"');
+	return qt_buf_check(problems, err);
+}
+
 /*
  * The logs of a valid queue ID, each once (another message of this ID has
  * them).  One that cannot be read is a problem to be told, not a reason to
@@ -378,153 +403,31 @@ static int capture_logs(struct qt_archive *a, const struct qt_spool *spool,
     enum qt_queue queue, const char *id, struct qt_buf *problems,
     struct qt_error *err)
 {
-	char path[PATH_SIZE];
-	struct qt_error why;
-	struct piece *p;
-	int i, taken;
+	int i;
 
-	for (i = 0; i < LOGS; i++) {
-		p = &a->log[i];
-		p->have = false;
-		/* names in maildrop are not yet those of the message */
-		if (queue == QT_Q_MAILDROP || !qt_queue_id_valid(id) ||
-		    qt_spool_path(spool, log_queue[i], id, path,
-			sizeof path) != 0)
-			continue;
-		if (capture_at(a, &p->file, spool, log_queue[i], path, NULL,
-			&why) == 0) {
-			(void)snprintf(p->member, sizeof p->member,
-			    "data/queue/%s/%s", qt_queue_name(log_queue[i]),
-			    id);
-			taken = qt_seen_add(&a->seen, p->member, err);
-			if (taken < 0)
-				return -1;
-			p->have = taken == 0;
-			continue;
-		}
-		if (!qt_error_is_item(&why)) {
-			if (err != NULL)
-				*err = why;
-			return -1;
-		}
-		if (why.code == QT_E_GONE)
-			continue;
-		a->counts.bad_logs++;
-		qt_buf_adds(problems, problems->len != 0 ? ",\"" : "\"");
-		qt_escape_json(problems, why.where, strlen(why.where));
-		qt_buf_adds(problems, ": ");
-		qt_escape_json(problems, why.text, strlen(why.text));
-		qt_buf_addc(problems, '"');
+	for (i = 0; i < QT_LINE_LOGS; i++) {
+		a->log[i].queue = log_queue[i];
+		a->log[i].have = false;
 	}
-	return qt_buf_check(problems, err);
+	/* names in maildrop are not yet those of the message */
+	if (queue == QT_Q_MAILDROP || !qt_queue_id_valid(id))
+		return 0;
+	for (i = 0; i < QT_LINE_LOGS; i++)
+		if (capture_log(a, spool, id, &a->log[i], problems, err) != 0)
+			return -1;
+	return 0;
 }
 
 /* ---- add: telling ---- */
 
-static void base64(struct qt_buf *out, const char *s, size_t len)
-{
-	static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-				     "abcdefghijklmnopqrstuvwxyz0123456789+/";
-	const unsigned char *p = (const unsigned char *)s;
-	uint32_t v;
-	size_t i, n;
-
-	for (i = 0; i < len; i += 3) {
-		n = len - i < 3 ? len - i : 3;
-		v = (uint32_t)p[i] << 16;
-		if (n > 1)
-			v |= (uint32_t)p[i + 1] << 8;
-		if (n > 2)
-			v |= p[i + 2];
-		qt_buf_addc(out, digits[v >> 18]);
-		qt_buf_addc(out, digits[v >> 12 & 63]);
-		qt_buf_addc(out, n > 1 ? digits[v >> 6 & 63] : '=');
-		qt_buf_addc(out, n > 2 ? digits[v & 63] : '=');
-	}
-}
-
-static long long ns(const struct timespec *t)
-{
-	return (long long)t->tv_sec * 1000000000 + t->tv_nsec;
-}
-
-/* path, size and sha256 of a file in the bag. */
-static void tell_file(struct qt_buf *out, const struct piece *p)
-{
-	char hex[QT_SHA256_HEX];
-
-	qt_digest_hex(p->file.sum, hex);
-	qt_buf_addf(out, "\"path\":\"%s\",\"size\":%llu,\"sha256\":\"%s\"",
-	    p->member, (unsigned long long)qt_spill_size(&p->file.bytes), hex);
-}
-
-/* As it was in the queue, to be put back so. */
-static void tell_stat(struct qt_buf *out, const struct stat *st)
-{
-	qt_buf_addf(out,
-	    ",\"stat\":{\"dev\":%llu,\"ino\":%llu,\"mode\":\"%04o\","
-	    "\"uid\":%u,\"gid\":%u,\"nlink\":%llu,\"mtime_ns\":%lld,"
-	    "\"ctime_ns\":%lld}",
-	    (unsigned long long)st->st_dev, (unsigned long long)st->st_ino,
-	    (unsigned)st->st_mode & 07777, (unsigned)st->st_uid,
-	    (unsigned)st->st_gid, (unsigned long long)st->st_nlink,
-	    ns(&st->st_mtim), ns(&st->st_ctim));
-}
-
-static void tell_logs(struct qt_archive *a)
-{
-	bool first = true;
-	int i;
-
-	qt_buf_adds(&a->line, ",\"logs\":[");
-	for (i = 0; i < LOGS; i++) {
-		if (!a->log[i].have)
-			continue;
-		qt_buf_addf(&a->line, "%s{\"kind\":\"%s\",", first ? "" : ",",
-		    qt_queue_name(log_queue[i]));
-		tell_file(&a->line, &a->log[i]);
-		qt_buf_addc(&a->line, '}');
-		first = false;
-	}
-	qt_buf_addc(&a->line, ']');
-}
-
-/* json without its brace, then what only the archive knows. */
 static int tell_message(struct qt_archive *a, const char *json,
-    const char *id, const char *path, bool odd, const struct qt_buf *problems,
-    struct qt_error *err)
+    const struct qt_line *facts, struct qt_error *err)
 {
-	size_t len = strlen(json);
-
 	qt_buf_clear(&a->line);
-	qt_buf_add(&a->line, json, len - 1);
-	if (len > 2)
-		qt_buf_addc(&a->line, ',');
-	tell_file(&a->line, &a->message);
-	qt_buf_adds(&a->line, ",\"found\":\"");
-	qt_escape_json(&a->line, path, strlen(path));
-	qt_buf_addc(&a->line, '"');
-	if (odd) {
-		qt_buf_adds(&a->line, ",\"name_b64\":\"");
-		base64(&a->line, id, strlen(id));
-		qt_buf_addc(&a->line, '"');
-	}
-	tell_stat(&a->line, &a->message.file.st);
-	tell_logs(a);
-	if (problems->len != 0)
-		qt_buf_addf(&a->line, ",\"problems\":[%s]", problems->data);
-	qt_buf_adds(&a->line, "}\n");
+	qt_line_message(&a->line, json, facts);
 	if (qt_buf_check(&a->line, err) != 0)
 		return -1;
 	return qt_spill_add(&a->messages, a->line.data, a->line.len, err);
-}
-
-static const char *item_word(enum qt_code code)
-{
-	return code == QT_E_GONE      ? "gone" :
-	    code == QT_E_CHANGED      ? "changed" :
-	    code == QT_E_DENIED	      ? "unreadable" :
-					"failed";
 }
 
 /* A selected message that is not in the archive, by name. */
@@ -532,25 +435,16 @@ static int tell_missing(struct qt_archive *a, enum qt_queue queue,
     const char *id, const char *path, const struct qt_error *why,
     struct qt_error *err)
 {
-	struct qt_buf *l = &a->line;
-
 	if (why->code == QT_E_GONE)
 		a->counts.gone++;
 	else
 		a->counts.failed++;
 	a->bag.missing++;
-	qt_buf_clear(l);
-	qt_buf_addf(l, "{\"queue_name\":\"%s\",\"queue_id\":\"",
-	    qt_queue_name(queue));
-	qt_escape_json(l, id, strlen(id));
-	qt_buf_adds(l, "\",\"found\":\"");
-	qt_escape_json(l, path, strlen(path));
-	qt_buf_addf(l, "\",\"why\":\"%s\",\"text\":\"", item_word(why->code));
-	qt_escape_json(l, why->text, strlen(why->text));
-	qt_buf_adds(l, "\"}\n");
-	if (qt_buf_check(l, err) != 0)
+	qt_buf_clear(&a->line);
+	qt_line_missing(&a->line, queue, id, path, why);
+	if (qt_buf_check(&a->line, err) != 0)
 		return -1;
-	return qt_spill_add(&a->missing, l->data, l->len, err);
+	return qt_spill_add(&a->missing, a->line.data, a->line.len, err);
 }
 
 /* ---- add ---- */
@@ -560,14 +454,14 @@ static int write_message(struct qt_archive *a, enum qt_queue queue,
 {
 	int i;
 
-	if (put_piece(a, &a->message, err) != 0)
+	if (put_copy(a, &a->message, err) != 0)
 		return -1;
 	a->counts.messages++;
 	a->bag.by_queue[queue]++;
-	for (i = 0; i < LOGS; i++) {
+	for (i = 0; i < QT_LINE_LOGS; i++) {
 		if (!a->log[i].have)
 			continue;
-		if (put_piece(a, &a->log[i], err) != 0)
+		if (put_copy(a, &a->log[i], err) != 0)
 			return -1;
 		a->counts.logs++;
 	}
@@ -592,7 +486,10 @@ static int add(struct qt_archive *a, const struct qt_spool *spool,
 	if (r == 0)
 		r = write_message(a, queue, id, err);
 	if (r == 0)
-		r = tell_message(a, json, id, path, odd, &problems, err);
+		r = tell_message(a, json,
+		    &(struct qt_line){.id = id, .found = path, .odd = odd,
+			.message = &a->message, .log = a->log,
+			.problems = qt_buf_str(&problems)}, err);
 	qt_buf_release(&problems);
 	return r;
 }
@@ -748,7 +645,7 @@ void qt_archive_close(struct qt_archive *a)
 	qt_spill_release(&a->recipients);
 	qt_spill_release(&a->missing);
 	qt_capture_release(&a->message.file);
-	for (i = 0; i < LOGS; i++)
+	for (i = 0; i < QT_LINE_LOGS; i++)
 		qt_capture_release(&a->log[i].file);
 	qt_seen_release(&a->seen);
 	qt_digest_release(&a->sum);

@@ -57,7 +57,7 @@ struct fixture {
 	size_t npointers;
 	struct fixture_ref expect_ref, cut_ref;
 	bool have_cut, size_auto;
-	long long size_shift, offset_shift;
+	long long size_shift, offset_shift, count; /* count 0: what there is */
 	int repeat_n; /* the number {n} stands for; 0 outside repeat */
 };
 
@@ -218,7 +218,7 @@ static inline int fixture_resolve(const struct fixture *f,
 
 /* ---- records ---- */
 
-/* "C auto [fields=N] [flags=N] [options=N] [content=N] [size+N] [offset+N]" */
+/* "C auto [fields=N] [count=N] [flags=N] [content=N] [options=N] [size+N] ..." */
 static inline int fixture_size(struct fixture *f, const char *words,
     struct qt_error *err)
 {
@@ -229,6 +229,8 @@ static inline int fixture_size(struct fixture *f, const char *words,
 		used = 0;
 		if (sscanf(words, " fields=%lld%n", &v, &used) == 1)
 			fields = (int)v;
+		else if (sscanf(words, " count=%lld%n", &v, &used) == 1)
+			f->count = v;
 		else if (sscanf(words, " flags=%lld%n", &v, &used) == 1)
 			f->file.qmgr_flags = (unsigned)v;
 		else if (sscanf(words, " options=%lld%n", &v, &used) == 1)
@@ -267,12 +269,15 @@ static inline int fixture_pointer(struct fixture *f, const char *label,
 static inline void fixture_put(struct fixture *f, unsigned char type,
     const char *payload, size_t len)
 {
-	if (type == 'M' && len == 0)
-		qfile_message(&f->file);
-	else if (type == 'X' && len == 0)
-		qfile_extracted(&f->file);
-	else
-		(void)qfile_rec(&f->file, type, payload, len);
+	struct qfile *q = &f->file;
+	size_t at = qfile_rec(q, type, payload, len);
+
+	/* C auto speaks of the first M and the first X behind it */
+	if (type == 'M' && q->data_offset == QFILE_NONE)
+		q->data_offset = q->pos;
+	if (type == 'X' && q->data_offset != QFILE_NONE &&
+	    q->xtra_offset == QFILE_NONE)
+		q->xtra_offset = at;
 }
 
 /* A record line: type, blank, payload. */
@@ -597,6 +602,8 @@ static inline int fixture_finish(struct fixture *f, struct qt_error *err)
 			return -1;
 		qfile_put_pointer(&f->file, f->pointer[i].at, (size_t)offset);
 	}
+	if (f->count != 0)
+		f->file.nrcpt = (unsigned)f->count;
 	if (f->size_auto)
 		qfile_patch_size(&f->file, f->size_shift, f->offset_shift);
 	if (f->expect_ref.name[0] != '\0') {

@@ -161,6 +161,8 @@ int finish_scan(struct ctx *c, int status);
 int finish_stats(struct ctx *c, const struct qt_scan_stats *stats, int status);
 /* "qtool -Q /srv/copy": how to name the same queues again, for hints. */
 void command_prefix(const struct ctx *c, struct qt_buf *out);
+/* One word for a shell, quoted only where it must be. */
+void shell_word(struct qt_buf *out, const char *word);
 /* Whether the work was told to stop by a signal. */
 bool interrupted(const struct ctx *c);
 /* Human forms into a small static-free buffer. */

@@ -267,8 +267,7 @@ bool interrupted(const struct ctx *c)
 	return *c->stop != 0;
 }
 
-/* One word for a shell, quoted only where it must be. */
-static void shell_word(struct qt_buf *out, const char *word)
+void shell_word(struct qt_buf *out, const char *word)
 {
 	const char *plain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 			    "0123456789_./-+,:@%";

@@ -1,0 +1,16 @@
+/*
+ * sha256.h - the sum of a file's bytes.
+ */
+#ifndef QTOOL_SOURCE_SHA256_H
+#define QTOOL_SOURCE_SHA256_H
+
+#include "qtool/error.h"
+
+struct qt_sha256;
+int qt_sha256_new(struct qt_sha256 **out, struct qt_error *err) QT_MUST_CHECK;
+void qt_sha256_free(struct qt_sha256 *h);
+/* Read fd from its beginning to its end; hex gets 64 digits and a NUL. */
+int qt_sha256_fd(struct qt_sha256 *h, int fd, char hex[65],
+    struct qt_error *err) QT_MUST_CHECK;
+
+#endif

@@ -1,0 +1,108 @@
+/*
+ * domain.c - IDNA by libidn2 (UTS 46, non-transitional), registrable domains by
+ * libpsl's built-in list.
+ */
+#include "query/domain.h"
+
+#include <idn2.h>
+#include <libpsl.h>
+#include <string.h>
+
+#include "qtool/escape.h"
+
+/* Longer than any domain (RFC 1035: 255 bytes) in UTF-8: not worth an attempt. */
+#define IDN_INPUT_MAX 1024
+
+static char lower(char c)
+{
+	return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
+}
+
+static void lower_all(char *s)
+{
+	for (; *s != '\0'; s++)
+		*s = lower(*s);
+}
+
+static bool is_ascii(const char *s, size_t len)
+{
+	size_t i;
+
+	for (i = 0; i < len; i++)
+		if ((unsigned char)s[i] >= 0x80 || s[i] == '\0')
+			return false;
+	return true;
+}
+
+/* A-labels of UTF-8, NULL when libidn2 does not take it. */
+static char *to_ascii(struct qt_arena *a, const char *s, size_t len)
+{
+	char in[IDN_INPUT_MAX + 1], *out = NULL, *copy = NULL;
+
+	if (len > IDN_INPUT_MAX || memchr(s, '\0', len) != NULL ||
+	    !qt_utf8_valid(s, len))
+		return NULL;
+	memcpy(in, s, len);
+	in[len] = '\0';
+	if (idn2_to_ascii_8z(in, &out,
+		IDN2_NFC_INPUT | IDN2_NONTRANSITIONAL) != IDN2_OK)
+		return NULL;
+	if (*out != '\0')
+		copy = qt_arena_dup(a, out, strlen(out));
+	idn2_free(out);
+	return copy;
+}
+
+static char *as_it_is(struct qt_arena *a, const char *s, size_t len)
+{
+	struct qt_buf b;
+	char *copy = NULL;
+
+	qt_buf_init(&b, 0);
+	qt_escape_utf8(&b, s, len);
+	if (!b.failed)
+		copy = qt_arena_dup(a, qt_buf_str(&b), b.len);
+	qt_buf_release(&b);
+	return copy;
+}
+
+const char *domain_normal(struct qt_arena *a, const char *s, size_t len)
+{
+	char *d;
+
+	if (len > 1 && s[len - 1] == '.')
+		len--;
+	if (len == 0)
+		return NULL;
+	if (is_ascii(s, len)) {
+		d = qt_arena_dup(a, s, len);
+	} else {
+		d = to_ascii(a, s, len);
+		if (d == NULL)
+			d = as_it_is(a, s, len);
+	}
+	if (d != NULL)
+		lower_all(d);
+	return d;
+}
+
+const char *domain_of(struct qt_arena *a, const char *address)
+{
+	const char *at = address != NULL ? strrchr(address, '@') : NULL;
+
+	return at != NULL ? domain_normal(a, at + 1, strlen(at + 1)) : NULL;
+}
+
+/* "192.0.2.1" has no registrable domain, nor has "[192.0.2.1]". */
+static bool is_address(const char *domain)
+{
+	return *domain == '[' ||
+	    domain[strspn(domain, "0123456789.")] == '\0';
+}
+
+const char *domain_org(const char *domain)
+{
+	if (domain == NULL || *domain == '.' || is_address(domain))
+		return NULL;
+	return psl_registrable_domain(psl_builtin(), domain);
+}

@@ -45,7 +45,6 @@ int print_help(const struct cmd *cmd)
 	usage(&b, cmd);
 	if (cmd->about != NULL)
 		qt_buf_addf(&b, "\n%s\n", cmd->about);
-	qt_buf_addc(&b, '\n');
 	qt_options_help(&b, cmd->groups, cmd->ngroups);
 	if (cmd->examples != NULL)
 		qt_buf_addf(&b, "\nExamples:\n%s\n", cmd->examples);
@@ -70,7 +69,6 @@ int print_overview(FILE *out)
 	for (i = 0; commands[i] != NULL; i++)
 		qt_buf_addf(&b, "  %-10s %s\n", commands[i]->name,
 		    commands[i]->summary);
-	qt_buf_addc(&b, '\n');
 	qt_options_help(&b, &global, 1);
 	qt_buf_adds(&b,
 	    "\nStart with:  qtool status\nMore:        qtool help COMMAND, "

@@ -5,9 +5,10 @@
  * to a log, and a hijacked Postfix process may do anything.  A file is read
  * completely before a byte of it goes into the archive, through one
  * descriptor, and size and modification time must be the same before and
- * after; else it is read again.  (Two marks within one tick of the clock may
- * be seen apart: each is one byte, so what was read is a state the file could
- * have had.)  The change time is not compared: qmgr's renames alter it.
+ * after; else it is read again.  Before Linux 6.13 these times move only with
+ * the timer tick (up to 10 ms), so a file altered within the last ticks is
+ * read again too: another write might not show.  That is judged by the change
+ * time, which nobody can set; it is not compared, as qmgr's renames alter it.
  */
 #include "evidence/capture.h"
 
@@ -78,6 +79,25 @@ static bool same_content(const struct stat *a, const struct stat *b)
 	    a->st_mtim.tv_nsec == b->st_mtim.tv_nsec;
 }
 
+#define TICKS_NS (20 * 1000 * 1000)
+
+/* Altered so lately that a write after it may carry the same time. */
+static bool recent(const struct stat *st)
+{
+	struct timespec now;
+	int64_t age;
+
+	if (clock_gettime(CLOCK_REALTIME_COARSE, &now) != 0)
+		return false;
+	if (now.tv_sec - st->st_ctim.tv_sec > 1)
+		return false;
+	age = (int64_t)(now.tv_sec - st->st_ctim.tv_sec) * 1000000000 +
+	    now.tv_nsec - st->st_ctim.tv_nsec;
+	/* a little ahead: fine-grained time against the coarse clock's; much:
+	 * the clock was set back, and waiting would not help */
+	return age > -TICKS_NS && age < TICKS_NS;
+}
+
 /* From the start to the end of file, but no further than size + 1 byte. */
 static int read_through(struct qt_capture *c, int fd, const char *path,
     char *piece, struct qt_digest *digest, struct qt_error *err)
@@ -109,7 +129,7 @@ static int read_through(struct qt_capture *c, int fd, const char *path,
 static int read_still(struct qt_capture *c, int fd, const char *path,
     struct qt_digest *digest, struct qt_error *err)
 {
-	const struct timespec pause = {.tv_nsec = 20 * 1000 * 1000};
+	const struct timespec pause = {.tv_nsec = TICKS_NS};
 	char *piece = malloc(PIECE);
 	struct stat after;
 	int i;
@@ -117,7 +137,7 @@ static int read_still(struct qt_capture *c, int fd, const char *path,
 	if (piece == NULL)
 		return qt_fail_mem(err);
 	for (i = 0; i < TRIES; i++) {
-		if (i > 1)
+		if (i != 0)
 			(void)nanosleep(&pause, NULL);
 		if (read_through(c, fd, path, piece, digest, err) != 0)
 			break;
@@ -125,7 +145,7 @@ static int read_still(struct qt_capture *c, int fd, const char *path,
 			(void)source_fail(err, "fstat", path);
 			break;
 		}
-		if (same_content(&c->st, &after) &&
+		if (same_content(&c->st, &after) && !recent(&after) &&
 		    qt_spill_size(&c->bytes) == (uint64_t)after.st_size) {
 			free(piece);
 			c->st = after;

@@ -64,21 +64,23 @@ static int to_file(void *ctx, const void *bytes, size_t len,
 	return qt_outfile_write(ctx, bytes, len, err);
 }
 
-/* libarchive's write callback. */
+/*
+ * libarchive's write callback.  A failure is kept and looked at after each
+ * call, libarchive is told that all is well: after a failed write it (3.6)
+ * would never free what it holds for the output.
+ */
 static la_ssize_t take(struct archive *a, void *ctx, const void *bytes,
     size_t len)
 {
 	struct qt_tar *t = ctx;
-	int r;
 
-	if (t->error.code != QT_OK) /* it flushes even after a failure */
-		return -1;
-	r = t->zstd != NULL ? qt_zstd_write(t->zstd, bytes, len, &t->error) :
-			      qt_outfile_write(t->file, bytes, len, &t->error);
-	if (r != 0) {
-		archive_set_error(a, t->error.sys, "%s", t->error.text);
-		return -1;
-	}
+	(void)a;
+	if (t->error.code != QT_OK) /* nothing goes out any more */
+		return (la_ssize_t)len;
+	if (t->zstd != NULL)
+		(void)!qt_zstd_write(t->zstd, bytes, len, &t->error);
+	else
+		(void)!qt_outfile_write(t->file, bytes, len, &t->error);
 	return (la_ssize_t)len;
 }
 
@@ -94,6 +96,13 @@ static int tar_fail(const struct qt_tar *t, struct qt_error *err)
 	text = archive_error_string(t->a);
 	return qt_fail(err, QT_E_LIBRARY, "libarchive", "%s",
 	    text != NULL ? text : "unknown error");
+}
+
+/* What a call of libarchive came to, and the writes it made. */
+static int outcome(const struct qt_tar *t, int r, struct qt_error *err)
+{
+	return r == ARCHIVE_OK && t->error.code == QT_OK ? 0 :
+							   tar_fail(t, err);
 }
 
 static int set_packing(struct qt_tar *t, enum qt_packing packing,
@@ -126,7 +135,7 @@ static int set_packing(struct qt_tar *t, enum qt_packing packing,
 			    "threads", n);
 		break;
 	}
-	return r == ARCHIVE_OK ? 0 : tar_fail(t, err);
+	return outcome(t, r, err);
 }
 
 int qt_tar_new(struct qt_tar **out, struct qt_outfile *file,
@@ -153,8 +162,8 @@ int qt_tar_new(struct qt_tar **out, struct qt_outfile *file,
 		qt_tar_free(t);
 		return -1;
 	}
-	if (archive_write_open(t->a, t, NULL, take, NULL) != ARCHIVE_OK) {
-		(void)tar_fail(t, err);
+	if (outcome(t, archive_write_open(t->a, t, NULL, take, NULL), err) !=
+	    0) {
 		qt_tar_free(t);
 		return -1;
 	}
@@ -194,9 +203,7 @@ int qt_tar_begin(struct qt_tar *t, const char *path, uint64_t size,
 	archive_entry_set_gid(t->entry, 0);
 	archive_entry_set_size(t->entry, (la_int64_t)size);
 	archive_entry_set_mtime(t->entry, (time_t)mtime, 0);
-	if (archive_write_header(t->a, t->entry) != ARCHIVE_OK)
-		return tar_fail(t, err);
-	return 0;
+	return outcome(t, archive_write_header(t->a, t->entry), err);
 }
 
 int qt_tar_data(struct qt_tar *t, const void *bytes, size_t len,
@@ -204,7 +211,7 @@ int qt_tar_data(struct qt_tar *t, const void *bytes, size_t len,
 {
 	la_ssize_t n = len != 0 ? archive_write_data(t->a, bytes, len) : 0;
 
-	if (n < 0)
+	if (n < 0 || t->error.code != QT_OK)
 		return tar_fail(t, err);
 	if ((size_t)n != len) /* it cuts what is beyond the header's size */
 		return qt_fail(err, QT_E_STATE, "libarchive",
@@ -214,13 +221,12 @@ int qt_tar_data(struct qt_tar *t, const void *bytes, size_t len,
 
 int qt_tar_end(struct qt_tar *t, struct qt_error *err)
 {
-	return archive_write_finish_entry(t->a) == ARCHIVE_OK ? 0 :
-								tar_fail(t, err);
+	return outcome(t, archive_write_finish_entry(t->a), err);
 }
 
 int qt_tar_finish(struct qt_tar *t, struct qt_error *err)
 {
-	if (archive_write_close(t->a) != ARCHIVE_OK)
-		return tar_fail(t, err);
+	if (outcome(t, archive_write_close(t->a), err) != 0)
+		return -1;
 	return t->zstd != NULL ? qt_zstd_finish(t->zstd, err) : 0;
 }

@@ -1,0 +1,210 @@
+/*
+ * load_content.c - header fields, body text and logs of a row.
+ */
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/io.h"
+#include "qtool/queueid.h"
+#include "source/below.h"
+#include "source/load_priv.h"
+
+#define LOG_MAX ((size_t)16 << 20)	   /* bytes of one log file */
+#define LOG_KEEP_MAX ((size_t)256 << 10) /* buffer kept between rows */
+
+/* ---- headers and body ---- */
+
+/*
+ * Where the content begins: what the C record says, or, where there is none to
+ * be used (maildrop, unfinished and corrupt files), behind the M record.  0:
+ * nowhere.
+ */
+static uint64_t content_start(struct qt_loader *l, const struct qt_row *row)
+{
+	struct qt_walk w;
+	struct qt_record rec;
+	struct qt_error ignored;
+
+	if (row->queue != QT_Q_MAILDROP && row->msg.have_size &&
+	    row->msg.size[1] > 0)
+		return (uint64_t)row->msg.size[1];
+	qt_walk_init(&w, &l->file.in, false, 0);
+	while (qt_walk_next(&w, &rec, &ignored) == 0)
+		if (rec.type == QT_REC_MESG)
+			return rec.payload + rec.length;
+	return 0;
+}
+
+/*
+ * The body's offset when the header was longer than what is kept of it: behind
+ * the first empty line.  0: there is none.
+ */
+static uint64_t skip_header(struct qt_loader *l, uint64_t start)
+{
+	struct qt_content c;
+	struct qt_piece piece;
+	struct qt_error ignored;
+	bool in_line = false;
+
+	qt_content_init(&c, &l->file.in, start);
+	while (qt_content_next(&c, &piece, &ignored) == 0) {
+		if (!in_line && piece.len == 0)
+			return c.cur.pos;
+		in_line = !piece.eol;
+	}
+	return 0;
+}
+
+/*
+ * Text from offset on.  It is never longer than the file, since every line
+ * costs its record two bytes and gives one line end; only pointers that lead
+ * over the same text again can make more of it, and those are cut.
+ */
+static int read_body(struct qt_loader *l, struct qt_row *row, uint64_t start,
+    struct qt_error *err)
+{
+	uint64_t rest = l->file.in.size > start ? l->file.in.size - start : 0;
+	size_t max = rest < QT_ROW_BODY_MAX ? (size_t)rest : QT_ROW_BODY_MAX;
+	struct qt_content c;
+	struct qt_piece piece;
+	char *text = qt_arena_alloc(&row->arena, max + 1);
+	size_t n, len = 0;
+	int rc;
+
+	if (text == NULL)
+		return qt_fail_mem(err);
+	qt_content_init(&c, &l->file.in, start);
+	while ((rc = qt_content_next(&c, &piece, err)) == 0) {
+		n = piece.len < max - len ? piece.len : max - len;
+		memcpy(text + len, piece.data, n);
+		len += n;
+		if (n < piece.len || (piece.eol && len == max)) {
+			row->body_cut = true;
+			break;
+		}
+		if (piece.eol)
+			text[len++] = '\n';
+	}
+	text[len] = '\0';
+	row->body = text;
+	row->body_len = len;
+	if (rc >= 0)
+		return 0;
+	row->body_cut = true;
+	return rc;
+}
+
+int qt_load_content(struct qt_loader *l, struct qt_row *row,
+    struct qt_error *err)
+{
+	uint64_t start = content_start(l, row), body;
+	struct qt_content c;
+
+	if (start == 0)
+		return 0;
+	qt_content_init(&c, &l->file.in, start);
+	if (qt_headers_read(&row->headers, &c, QT_ROW_HEADER_MAX, &row->arena,
+		err) != 0) {
+		row->body_cut = true;
+		return -1;
+	}
+	if ((l->plan->want & QT_WANT_BODY) == 0)
+		return 0;
+	body = row->headers.truncated ? skip_header(l, start)
+				      : row->headers.body;
+	if (body == 0) {
+		row->body = "";
+		return 0;
+	}
+	return read_body(l, row, body, err);
+}
+
+/* ---- logs ---- */
+
+/* The descriptor of the directory that has the log, -1 none. */
+static int log_dir(struct qt_logdir *d, const struct qt_spool *s,
+    enum qt_queue queue, const char *id)
+{
+	char hash[2 * QT_QUEUE_ID_MAX + 2];
+	size_t len;
+
+	if (s->qfd[queue] < 0 || s->depth[queue] == 0)
+		return s->qfd[queue];
+	qt_queue_id_hash(id, s->depth[queue], hash, sizeof hash);
+	len = strlen(hash);
+	if (d->spool == s && strcmp(d->hash, hash) == 0)
+		return d->fd;
+	qt_close_quiet(&d->fd);
+	d->spool = NULL;
+	if (len >= sizeof d->hash)
+		return -1;
+	d->fd = qt_open_dir_below(s->qfd[queue], hash);
+	/* one that is missing may be made at any time: do not remember it */
+	if (d->fd >= 0) {
+		d->spool = s;
+		memcpy(d->hash, hash, len + 1);
+	}
+	return d->fd;
+}
+
+/* Room for one more entry. */
+static struct qt_log_entry *new_entry(struct qt_logs *logs, size_t *cap,
+    struct qt_arena *arena)
+{
+	struct qt_log_entry *v;
+
+	if (logs->n == *cap) {
+		size_t more = *cap != 0 ? 2 * *cap : 4;
+
+		v = qt_arena_alloc(arena, more * sizeof *v);
+		if (v == NULL)
+			return NULL;
+		if (logs->n > 0)
+			memcpy(v, logs->v, logs->n * sizeof *v);
+		logs->v = v;
+		*cap = more;
+	}
+	return &logs->v[logs->n];
+}
+
+static int read_log(struct qt_loader *l, struct qt_logs *logs, int dirfd,
+    const char *id, enum qt_log_kind kind, struct qt_arena *arena,
+    struct qt_error *err)
+{
+	struct qt_log_reader r;
+	struct qt_log_entry *e;
+	struct qt_error ignored;
+	size_t cap = 0;
+	int rc;
+
+	/* no log is the usual case, one that is none of Postfix's is none */
+	if (dirfd < 0 || qt_slurp(dirfd, id, LOG_MAX, &l->log, &ignored) != 0)
+		return 0;
+	qt_log_reader_init(&r, l->log.data, l->log.len, kind);
+	do {
+		e = new_entry(logs, &cap, arena);
+		if (e == NULL)
+			return qt_fail_mem(err);
+		rc = qt_log_reader_next(&r, e, arena, err);
+		if (rc == 0)
+			logs->n++;
+	} while (rc == 0);
+	if (l->log.cap > LOG_KEEP_MAX)
+		qt_buf_release(&l->log);
+	return rc < 0 ? rc : 0;
+}
+
+int qt_load_logs(struct qt_loader *l, struct qt_row *row, struct qt_error *err)
+{
+	const struct qt_spool *s = row->spool;
+	int fd;
+
+	fd = log_dir(&l->logdir[0], s, QT_Q_DEFER, row->id);
+	if (read_log(l, &row->defer, fd, row->id, QT_LOG_DEFER, &row->arena,
+		err) != 0)
+		return -1;
+	fd = log_dir(&l->logdir[1], s, QT_Q_BOUNCE, row->id);
+	return read_log(l, &row->bounce, fd, row->id, QT_LOG_BOUNCE,
+	    &row->arena, err);
+}

@@ -93,6 +93,8 @@ static inline void qfile_build(struct qfile *f, const struct lit *e)
 		if (e[i].s[0] == 'R')
 			sizes[2]++;
 	}
+	if (sizes[1] == 0) /* no content in it: somewhere behind the end */
+		sizes[0] = 1, sizes[1] = (long)f->len + 1000;
 	qfile_lay(f, e, sizes);
 }
 

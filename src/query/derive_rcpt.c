@@ -76,8 +76,12 @@ static const char *json_array(struct qt_row *row, const char *const *v,
 	return s;
 }
 
-/* The domains of the recipients in one of the states, sorted, distinct. */
-static const char **domains(struct qt_row *row, bool done_too, size_t *n)
+/*
+ * The recipients' domains, sorted, distinct.  done: of those to do and done;
+ * else of those to do, "" standing for an address without one, so that "every
+ * recipient is in ..." does not pass it over.
+ */
+static const char **domains(struct qt_row *row, bool done, size_t *n)
 {
 	const struct qt_msg *m = &row->msg;
 	const char **v, *d;
@@ -88,11 +92,11 @@ static const char **domains(struct qt_row *row, bool done_too, size_t *n)
 		return NULL;
 	for (i = 0; i < m->nrcpt; i++) {
 		if (m->rcpt[i].state != QT_RCPT_TODO &&
-		    !(done_too && m->rcpt[i].state == QT_RCPT_DONE))
+		    !(done && m->rcpt[i].state == QT_RCPT_DONE))
 			continue;
 		d = domain_of(&row->arena, m->rcpt[i].address);
-		if (d != NULL)
-			v[k++] = d;
+		if (d != NULL || !done)
+			v[k++] = d != NULL ? d : "";
 	}
 	*n = distinct(v, k);
 	return v;

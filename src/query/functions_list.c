@@ -117,22 +117,37 @@ static void fn_all_glob(sqlite3_context *ctx, int argc, sqlite3_value **argv)
 		sqlite3_result_int(ctx, m == 1 && n > 0);
 }
 
-static void fn_any_regexp(sqlite3_context *ctx, int argc, sqlite3_value **argv)
+/* Whether one of the patterns 1.. matches the item; -1: the error is set. */
+static int any_pattern(sqlite3_context *ctx, int argc, sqlite3_value **argv,
+    const struct qt_buf *item)
 {
 	const struct regexp *re;
-	struct strlist l;
-	int r = 1, m = 1;
+	int i, r;
 
-	if (argc == 2 && sqlite3_value_type(argv[1]) == SQLITE_NULL)
-		return;
+	for (i = 1; i < argc; i++) {
+		if (sqlite3_value_type(argv[i]) == SQLITE_NULL)
+			continue;
+		re = arg_regexp(ctx, i, argv[i]);
+		r = re != NULL ?
+		    match_value(ctx, re, qt_buf_str(item), item->len) : -1;
+		if (r <= 0)
+			return r == 0 ? 1 : -1;
+	}
+	return 0;
+}
+
+static void fn_any_regexp(sqlite3_context *ctx, int argc, sqlite3_value **argv)
+{
+	struct strlist l;
+	int r = 1, m = 0;
+
 	if (!start(ctx, &l, argc, argv, "any_regexp"))
 		return;
-	re = arg_regexp(ctx, 1, argv[1]);
-	while (re != NULL && m == 1 && (r = next(ctx, &l)) == 0)
-		m = match_value(ctx, re, qt_buf_str(&l.item), l.item.len);
+	while (m == 0 && (r = next(ctx, &l)) == 0)
+		m = any_pattern(ctx, argc, argv, &l.item);
 	strlist_release(&l);
-	if (re != NULL && (m == 0 || (m == 1 && r == 1)))
-		sqlite3_result_int(ctx, m == 0);
+	if (m > 0 || (m == 0 && r == 1))
+		sqlite3_result_int(ctx, m);
 }
 
 /* ---- any_header(headers_text, name, pattern) ---- */
@@ -208,7 +223,7 @@ int functions_list_register(struct qt_db *db)
 		int nargs;
 		void (*fn)(sqlite3_context *, int, sqlite3_value **);
 	} list[] = {{"has", -1, fn_has}, {"has_glob", -1, fn_has_glob},
-	    {"all_glob", -1, fn_all_glob}, {"any_regexp", 2, fn_any_regexp},
+	    {"all_glob", -1, fn_all_glob}, {"any_regexp", -1, fn_any_regexp},
 	    {"any_header", 3, fn_any_header}};
 	size_t i;
 	int r;

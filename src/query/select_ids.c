@@ -1,0 +1,120 @@
+/*
+ * select_ids.c - queue IDs as operands, from a file or standard input.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/io.h"
+#include "query/select_priv.h"
+#include "qtool/queueid.h"
+
+#define IDS_MAX ((size_t)512 << 20) /* bytes of a list */
+#define CHUNK ((size_t)64 << 10)
+#define SHOWN_MAX 64 /* bytes of a bad ID in a message */
+
+/* Append one ID of len bytes; false when it is none. */
+static bool add(struct qt_select *s, const char *id, size_t len)
+{
+	char name[QT_QUEUE_ID_MAX + 1];
+
+	/* mailq's marks: in delivery, on hold, expiry forced */
+	while (len > 0 && strchr("*!#", id[len - 1]) != NULL)
+		len--;
+	if (len == 0 || len > QT_QUEUE_ID_MAX || memchr(id, '\0', len) != NULL)
+		return false;
+	memcpy(name, id, len);
+	name[len] = '\0';
+	if (!qt_queue_id_valid(name))
+		return false;
+	qt_buf_add(&s->ids, name, len);
+	qt_buf_addc(&s->ids, '\n');
+	s->nids++;
+	return true;
+}
+
+static int shown_len(size_t len)
+{
+	return (int)(len < SHOWN_MAX ? len : SHOWN_MAX);
+}
+
+int select_add_id(struct qt_select *s, const char *id, struct qt_error *err)
+{
+	if (!add(s, id, strlen(id)))
+		return select_fail(err, QT_SEL_ID, "%.*s is not a queue ID",
+		    shown_len(strlen(id)), id);
+	if (s->ids_label.len < SHOWN_MAX)
+		qt_buf_addf(&s->ids_label, "%s%s",
+		    s->ids_label.len != 0 ? " " : "", id);
+	return qt_buf_check(&s->ids, err);
+}
+
+static bool is_space(char c)
+{
+	return c == ' ' || (c >= '\t' && c <= '\r');
+}
+
+int select_add_id_text(struct qt_select *s, const char *text, size_t len,
+    const char *where, struct qt_error *err)
+{
+	size_t i = 0, start, line = 1, before = s->nids;
+
+	for (;;) {
+		for (; i < len && is_space(text[i]); i++)
+			line += text[i] == '\n';
+		if (i == len)
+			break;
+		for (start = i; i < len && !is_space(text[i]); i++)
+			;
+		if (!add(s, text + start, i - start))
+			return qt_fail_at(err, QT_E_USAGE, "--ids",
+			    (int64_t)line, "%s, line %zu: %.*s is not a queue ID",
+			    where, line, shown_len(i - start), text + start);
+	}
+	if (s->nids == before)
+		return select_fail(err, QT_SEL_IDS, "%s holds no queue ID", where);
+	return qt_buf_check(&s->ids, err);
+}
+
+/* All of a descriptor: a pipe has no size to go by. */
+static int read_list(struct qt_buf *b, int fd, const char *where,
+    struct qt_error *err)
+{
+	char chunk[CHUNK];
+	size_t got;
+
+	do {
+		if (qt_read_all(fd, chunk, sizeof chunk, &got) != 0)
+			return qt_fail_sys(err, "read", where);
+		qt_buf_add(b, chunk, got);
+		if (b->failed)
+			return qt_buf_check(b, err);
+	} while (got == sizeof chunk);
+	return 0;
+}
+
+int select_add_ids(struct qt_select *s, const char *file, struct qt_error *err)
+{
+	bool is_stdin = strcmp(file, "-") == 0;
+	const char *where = is_stdin ? "standard input" : file;
+	int fd = is_stdin ? STDIN_FILENO : open(file, O_RDONLY | O_CLOEXEC);
+	struct qt_buf b;
+	int r;
+
+	/* a wrong file name is a wrong option, whatever the system calls it */
+	if (fd < 0)
+		return select_fail(err, QT_SEL_IDS, "%s: %s", file,
+		    strerror(errno));
+	qt_buf_init(&b, IDS_MAX);
+	r = read_list(&b, fd, where, err);
+	if (r == 0)
+		r = select_add_id_text(s, qt_buf_str(&b), b.len, where, err);
+	if (r == 0)
+		qt_buf_addf(&s->ids_label, "%s--ids %s",
+		    s->ids_label.len != 0 ? " " : "", file);
+	qt_buf_release(&b);
+	if (!is_stdin)
+		qt_close_quiet(&fd);
+	return r;
+}

@@ -42,22 +42,23 @@ static void set(struct qt_error *err, enum qt_code code, int sys,
 static void set(struct qt_error *err, enum qt_code code, int sys,
     const char *where, int64_t offset, const char *fmt, va_list ap)
 {
-	char text[sizeof err->text + 1], name[sizeof err->where + 1];
+	struct qt_error raw;
 
 	if (err == NULL)
 		return;
 	/*
 	 * Fixed size on purpose: a cut sentence beats a failed allocation.
-	 * Into copies first, because an error that is passed on with more
+	 * Into a copy first, because an error that is passed on with more
 	 * words has the old text among its arguments.
 	 */
-	(void)snprintf(name, sizeof name, "%s", where != NULL ? where : "");
-	(void)vsnprintf(text, sizeof text, fmt, ap);
+	(void)snprintf(raw.where, sizeof raw.where, "%s",
+	    where != NULL ? where : "");
+	(void)vsnprintf(raw.text, sizeof raw.text, fmt, ap);
 	err->code = code;
 	err->sys = sys;
 	err->offset = offset;
-	copy_printable(err->where, sizeof err->where, name);
-	copy_printable(err->text, sizeof err->text, text);
+	copy_printable(err->where, sizeof err->where, raw.where);
+	copy_printable(err->text, sizeof err->text, raw.text);
 }
 
 int qt_fail(struct qt_error *err, enum qt_code code, const char *where,

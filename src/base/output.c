@@ -486,10 +486,10 @@ void qt_output_bool(struct qt_output *o, bool v)
 		add_plain(o, s, strlen(s), false, false);
 }
 
-/* Decimal digits at the end of buf; printf is what costs in such rows. */
-static char *digits(char buf[static 24], int64_t v, size_t *len)
+/* Decimal digits that stop before end; printf is what costs in such rows. */
+static char *digits(char *end, int64_t v, size_t *len)
 {
-	char *end = buf + 24, *p = end;
+	char *p = end;
 	uint64_t u = v < 0 ? 0 - (uint64_t)v : (uint64_t)v;
 
 	do
@@ -508,7 +508,7 @@ void qt_output_int(struct qt_output *o, int64_t v)
 
 	if (!has_place(o))
 		return;
-	s = digits(buf, v, &len);
+	s = digits(buf + sizeof buf, v, &len);
 	add_plain(o, s, len, true, false);
 }
 

@@ -45,11 +45,17 @@ static int source_fail(struct qt_error *err, const char *call,
 	if (err == NULL)
 		return -1;
 	switch (sys) {
-	case ELOOP: case ENOTDIR: case ENXIO: case EXDEV: case ENODEV:
-		/* a link, a socket, a way out of the queue: no message */
+	case ELOOP:
+		return qt_fail(err, QT_E_CHANGED, path, "a symbolic link");
+	case ENOTDIR:
+	case ENXIO:
+	case ENODEV:
+		/* no directory on the way, a socket, a device: no message */
 		err->code = QT_E_CHANGED;
 		break;
-	case EIO: case EUCLEAN: case EOVERFLOW: case ETXTBSY:
+	case EIO:
+	case EUCLEAN:
+	case EOVERFLOW:
 		/* this file cannot be read, the others may be */
 		err->code = QT_E_DENIED;
 		break;

@@ -1,0 +1,501 @@
+/*
+ * archive.c - qtool archive: a selection copied into an evidence tarball.
+ *
+ * The queue is not changed.  Messages come sorted by queue and ID, each with
+ * its row of the messages table as JSON; src/evidence/ reads the files, makes
+ * the sums and the bag.  A message that was delivered since the scan is named
+ * and the rest archived (exit 3); anything else that goes wrong leaves no file.
+ */
+#include "cmd.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "qtool/archive.h"
+#include "qtool/escape.h"
+
+enum { OPT_OUTPUT = OPT_OWN, OPT_CASE, OPT_REPORT };
+
+struct own {
+	const char *file;    /* --output; NULL: not given */
+	const char *case_id; /* --case */
+	bool json;	     /* --json: the report as an object */
+};
+
+static int option(void *ctx, const struct qt_option *opt, const char *value,
+    struct qt_error *err)
+{
+	struct own *own = own_options(ctx, sizeof(*own), err);
+
+	if (own == NULL)
+		return -1;
+	switch (opt->id) {
+	case OPT_OUTPUT:
+		own->file = value;
+		return 0;
+	case OPT_CASE:
+		if (*value == '\0')
+			return qt_fail(err, QT_E_USAGE, "", "an empty case");
+		own->case_id = value;
+		return 0;
+	case OPT_REPORT:
+		own->json = true;
+		return 0;
+	default:
+		return 1;
+	}
+}
+
+/* ---- a row of messages as JSON ---- */
+
+/* What the archive is asked for by; the columns for JSON follow. */
+enum { K_QUEUE, K_ID, K_PATH, K_DEV, K_INODE, K_COUNT };
+
+static const char by_name[] = "ORDER BY queue_name, queue_id, path";
+
+/*
+ * path and sha256 are those in the archive, from the bytes that are in it;
+ * whole contents are in the archive anyway.
+ */
+static bool in_json(const struct qt_column *col)
+{
+	return !col->hidden && strcmp(col->name, "path") != 0 &&
+	    strcmp(col->name, "sha256") != 0 && strcmp(col->name, "body") != 0;
+}
+
+static int columns(struct qt_buf *out, struct qt_error *err)
+{
+	const struct qt_column *col;
+
+	qt_buf_adds(out, "queue_name, queue_id, path, dev, inode");
+	for (col = qt_db_columns("messages"); col->name != NULL; col++)
+		if (in_json(col))
+			qt_buf_addf(out, ", %s", col->name);
+	return qt_buf_check(out, err);
+}
+
+static void put_json(struct qt_buf *out, const struct qt_stmt *st, int i)
+{
+	const char *text;
+	size_t len;
+
+	switch (qt_stmt_type(st, i)) {
+	case QT_COL_NULL:
+		qt_buf_adds(out, "null");
+		break;
+	case QT_COL_INT:
+		if (qt_stmt_isbool(st, i))
+			qt_buf_adds(out,
+			    qt_stmt_int(st, i) != 0 ? "true" : "false");
+		else
+			qt_buf_addf(out, "%" PRId64, qt_stmt_int(st, i));
+		break;
+	case QT_COL_REAL:
+		qt_buf_addf(out, "%.17g", qt_stmt_real(st, i));
+		break;
+	case QT_COL_TEXT:
+	case QT_COL_BLOB:
+	default:
+		text = qt_stmt_text(st, i, &len);
+		if (qt_stmt_isjson(st, i)) {
+			qt_buf_add(out, text, len);
+			break;
+		}
+		qt_buf_addc(out, '"');
+		qt_escape_json(out, text, len);
+		qt_buf_addc(out, '"');
+		break;
+	}
+}
+
+static int row_json(struct qt_buf *out, const struct qt_stmt *st,
+    struct qt_error *err)
+{
+	int i, n = qt_stmt_ncol(st);
+
+	qt_buf_clear(out);
+	for (i = K_COUNT; i < n; i++) {
+		qt_buf_addf(out, "%s\"%s\":", i == K_COUNT ? "{" : ",",
+		    qt_stmt_colname(st, i));
+		put_json(out, st, i);
+	}
+	qt_buf_addc(out, '}');
+	return qt_buf_check(out, err);
+}
+
+/* ---- adding ---- */
+
+static int hex_digit(char c)
+{
+	return c >= '0' && c <= '9' ? c - '0' :
+	    c >= 'A' && c <= 'F'    ? c - 'A' + 10 :
+	    c >= 'a' && c <= 'f'    ? c - 'a' + 10 :
+				      -1;
+}
+
+/*
+ * The tables show a name's bytes that are no UTF-8 as \xHH; a file is found by
+ * the bytes themselves.  Whether something was changed; the caller compares
+ * the file's identity, so a name that really holds a backslash does no harm.
+ */
+static bool raw_name(char *name)
+{
+	char *to = name;
+	bool changed = false;
+
+	for (; *name != '\0'; name++) {
+		if (name[0] == '\\' && name[1] == 'x' &&
+		    hex_digit(name[2]) >= 8 && hex_digit(name[3]) >= 0) {
+			*to++ = (char)(hex_digit(name[2]) << 4 |
+			    hex_digit(name[3]));
+			name += 3;
+			changed = true;
+		} else
+			*to++ = *name;
+	}
+	*to = '\0';
+	return changed;
+}
+
+static int add_named(struct qt_archive *a, const struct qt_spool *spool,
+    const struct qt_stmt *st, const char *id, const char *path,
+    const char *json, struct qt_error *err)
+{
+	size_t len;
+
+	return qt_archive_add(a, spool,
+	    qt_queue_by_name(qt_stmt_text(st, K_QUEUE, &len)), id, path,
+	    (dev_t)qt_stmt_int(st, K_DEV), (ino_t)qt_stmt_int(st, K_INODE),
+	    json, err);
+}
+
+/* Row to archive; an item error is reported by name and *left counts it. */
+static int add_row(struct ctx *c, struct qt_archive *a,
+    const struct qt_stmt *st, struct qt_buf *json, uint64_t *left,
+    struct qt_error *err)
+{
+	size_t len;
+	char *id = strdup(qt_stmt_text(st, K_ID, &len));
+	char *path = strdup(qt_stmt_text(st, K_PATH, &len));
+	int r = -1;
+
+	if (id == NULL || path == NULL)
+		(void)qt_fail_mem(err);
+	else if (row_json(json, st, err) == 0) {
+		(void)raw_name(id);
+		(void)raw_name(path);
+		r = add_named(a, c->spools.v[0], st, id, path, json->data, err);
+		if (r != 0 && qt_error_is_item(err)) {
+			progress_end(c);
+			remark("%s in %s is not archived: %s",
+			    qt_stmt_text(st, K_ID, &len),
+			    qt_stmt_text(st, K_QUEUE, &len),
+			    err->code == QT_E_GONE ?
+				"delivered or removed meanwhile" :
+				err->text);
+			++*left;
+			r = 0;
+		}
+	}
+	free(id);
+	free(path);
+	return r;
+}
+
+static int add_all(struct ctx *c, struct qt_archive *a, struct qt_stmt *st,
+    uint64_t *matched, uint64_t *left, struct qt_error *err)
+{
+	struct qt_buf json;
+	int r;
+
+	qt_buf_init(&json, 0);
+	while ((r = qt_stmt_step(st, err)) == 0) {
+		++*matched;
+		if (add_row(c, a, st, &json, left, err) != 0) {
+			r = -1;
+			break;
+		}
+		progress(c, "messages archived", *matched, 0);
+	}
+	qt_buf_release(&json);
+	progress_end(c);
+	return r < 0 ? -1 : 0;
+}
+
+/* ---- the report ---- */
+
+/* How to check and unpack it with what every system has. */
+static void put_hints(const char *file, const struct qt_archive_counts *n,
+    FILE *out)
+{
+	const char *slash = strrchr(file, '/');
+	const char *name = slash != NULL ? slash + 1 : file;
+	struct qt_buf word, dir;
+
+	qt_buf_init(&word, 0);
+	qt_buf_init(&dir, 0);
+	if (slash != NULL) {
+		qt_buf_add(&dir, file, (size_t)(slash - file) + 1);
+		qt_buf_adds(&word, "  cd -- ");
+		shell_word(&word, qt_buf_str(&dir));
+		qt_buf_addc(&word, '\n');
+	}
+	qt_buf_adds(&word, "  sha256sum -c -- ");
+	qt_buf_clear(&dir);
+	qt_buf_addf(&dir, "%s.sha256", name);
+	shell_word(&word, qt_buf_str(&dir));
+	qt_buf_adds(&word, strstr(name, ".zst") != NULL ?
+		"\n  tar --zstd -xf " : "\n  tar -xf ");
+	shell_word(&word, name);
+	qt_buf_addf(&word,
+	    "\n  cd %s && sha256sum --quiet --strict -c \\\n"
+	    "      tagmanifest-sha256.txt manifest-sha256.txt\n", n->base);
+	(void)fprintf(out, "to check it with plain tools:\n%s",
+	    qt_buf_str(&word));
+	qt_buf_release(&word);
+	qt_buf_release(&dir);
+}
+
+static void report(const struct ctx *c, const char *file,
+    const struct qt_archive_counts *n, FILE *out)
+{
+	char messages[32], logs[32], bytes[16], packed[16];
+	struct qt_buf shown;
+
+	qt_buf_init(&shown, 0);
+	qt_escape_term(&shown, file, strlen(file));
+	(void)fprintf(out, "archived %s %s and %s %s, %s, in %s (%s)\n",
+	    human_count(n->messages, messages),
+	    n->messages == 1 ? "message" : "messages",
+	    human_count(n->logs, logs), n->logs == 1 ? "log" : "logs",
+	    human_bytes((int64_t)n->bytes, bytes),
+	    strcmp(file, "-") == 0 ? "standard output" : qt_buf_str(&shown),
+	    human_bytes((int64_t)n->archive_bytes, packed));
+	(void)fprintf(out, "sha256 %s\n", n->sha256);
+	if (!c->quiet && strcmp(file, "-") != 0)
+		put_hints(file, n, out);
+	qt_buf_release(&shown);
+}
+
+static void report_json(const char *file, const struct qt_archive_counts *n,
+    FILE *out)
+{
+	struct qt_buf name;
+
+	qt_buf_init(&name, 0);
+	qt_escape_json(&name, file, strlen(file));
+	(void)fprintf(out,
+	    "{\"file\": \"%s\", \"base\": \"%s\", \"messages\": %" PRIu64
+	    ", \"logs\": %" PRIu64 ", \"bytes\": %" PRIu64
+	    ", \"archive_bytes\": %" PRIu64 ", \"sha256\": \"%s\""
+	    ", \"gone\": %" PRIu64 ", \"failed\": %" PRIu64
+	    ", \"bad_logs\": %" PRIu64 "}\n",
+	    qt_buf_str(&name), n->base, n->messages, n->logs, n->bytes,
+	    n->archive_bytes, n->sha256, n->gone, n->failed, n->bad_logs);
+	qt_buf_release(&name);
+}
+
+/* ---- the command ---- */
+
+/*
+ * No archive was made.  An interruption and a reader that went away are
+ * failures here: half an archive is none.
+ */
+static int give_up(const struct qt_error *err)
+{
+	if (err->code == QT_E_INTERRUPTED || err->sys == EPIPE) {
+		remark("no archive was made: %s",
+		    err->sys == EPIPE ? "the reader of standard output is gone" :
+					"interrupted");
+		return EXIT_FAILED;
+	}
+	return complain(err);
+}
+
+/* The command as typed, to be pasted into a shell. */
+static int command_line(const struct ctx *c, struct qt_buf *out,
+    struct qt_error *err)
+{
+	int i;
+
+	for (i = 0; i < c->argc; i++) {
+		if (i != 0)
+			qt_buf_addc(out, ' ');
+		shell_word(out, c->argv[i]);
+	}
+	return qt_buf_check(out, err);
+}
+
+static int open_archive(const struct ctx *c, const struct own *own,
+    struct qt_archive **a, struct qt_error *err)
+{
+	const struct qt_spool *spool = c->spools.v[0];
+	struct qt_buf command;
+	int r;
+
+	qt_buf_init(&command, 0);
+	r = command_line(c, &command, err);
+	if (r == 0) {
+		const struct qt_archive_opts opts = {.host = spool->host,
+		    .queue_dir = spool->queue_dir, .case_id = own->case_id,
+		    .command = command.data, .reason = c->reason,
+		    .spool = spool, .stop = c->stop};
+
+		r = qt_archive_open(a, own->file, &opts, err);
+	}
+	qt_buf_release(&command);
+	return r;
+}
+
+/* Everything is added: publish it, and say what it is. */
+static int finish(struct ctx *c, const struct own *own, struct qt_archive *a,
+    uint64_t matched, uint64_t left, struct qt_error *err)
+{
+	FILE *out = strcmp(own->file, "-") == 0 ? stderr : stdout;
+	struct qt_archive_counts n;
+
+	if (matched == 0)
+		return finish_scan(c, EXIT_NOTHING);
+	if (matched == left) {
+		remark("no archive was made: none of the %" PRIu64
+		       " messages could be read", matched);
+		return qt_archive_counts(a)->failed != 0 ? EXIT_FAILED :
+							   EXIT_NOTHING;
+	}
+	if (qt_archive_finish(a, &n, err) != 0)
+		return give_up(err);
+	if (own->json)
+		report_json(own->file, &n, out);
+	else
+		report(c, own->file, &n, out);
+	if (n.bad_logs != 0)
+		remark("%" PRIu64 " %s could not be read", n.bad_logs,
+		    n.bad_logs == 1 ? "log" : "logs");
+	return finish_scan(c,
+	    left != 0 || n.bad_logs != 0 ? EXIT_PARTLY : EXIT_DONE);
+}
+
+static int archive(struct ctx *c, const struct own *own, const char *cols)
+{
+	struct qt_error err = {0};
+	struct qt_archive *a = NULL;
+	struct qt_stmt *st = NULL;
+	uint64_t matched = 0, left = 0;
+	int status;
+
+	if (open_archive(c, own, &a, &err) != 0 ||
+	    open_messages(c, cols, by_name, &st, &err) != 0 ||
+	    add_all(c, a, st, &matched, &left, &err) != 0)
+		status = give_up(&err);
+	else
+		status = finish(c, own, a, matched, left, &err);
+	qt_stmt_close(st);
+	qt_archive_close(a);
+	return status;
+}
+
+/* -n: what would be archived, queue by queue. */
+static int dry_run(struct ctx *c)
+{
+	static const char what[] = "queue_name, count(*), sum(file_size)";
+	char count[32], size[16];
+	struct qt_error err = {0};
+	struct qt_stmt *st = NULL;
+	uint64_t rows = 0;
+	size_t len;
+	int r;
+
+	if (open_messages(c, what, "GROUP BY queue_name ORDER BY queue_name",
+		&st, &err) != 0)
+		return complain(&err);
+	while ((r = qt_stmt_step(st, &err)) == 0) {
+		progress_end(c);
+		(void)printf("would archive %s from %s, %s\n",
+		    human_count((uint64_t)qt_stmt_int(st, 1), count),
+		    qt_stmt_text(st, 0, &len),
+		    human_bytes(qt_stmt_int(st, 2), size));
+		rows++;
+	}
+	qt_stmt_close(st);
+	if (r < 0 && err.code != QT_E_INTERRUPTED)
+		return complain(&err);
+	return finish_scan(c, rows != 0 ? EXIT_DONE : EXIT_NOTHING);
+}
+
+static int check(const struct ctx *c, const struct own *own,
+    struct qt_error *err)
+{
+	if (!qt_select_any(c->sel))
+		return qt_fail(err, QT_E_USAGE, "archive",
+		    "no selection; all mail is --all");
+	if (own->file == NULL && !c->dry_run && !c->explain)
+		return qt_fail(err, QT_E_USAGE, "archive",
+		    "where to? -o FILE.tar.zst is missing");
+	if (c->spools.n != 1)
+		return qt_fail(err, QT_E_USAGE, "archive",
+		    "takes one queue at a time, not %zu", c->spools.n);
+	return 0;
+}
+
+static int run(struct ctx *c, int argc, char **argv)
+{
+	struct qt_error err = {0};
+	struct own *own = own_options(c, sizeof(*own), &err);
+	struct qt_buf cols;
+	int status;
+
+	(void)argc, (void)argv; /* IDs: in the selection already */
+	qt_buf_init(&cols, 0);
+	if (own == NULL || check(c, own, &err) != 0 || columns(&cols, &err) != 0)
+		status = complain(&err);
+	else if (c->explain)
+		status = explain_messages(c, qt_buf_str(&cols), by_name);
+	else if (c->dry_run)
+		status = dry_run(c);
+	else
+		status = archive(c, own, qt_buf_str(&cols));
+	qt_buf_release(&cols);
+	return status;
+}
+
+static const struct qt_option own_table[] = {
+    {"output", 'o', "FILE", OPT_OUTPUT,
+	"a new FILE.tar.zst, .tar.gz, .tar.xz or .tar; - is standard output"},
+    {"case", 0, "ID", OPT_CASE, "your number for the incident"},
+    {"reason", 0, "TEXT", OPT_REASON, "why, kept in the archive"},
+    {"dry-run", 'n', NULL, OPT_DRY_RUN, "show what would be archived and stop"},
+    {"json", 0, NULL, OPT_REPORT, "the report as a JSON object"},
+    {.name = NULL},
+};
+
+static const struct qt_option_group groups[] = {
+    {"Archive", own_table},
+    {"Selection", selection_options},
+    {"Output", scan_options},
+};
+
+const struct cmd cmd_archive = {
+    .name = "archive",
+    .summary = "copy messages into an evidence tarball",
+    .operands = "[ID ...]",
+    .about =
+	"Copies the queue files that the selection matches, and their defer,\n"
+	"bounce and trace logs, byte for byte into a new tarball, with SHA-256\n"
+	"sums and a line of JSON for each message.  The queue is not changed.\n"
+	"README.txt in it tells how to check and read it without qtool.  FILE is\n"
+	"complete or not there; one that exists is not overwritten.  FILE.sha256\n"
+	"beside it holds its sum.",
+    .examples =
+	"  qtool archive -o joe.tar.zst --sasl joe@victim.example --case 2026-17\n"
+	"  qtool archive -o held.tar.zst --queue hold --all\n"
+	"  qtool archive -o - --all | ssh backup 'cat > queue.tar.zst'",
+    .groups = groups,
+    .ngroups = 3,
+    .needs = NEED_DB,
+    .operands_are_ids = true,
+    .max_operands = -1,
+    .option = option,
+    .run = run,
+};

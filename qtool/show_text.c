@@ -209,10 +209,9 @@ static void put_size(struct qt_buf *b, const struct qt_row *row)
 	char human[16];
 
 	if (row->msg.have_size && row->msg.size[0] > 0)
-		qt_buf_addf(b, "%-11s %lld bytes (%s), file %lld\n", "size",
-		    (long long)row->msg.size[0],
+		qt_buf_addf(b, "%-11s %s, %lld bytes; file %lld\n", "size",
 		    human_bytes(row->msg.size[0], human),
-		    (long long)row->file_size);
+		    (long long)row->msg.size[0], (long long)row->file_size);
 	else
 		qt_buf_addf(b, "%-11s file %lld bytes\n", "size",
 		    (long long)row->file_size);
@@ -333,6 +332,17 @@ static void put_rcpts(struct qt_buf *b, const struct qt_row *row)
 
 /* ---- header and text ---- */
 
+/* Tabs are where a field was folded: a blank reads better than \t. */
+static void add_unfolded(struct qt_buf *b, struct qt_buf *text)
+{
+	size_t i;
+
+	for (i = 0; i < text->len; i++)
+		if (text->data[i] == '\t')
+			text->data[i] = ' ';
+	qt_escape_term(b, qt_buf_str(text), text->len);
+}
+
 static int put_headers(struct qt_buf *b, const struct qt_row *row,
     struct qt_error *err)
 {
@@ -349,7 +359,7 @@ static int put_headers(struct qt_buf *b, const struct qt_row *row,
 		r = mime_header(&text, h->v[i].value, h->v[i].value_len, err);
 		add_value(b, h->v[i].name);
 		qt_buf_adds(b, ": ");
-		qt_escape_term(b, qt_buf_str(&text), text.len);
+		add_unfolded(b, &text);
 		qt_buf_addc(b, '\n');
 	}
 	if (i < h->n)

@@ -301,17 +301,17 @@ static inline int place_name(const struct place_entry *e, int fd, char *id,
 	return 0;
 }
 
-/* Rename, making the hash directory when it is not there yet. */
+/* Rename, making the hash directory when it is not there; never over a file. */
 static inline int place_rename(const struct place *p, const char *from,
     const char *to, struct qt_error *err)
 {
-	if (renameat(p->dir, from, p->dir, to) == 0)
+	if (renameat2(p->dir, from, p->dir, to, RENAME_NOREPLACE) == 0)
 		return 0;
 	if (errno != ENOENT)
 		return qt_fail_sys(err, "rename", to);
 	if (place_parents(p, to, err) != 0)
 		return -1;
-	return renameat(p->dir, from, p->dir, to) == 0
+	return renameat2(p->dir, from, p->dir, to, RENAME_NOREPLACE) == 0
 	    ? 0 : qt_fail_sys(err, "rename", to);
 }
 

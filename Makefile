@@ -1,11 +1,11 @@
 # qtool: GNU make.  "make" builds; "make help" lists the targets.
-# Variants build beside each other: make SAN=address | thread, CC=clang, B=dir.
+# Variants build beside each other: make SAN=address | thread | fuzz, CC=clang, B=dir.
 
 VERSION := 0.1.0
 PREFIX  ?= /usr/local
 DESTDIR ?=
 SAN     ?=
-CC      := $(if $(filter default,$(origin CC)),gcc,$(CC))
+CC      := $(if $(filter fuzz,$(SAN)),clang,$(if $(filter default,$(origin CC)),gcc,$(CC)))
 B       ?= build$(if $(SAN),-$(SAN))
 
 LIBS    := sqlite3 libarchive libpcre2-8 libbsd-overlay libzstd libcrypto \
@@ -19,7 +19,8 @@ CFLAGS  ?= -O2 -g
 comma   := ,
 HARDEN  := -fstack-protector-strong $(if $(SAN),,-D_FORTIFY_SOURCE=2) -fPIE
 SANFLAGS := $(if $(filter address,$(SAN)),-fsanitize=address$(comma)undefined -fno-sanitize-recover=all -fno-omit-frame-pointer) \
-            $(if $(filter thread,$(SAN)),-fsanitize=thread -fno-omit-frame-pointer)
+            $(if $(filter thread,$(SAN)),-fsanitize=thread -fno-omit-frame-pointer) \
+            $(if $(filter fuzz,$(SAN)),-fsanitize=fuzzer-no-link$(comma)address$(comma)undefined -fno-sanitize-recover=all)
 # What the libraries need is asked for once, when something is to be built.
 PKG_CFLAGS = $(eval PKG_CFLAGS := $(shell pkg-config --cflags $(LIBS) | sed 's/-I/-isystem /g'))$(PKG_CFLAGS)
 PKG_LIBS   = $(eval PKG_LIBS := $(shell pkg-config --libs $(LIBS)))$(PKG_LIBS)
@@ -65,8 +66,8 @@ bench: deps                          ## ratios against the rivals
 	@scripts/bench
 
 fuzz: deps                           ## run every fuzz target (FUZZ_SECONDS each, 600)
-	@$(MAKE) --no-print-directory -s fuzzers
-	@scripts/fuzz
+	@$(MAKE) --no-print-directory -s SAN=fuzz fuzzers
+	@scripts/fuzz build-fuzz
 
 tools: $(TOOLS)
 unit: $(UNIT)
@@ -100,11 +101,10 @@ $(B)/unit/%: tests/unit/%.c $(B)/libqtool.a
 	@mkdir -p $(@D)
 	$(CC) $(TESTFLAGS) $(LDFLAGS_ALL) -o $@ $< $(B)/libqtool.a $(PKG_LIBS) -lcmocka
 
-# Fuzz targets: with libFuzzer (clang), and as plain programs that replay files.
-FUZZFLAGS = -std=gnu17 -D_GNU_SOURCE $(WARN) -O1 -g -Iinclude -Isrc -Itests $(PKG_CFLAGS) -MMD -MP -pthread
-$(B)/fuzz/%: tests/fuzz/%.c $(SRC)
+# Fuzz targets: with libFuzzer (SAN=fuzz), and as plain programs that replay files.
+$(B)/fuzz/%: tests/fuzz/%.c $(B)/libqtool.a
 	@mkdir -p $(@D)
-	clang $(FUZZFLAGS) -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all -o $@ $< $(SRC) $(PKG_LIBS)
+	$(CC) $(TESTFLAGS) $(LDFLAGS_ALL) -fsanitize=fuzzer -o $@ $< $(B)/libqtool.a $(PKG_LIBS)
 $(B)/replay/%: tests/fuzz/%.c tests/fuzz/replay_main.c $(B)/libqtool.a
 	@mkdir -p $(@D)
 	$(CC) $(TESTFLAGS) $(LDFLAGS_ALL) -o $@ $< tests/fuzz/replay_main.c $(B)/libqtool.a $(PKG_LIBS)

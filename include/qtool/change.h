@@ -87,6 +87,9 @@ struct qt_change_opts {
  * NULL).
  */
 struct qt_change;
+/* Whether this user may change that queue: QT_E_REFUSED says who may. */
+int qt_change_allowed(const struct qt_spool *spool, struct qt_error *err)
+    QT_MUST_CHECK;
 int qt_change_open(struct qt_change **out, const struct qt_spool *spool,
     const struct qt_change_opts *opts, size_t *recovered,
     struct qt_error *err) QT_MUST_CHECK;

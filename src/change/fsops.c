@@ -1,0 +1,154 @@
+/*
+ * fsops.c - the table of file-system-changing calls, on the real system.
+ */
+#include "change/fsops.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/*
+ * None of these calls has done anything when it says EINTR (a rename on a
+ * network file system might have: it then says ENOENT at the second try, which
+ * callers take as "look again").
+ */
+#define RETRY(result, call) \
+	do \
+		(result) = (call); \
+	while ((result) < 0 && errno == EINTR)
+
+static int sys_create(void *ctx, int dir, const char *path, int flags,
+    mode_t mode)
+{
+	int r;
+
+	(void)ctx;
+	RETRY(r, openat(dir, path, flags | O_CREAT, mode));
+	return r;
+}
+
+static ssize_t sys_write(void *ctx, int fd, const void *buf, size_t len)
+{
+	ssize_t r;
+
+	(void)ctx;
+	RETRY(r, write(fd, buf, len));
+	return r;
+}
+
+static ssize_t sys_pwrite(void *ctx, int fd, const void *buf, size_t len,
+    off_t offset)
+{
+	ssize_t r;
+
+	(void)ctx;
+	RETRY(r, pwrite(fd, buf, len, offset));
+	return r;
+}
+
+static int sys_ftruncate(void *ctx, int fd, off_t len)
+{
+	int r;
+
+	(void)ctx;
+	RETRY(r, ftruncate(fd, len));
+	return r;
+}
+
+static int sys_fdatasync(void *ctx, int fd)
+{
+	int r;
+
+	(void)ctx;
+	RETRY(r, fdatasync(fd));
+	return r;
+}
+
+static int sys_fsync(void *ctx, int fd)
+{
+	int r;
+
+	(void)ctx;
+	RETRY(r, fsync(fd));
+	return r;
+}
+
+static int sys_syncfs(void *ctx, int fd)
+{
+	int r;
+
+	(void)ctx;
+	RETRY(r, syncfs(fd));
+	return r;
+}
+
+static int sys_mkdir(void *ctx, int dir, const char *path, mode_t mode)
+{
+	int r;
+
+	(void)ctx;
+	RETRY(r, mkdirat(dir, path, mode));
+	return r;
+}
+
+static int sys_chown(void *ctx, int dir, const char *path, uid_t uid, gid_t gid)
+{
+	int r;
+
+	(void)ctx;
+	RETRY(r, fchownat(dir, path, uid, gid, AT_SYMLINK_NOFOLLOW));
+	return r;
+}
+
+static int sys_rename(void *ctx, int fromdir, const char *from, int todir,
+    const char *to)
+{
+	int r;
+
+	(void)ctx;
+	RETRY(r, renameat2(fromdir, from, todir, to, RENAME_NOREPLACE));
+	return r;
+}
+
+static int sys_unlink(void *ctx, int dir, const char *path)
+{
+	int r;
+
+	(void)ctx;
+	RETRY(r, unlinkat(dir, path, 0));
+	return r;
+}
+
+static int sys_rmdir(void *ctx, int dir, const char *path)
+{
+	int r;
+
+	(void)ctx;
+	RETRY(r, unlinkat(dir, path, AT_REMOVEDIR));
+	return r;
+}
+
+const struct qt_fsops qt_fsops_system = {
+    .create = sys_create,
+    .write = sys_write,
+    .pwrite = sys_pwrite,
+    .ftruncate = sys_ftruncate,
+    .fdatasync = sys_fdatasync,
+    .fsync = sys_fsync,
+    .syncfs = sys_syncfs,
+    .mkdir = sys_mkdir,
+    .chown = sys_chown,
+    .rename = sys_rename,
+    .unlink = sys_unlink,
+    .rmdir = sys_rmdir,
+};
+
+int qt_fsops_fail(struct qt_error *err, const char *call, const char *where)
+{
+	(void)qt_fail_sys(err, call, where);
+	if (err != NULL && err->code != QT_E_NOMEM)
+		err->code = QT_E_SYS;
+	return -1;
+}

@@ -1,0 +1,461 @@
+/*
+ * stage.c - taking messages out of the queue.
+ *
+ * qmgr, postsuper and flush move messages by name at any moment (Postfix
+ * src/qmgr/qmgr_move.c, src/postsuper/postsuper.c): a message may be renamed
+ * between the look at a directory and the rename out of it.  So a miss means
+ * "look again", in all places it can be, and only the kernel's word that the
+ * inode is no more (ESTALE for its handle) ends the search early.
+ */
+#include "change/stage.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/io.h"
+
+#define ROUNDS 8	 /* over all places, when there is no handle to ask */
+#define ROUNDS_ALIVE 40	 /* when the kernel says that it is somewhere */
+#define ROUND_PAUSE_NS 5000000L
+
+/* ---- identity ---- */
+
+static int64_t ns(const struct timespec *t)
+{
+	return (int64_t)t->tv_sec * 1000000000 + t->tv_nsec;
+}
+
+/* The handle of a name; len 0: the file system has none.  1: no such name. */
+static int handle_of(int dir, const char *name, struct qt_handle *h,
+    const char *where, struct qt_error *err)
+{
+	union {
+		struct file_handle h;
+		char room[sizeof(struct file_handle) + QT_HANDLE_MAX];
+	} u;
+	int mount;
+
+	u.h.handle_bytes = QT_HANDLE_MAX;
+	h->len = 0;
+	if (name_to_handle_at(dir, name, &u.h, &mount, 0) == 0) {
+		h->type = u.h.handle_type;
+		h->len = u.h.handle_bytes;
+		memcpy(h->bytes, u.h.f_handle, h->len);
+		return 0;
+	}
+	switch (errno) {
+	case ENOENT:
+	case ESTALE:
+		return 1;
+	case EOPNOTSUPP: /* no handles here */
+	case EOVERFLOW:	 /* or longer ones than the kernel promises */
+	case ENOSYS:	 /* or a container's filter forbids them */
+	case EPERM:
+		return 0;
+	default:
+		return qt_fsops_fail(err, "name_to_handle_at", where);
+	}
+}
+
+static bool same_handle(const struct qt_plan *p, const struct qt_plan_item *it,
+    const struct qt_handle *now)
+{
+	struct qt_handle then;
+
+	if (now->len == 0 || !qt_plan_handle(p, it, &then))
+		return true; /* nothing to compare: the rest has to do */
+	return then.type == now->type && then.len == now->len &&
+	    memcmp(then.bytes, now->bytes, now->len) == 0;
+}
+
+enum likeness { SAME, TOUCHED, OTHER }; /* TOUCHED: same inode, not content */
+
+static enum likeness compare(const struct qt_change *c,
+    const struct qt_plan_item *it, const struct stat *st, bool with_ctime)
+{
+	if (!S_ISREG(st->st_mode) || st->st_ino != it->ino ||
+	    st->st_dev != c->spool->dev)
+		return OTHER;
+	if (st->st_size != it->size || ns(&st->st_mtim) != it->mtime_ns)
+		return TOUCHED;
+	if (with_ctime && ns(&st->st_ctim) != it->ctime_ns)
+		return TOUCHED;
+	return SAME;
+}
+
+/* ---- places ---- */
+
+/* Where a message is looked for: first its own place, then by queue. */
+static const enum qt_queue search[] = {QT_Q_COUNT /* the path itself */,
+    QT_Q_DEFERRED, QT_Q_ACTIVE, QT_Q_INCOMING, QT_Q_HOLD};
+#define NSEARCH (sizeof(search) / sizeof(search[0]))
+/* Where it may have been put by others, who are then left alone. */
+static const enum qt_queue aside[] = {QT_Q_MAILDROP, QT_Q_CORRUPT, QT_Q_SAVED};
+
+static int computed(const struct qt_change *c, enum qt_queue q, const char *id,
+    char path[QT_PLAN_PATH_SIZE], struct qt_error *err)
+{
+	if (qt_spool_path(c->spool, q, id, path, QT_PLAN_PATH_SIZE) != 0)
+		return qt_fail(err, QT_E_SYS, id, "too long a path");
+	return 0;
+}
+
+/* A name's status: 0 there, 1 not. */
+static int status(struct qt_change *c, const char *path, struct stat *st,
+    int *dir, const char **name, struct qt_error *err)
+{
+	int r = qt_dirs_get(&c->dirs, c->spool, path, dir, name, err);
+
+	if (r != 0)
+		return r;
+	if (fstatat(*dir, *name, st, AT_SYMLINK_NOFOLLOW) == 0)
+		return 0;
+	return errno == ENOENT ? 1 : qt_fsops_fail(err, "fstatat", path);
+}
+
+/*
+ * The path of a search step; false: there is none, as it is the message's own
+ * path again.
+ */
+static int step_path(const struct qt_change *c, const struct qt_plan *p,
+    const struct qt_plan_item *it, size_t step, char path[QT_PLAN_PATH_SIZE],
+    bool *use, struct qt_error *err)
+{
+	const char *own = qt_plan_path(p, it);
+
+	*use = true;
+	if (step == 0) {
+		(void)strlcpy(path, own, QT_PLAN_PATH_SIZE);
+		return 0;
+	}
+	if (computed(c, search[step], qt_plan_id(p, it), path, err) != 0)
+		return -1;
+	*use = strcmp(path, own) != 0;
+	return 0;
+}
+
+/* ---- looking, before there is a plan ---- */
+
+/* One round over the places: *found says what is there under its name. */
+static int look_round(struct qt_change *c, struct qt_plan *p, size_t i,
+    enum likeness *best, bool *any, struct qt_handle *h, struct qt_error *err)
+{
+	const struct qt_plan_item *it = &p->v[i];
+	char path[QT_PLAN_PATH_SIZE];
+	enum likeness like;
+	const char *name;
+	struct stat st;
+	size_t step;
+	bool use;
+	int dir, r;
+
+	*best = OTHER;
+	for (step = 0; step < NSEARCH && *best == OTHER; step++) {
+		if (step_path(c, p, it, step, path, &use, err) != 0)
+			return -1;
+		if (!use)
+			continue;
+		if ((r = status(c, path, &st, &dir, &name, err)) < 0)
+			return -1;
+		if (r > 0)
+			continue;
+		*any = true;
+		like = compare(c, it, &st, step == 0);
+		if (like == SAME &&
+		    (r = handle_of(dir, name, h, path, err)) != 0) {
+			if (r < 0)
+				return -1;
+			continue; /* moved in this instant */
+		}
+		*best = like;
+	}
+	return 0;
+}
+
+static void pause_round(void)
+{
+	const struct timespec t = {0, ROUND_PAUSE_NS};
+
+	(void)nanosleep(&t, NULL);
+}
+
+int qt_stage_look(struct qt_change *c, struct qt_plan *p, size_t i,
+    enum qt_taken *what, struct qt_error *err)
+{
+	struct qt_plan_item *it = &p->v[i];
+	char path[QT_PLAN_PATH_SIZE];
+	enum likeness best = OTHER;
+	struct qt_handle h;
+	bool any = false;
+	int round;
+
+	for (round = 0; round < ROUNDS && best == OTHER; round++) {
+		if (round == 1)
+			qt_dirs_forget(&c->dirs);
+		if (round > 1)
+			pause_round();
+		if (look_round(c, p, i, &best, &any, &h, err) != 0)
+			return -1;
+		if (any && best == OTHER)
+			break; /* the name is another message's now */
+	}
+	if (best != SAME) {
+		*what = any ? QT_TAKEN_CHANGED : QT_TAKEN_GONE;
+		return 0;
+	}
+	if (computed(c, (enum qt_queue)it->queue, qt_plan_id(p, it), path,
+		err) != 0)
+		return -1;
+	it->computed = strcmp(path, qt_plan_path(p, it)) == 0;
+	*what = QT_TAKEN;
+	return qt_plan_set_handle(p, i, &h, err);
+}
+
+/* ---- checking what is staged ---- */
+
+/* The staged name's status and handle, compared with the plan. */
+static int staged_likeness(struct qt_change *c, struct qt_tx *tx, size_t seq,
+    char letter, enum likeness *like, struct qt_error *err)
+{
+	struct qt_plan_item *it = &tx->plan->v[seq];
+	char entry[QT_TX_ENTRY_SIZE];
+	struct qt_handle h;
+	struct stat st;
+	int bucket, r;
+
+	if (qt_tx_bucket(tx, QT_TX_MESSAGES, seq, &bucket, err) != 0)
+		return -1;
+	qt_tx_entry(tx, seq, letter, entry);
+	if (fstatat(bucket, entry, &st, AT_SYMLINK_NOFOLLOW) != 0)
+		return qt_fsops_fail(err, "fstatat", entry);
+	*like = compare(c, it, &st, false);
+	if (*like == OTHER)
+		return 0;
+	if ((r = handle_of(bucket, entry, &h, entry, err)) != 0)
+		return r < 0 ? -1 : qt_fail(err, QT_E_STATE, tx->where,
+		    "\"%s\" vanished from staging", entry);
+	if (!same_handle(tx->plan, it, &h))
+		*like = OTHER;
+	return 0;
+}
+
+int qt_stage_check(struct qt_change *c, struct qt_tx *tx, size_t seq,
+    bool *same, bool *touched, struct qt_error *err)
+{
+	enum likeness like;
+
+	if (staged_likeness(c, tx, seq, tx->plan->v[seq].staged, &like, err) != 0)
+		return -1;
+	*same = like != OTHER;
+	if (touched != NULL)
+		*touched = like == TOUCHED;
+	return 0;
+}
+
+/* ---- taking ---- */
+
+/* What came into staging by mistake goes back to where it was. */
+static int give_back(struct qt_change *c, struct qt_tx *tx, size_t seq,
+    int bucket, const char *entry, const char *path, struct qt_error *err)
+{
+	const char *name;
+	int dir, r;
+
+	r = qt_dirs_make(&c->dirs, &c->fs, c->spool, tx->stage, path, &dir,
+	    &name, err);
+	if (r != 0)
+		return -1;
+	if (c->fs.rename(c->fs.ctx, bucket, entry, dir, name) != 0)
+		return qt_fsops_fail(err, "rename", path);
+	tx->plan->v[seq].staged = '\0';
+	return 0;
+}
+
+/*
+ * Take what lies at path if it is the message.  *like: SAME when it was taken;
+ * 1: not there, or moved meanwhile.
+ */
+static int take_from(struct qt_change *c, struct qt_tx *tx, size_t seq,
+    const char *path, char letter, bool with_ctime, enum likeness *like,
+    struct qt_error *err)
+{
+	struct qt_plan_item *it = &tx->plan->v[seq];
+	char entry[QT_TX_ENTRY_SIZE];
+	const char *name;
+	struct stat st;
+	int dir, bucket, r;
+
+	if ((r = status(c, path, &st, &dir, &name, err)) != 0)
+		return r;
+	*like = compare(c, it, &st, with_ctime);
+	if (*like != SAME)
+		return 0;
+	if (qt_tx_bucket(tx, QT_TX_MESSAGES, seq, &bucket, err) != 0)
+		return -1;
+	qt_tx_entry(tx, seq, letter, entry);
+	if (c->fs.rename(c->fs.ctx, dir, name, bucket, entry) != 0)
+		return errno == ENOENT ? 1 :
+		    qt_fsops_fail(err, "rename", path);
+	it->staged = letter;
+	if (staged_likeness(c, tx, seq, letter, like, err) != 0)
+		return -1;
+	/* it was replaced or tried between the look and the rename */
+	return *like == SAME ? 0 :
+	    give_back(c, tx, seq, bucket, entry, path, err);
+}
+
+/* One round over the places. */
+static int take_round(struct qt_change *c, struct qt_tx *tx, size_t seq,
+    bool again, enum likeness *best, struct qt_error *err)
+{
+	const struct qt_plan_item *it = &tx->plan->v[seq];
+	char path[QT_PLAN_PATH_SIZE], letter;
+	enum likeness like;
+	size_t step;
+	bool use;
+	int r;
+
+	*best = OTHER;
+	for (step = 0; step < NSEARCH; step++) {
+		if (step_path(c, tx->plan, it, step, path, &use, err) != 0)
+			return -1;
+		if (!use)
+			continue;
+		letter = step == 0 ?
+		    qt_tx_queue_letter((enum qt_queue)it->queue) :
+		    (char)(qt_tx_queue_letter(search[step]) - 'a' + 'A');
+		r = take_from(c, tx, seq, path, letter, step == 0 && !again,
+		    &like, err);
+		if (r < 0)
+			return -1;
+		if (r == 0 && like != OTHER) {
+			*best = like;
+			return 0;
+		}
+	}
+	return 0;
+}
+
+enum life { GONE, ALIVE, UNKNOWN };
+
+/* Whether the inode still exists, by its handle. */
+static int ask_kernel(const struct qt_change *c, const struct qt_plan *p,
+    const struct qt_plan_item *it, enum life *life, struct qt_error *err)
+{
+	union {
+		struct file_handle h;
+		char room[sizeof(struct file_handle) + QT_HANDLE_MAX];
+	} u;
+	struct qt_handle h;
+	struct stat st;
+	int fd;
+
+	*life = UNKNOWN;
+	if (!qt_plan_handle(p, it, &h))
+		return 0;
+	u.h.handle_type = h.type;
+	u.h.handle_bytes = h.len;
+	memcpy(u.h.f_handle, h.bytes, h.len);
+	fd = open_by_handle_at(c->spool->dirfd, &u.h, O_PATH | O_CLOEXEC);
+	if (fd < 0) {
+		if (errno == ESTALE || errno == ENOENT)
+			*life = GONE;
+		else if (errno != EPERM && errno != ENOSYS &&
+		    errno != EOPNOTSUPP) /* not root: nobody to ask */
+			return qt_fsops_fail(err, "open_by_handle_at",
+			    qt_plan_path(p, it));
+		return 0;
+	}
+	if (fstat(fd, &st) != 0) {
+		(void)qt_fsops_fail(err, "fstat", qt_plan_path(p, it));
+		qt_close_quiet(&fd);
+		return -1;
+	}
+	/* unlinked, but an agent has it open: it will not come back */
+	*life = st.st_nlink == 0 ? GONE : ALIVE;
+	qt_close_quiet(&fd);
+	return 0;
+}
+
+/* Whether somebody moved it out of the queues that are searched. */
+static int put_aside(struct qt_change *c, const struct qt_plan *p,
+    const struct qt_plan_item *it, bool *yes, struct qt_error *err)
+{
+	char path[QT_PLAN_PATH_SIZE];
+	const char *name;
+	struct stat st;
+	size_t i;
+	int dir, r;
+
+	*yes = false;
+	for (i = 0; i < sizeof(aside) / sizeof(aside[0]) && !*yes; i++) {
+		if (computed(c, aside[i], qt_plan_id(p, it), path, err) != 0)
+			return -1;
+		if ((r = status(c, path, &st, &dir, &name, err)) < 0)
+			return -1;
+		*yes = r == 0 && st.st_ino == it->ino;
+	}
+	return 0;
+}
+
+/* After a round that found nothing: what to say, or *more: look again. */
+static int judge_miss(struct qt_change *c, const struct qt_plan *p,
+    const struct qt_plan_item *it, int round, bool again, enum qt_taken *what,
+    bool *more, struct qt_error *err)
+{
+	enum life life;
+	bool moved;
+
+	*more = false;
+	*what = QT_TAKEN_GONE;
+	if (again) /* nothing moves it: it came back, or it did not */
+		return 0;
+	if (ask_kernel(c, p, it, &life, err) != 0)
+		return -1;
+	if (life == GONE)
+		return 0;
+	if (put_aside(c, p, it, &moved, err) != 0)
+		return -1;
+	if (moved) { /* requeued, or found corrupt: no longer as judged */
+		*what = QT_TAKEN_CHANGED;
+		return 0;
+	}
+	*more = round + 1 < (life == ALIVE ? ROUNDS_ALIVE : ROUNDS);
+	if (!*more && life == ALIVE)
+		*what = QT_TAKEN_CHANGED; /* renamed: it is not that ID's */
+	return 0;
+}
+
+int qt_stage_take(struct qt_change *c, struct qt_tx *tx, size_t seq,
+    bool again, enum qt_taken *what, struct qt_error *err)
+{
+	enum likeness best = OTHER;
+	bool more = true;
+	int round;
+
+	for (round = 0; more; round++) {
+		if (round == 1) /* a directory may have been made anew */
+			qt_dirs_forget(&c->dirs);
+		if (round > 2)
+			pause_round();
+		if (take_round(c, tx, seq, again, &best, err) != 0)
+			return -1;
+		if (best == TOUCHED) {
+			*what = QT_TAKEN_CHANGED;
+			return 0;
+		}
+		if (best == SAME) {
+			*what = QT_TAKEN;
+			return qt_stage_logs(c, tx, seq, err);
+		}
+		if (round > 0 && judge_miss(c, tx->plan, &tx->plan->v[seq],
+			round, again, what, &more, err) != 0)
+			return -1;
+	}
+	return 0;
+}

@@ -1,0 +1,425 @@
+/*
+ * tx.c - transactions: the protocol, and carrying out a plan.
+ *
+ *	(no plan)
+ *	   | 1 plan durable
+ *	PREPARED --2 stage all, 3 barrier, 4 COMMIT--> COMMITTED
+ *	   |                                            |     |
+ *	   | fault, Ctrl-C, guard, crash           UNDO |     | PURGE
+ *	   v                                            v     v
+ *	ABORTING --all back, barrier--> ABORTED     UNDOING PURGING
+ *	                                   barrier |          | barrier
+ *	                                           v          v
+ *	                                        UNDONE     PURGED
+ *
+ * 1 Each message is looked at once more under the lock and its file handle is
+ *   noted.  Plan, staging directories and all their parents are durable before
+ *   anything leaves the queue.
+ * 2 A message is found by its name, compared, renamed into staging without
+ *   replacing anything, and compared again (stage.c).  One that is gone or
+ *   changed is left out and reported; any other failure aborts.
+ * 3 One syncfs() for all renames, whatever their number: a power cut may lose
+ *   any subset of renames that were not synced, also on file systems that keep
+ *   no order among them.
+ * 4 One durable record decides.  Before it everything goes back, after it
+ *   everything stays taken, however qtool ends.
+ *
+ * What the last valid record of the log says is done by whoever comes next,
+ * and doing it again is harmless (recover.c):
+ *
+ *	record		plan	action
+ *	none		no	nothing has moved: remove the directory
+ *	none, PREPARED	yes	abort is presumed
+ *	ABORT		yes	all back to where it was taken; ABORTED
+ *	COMMIT		yes	take again what a power cut brought back
+ *	UNDO		yes	all to hold, or in place; UNDONE
+ *	PURGE		yes	take again, unlink all; PURGED
+ *	ABORTED, UNDONE, PURGED	nothing
+ *
+ * Always:
+ * I1 nothing leaves the queue before the plan is durable;
+ * I2 a planned inode has one name in queue and staging together, until PURGE is
+ *    durable or qmgr removed it before it was staged;
+ * I3 no rename replaces, no create opens what exists;
+ * I4 nothing stays in staging that is not in the plan;
+ * I5 no other name is renamed or unlinked;
+ * I6 the direction depends on the last valid record alone;
+ * I7 unlinking happens in PURGING only, and below the own m/ and x/;
+ * I8 recovering twice is recovering once;
+ * I9 only ENOENT and ESTALE mean "not there": after any other failure the state
+ *    is what it was.
+ */
+#include <errno.h>
+#include <pwd.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/io.h"
+#include "change/recover.h"
+#include "change/settle.h"
+
+/* ---- open ---- */
+
+int qt_change_open_fs(struct qt_change **out, const struct qt_spool *spool,
+    const struct qt_change_opts *opts, const struct qt_fsops *fs,
+    size_t *recovered, struct qt_error *err)
+{
+	struct qt_change *c = malloc(sizeof(*c));
+	size_t n = 0;
+
+	if (c == NULL)
+		return qt_fail_mem(err);
+	qt_state_init(c, spool);
+	c->opts = *opts;
+	c->fs = *fs;
+	if (qt_state_open(c, err) != 0 || qt_recover_all(c, &n, err) != 0) {
+		qt_change_close(c);
+		return -1;
+	}
+	if (recovered != NULL)
+		*recovered = n;
+	*out = c;
+	return 0;
+}
+
+int qt_change_open(struct qt_change **out, const struct qt_spool *spool,
+    const struct qt_change_opts *opts, size_t *recovered, struct qt_error *err)
+{
+	return qt_change_open_fs(out, spool, opts, &qt_fsops_system, recovered,
+	    err);
+}
+
+void qt_change_close(struct qt_change *c)
+{
+	if (c == NULL)
+		return;
+	qt_state_close(c);
+	free(c);
+}
+
+/* ---- the plan ---- */
+
+/* The plan's header: where, when, who. */
+static int set_boot_id(struct qt_plan *p, struct qt_error *err)
+{
+	struct qt_error ignored = {0};
+	struct qt_buf b;
+	int r = 0;
+
+	qt_buf_init(&b, 256);
+	/* not everywhere: it is for people who read a plan */
+	if (qt_slurp(-1, "/proc/sys/kernel/random/boot_id", 64, &b,
+		&ignored) == 0 && b.len > 0) {
+		b.data[strcspn(b.data, "\n")] = '\0';
+		r = qt_plan_set_string(&p->boot_id, b.data, err);
+	}
+	qt_buf_release(&b);
+	return r;
+}
+
+/* The login that is behind root, where the system knows it. */
+static uid_t login_uid(void)
+{
+	struct qt_error ignored = {0};
+	uid_t uid = getuid();
+	struct qt_buf b;
+	char *end;
+
+	qt_buf_init(&b, 64);
+	if (qt_slurp(-1, "/proc/self/loginuid", 32, &b, &ignored) == 0 &&
+	    b.len > 0) {
+		unsigned long v = strtoul(b.data, &end, 10);
+
+		if (*end == '\0' && v < UINT32_MAX)
+			uid = (uid_t)v;
+	}
+	qt_buf_release(&b);
+	return uid;
+}
+
+static int set_operator(struct qt_plan *p, struct qt_error *err)
+{
+	struct passwd pw, *found = NULL;
+	uid_t uid = login_uid();
+	char room[4096], number[16];
+
+	if (getpwuid_r(uid, &pw, room, sizeof(room), &found) == 0 &&
+	    found != NULL)
+		return qt_plan_set_string(&p->operator_name, found->pw_name,
+		    err);
+	(void)snprintf(number, sizeof(number), "%u", (unsigned)uid);
+	return qt_plan_set_string(&p->operator_name, number, err);
+}
+
+static int set_header(const struct qt_change *c, struct qt_plan *p,
+    struct qt_error *err)
+{
+	struct timespec now;
+
+	(void)clock_gettime(CLOCK_REALTIME, &now);
+	p->created_ns = (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+	p->queue_ino = c->spool->ino;
+	if (qt_plan_set_string(&p->host, c->spool->host, err) != 0 ||
+	    qt_plan_set_string(&p->queue_dir, c->spool->queue_dir, err) != 0 ||
+	    set_boot_id(p, err) != 0)
+		return -1;
+	return set_operator(p, err);
+}
+
+/* ---- staging ---- */
+
+static int stopped(const struct qt_change *c, struct qt_error *err)
+{
+	return qt_fail(err, QT_E_INTERRUPTED, c->spool->queue_dir,
+	    "interrupted");
+}
+
+static void count_out(struct qt_outcome *out, enum qt_taken what,
+    const struct qt_plan *p, size_t seq)
+{
+	if (what == QT_TAKEN_GONE) {
+		out->gone++;
+		qt_settle_report(out, QT_FATE_GONE, p, seq);
+	} else if (what == QT_TAKEN_CHANGED) {
+		out->changed++;
+		qt_settle_report(out, QT_FATE_CHANGED, p, seq);
+	}
+}
+
+/* --strict: refused as soon as one message is not as it was. */
+static int check_strict(const struct qt_change *c, const struct qt_outcome *out,
+    struct qt_error *err)
+{
+	if (!c->opts.strict || out->gone + out->changed == 0)
+		return 0;
+	return qt_fail(err, QT_E_REFUSED, "--strict",
+	    "a message was delivered, removed or tried meanwhile");
+}
+
+/* Which messages are still as they were judged: the others are not planned. */
+static int look_at_all(struct qt_change *c, struct qt_plan *p,
+    struct qt_outcome *out, struct qt_error *err)
+{
+	enum qt_taken what;
+	size_t i;
+
+	for (i = 0; i < p->n; i++) {
+		if (qt_state_stopped(c))
+			return stopped(c, err);
+		if (qt_stage_look(c, p, i, &what, err) != 0)
+			return -1;
+		count_out(out, what, p, i);
+		p->v[i].drop = what != QT_TAKEN;
+		if (check_strict(c, out, err) != 0)
+			return -1;
+	}
+	qt_plan_compact(p);
+	if (p->n == 0)
+		return qt_fail(err, QT_E_GONE, c->spool->queue_dir,
+		    "none of these messages is there as it was any more");
+	return 0;
+}
+
+static int stage_all(struct qt_change *c, struct qt_tx *tx,
+    struct qt_outcome *out, struct qt_error *err)
+{
+	struct qt_plan *p = tx->plan;
+	enum qt_taken what;
+	size_t i;
+
+	for (i = 0; i < p->n; i++) {
+		if (qt_state_stopped(c))
+			return stopped(c, err);
+		if (qt_stage_take(c, tx, i, false, &what, err) != 0)
+			return -1;
+		count_out(out, what, p, i);
+		out->done += what == QT_TAKEN;
+		if (check_strict(c, out, err) != 0)
+			return -1;
+		qt_settle_progress(c, i + 1, p->n);
+	}
+	return 0;
+}
+
+/*
+ * What was taken out of active may have been in delivery: an agent that had it
+ * open goes on and marks what it delivered in the staged file.
+ */
+static int find_delivered(struct qt_change *c, struct qt_tx *tx,
+    const struct qt_outcome *out, struct qt_error *err)
+{
+	const struct qt_plan *p = tx->plan;
+	bool same, touched;
+	size_t i;
+
+	for (i = 0; i < p->n; i++) {
+		if (p->v[i].staged == '\0' ||
+		    qt_tx_letter_queue(p->v[i].staged) != QT_Q_ACTIVE)
+			continue;
+		if (qt_stage_check(c, tx, i, &same, &touched, err) != 0)
+			return -1;
+		if (same && touched)
+			qt_settle_report(out, QT_FATE_DELIVERED, p, i);
+	}
+	return 0;
+}
+
+/* PREPARED to COMMITTED; on failure the caller aborts. */
+static int stage_and_commit(struct qt_change *c, struct qt_tx *tx,
+    struct qt_outcome *out, struct qt_error *err)
+{
+	struct qt_journal_record rec = {.state = QT_TX_COMMITTED};
+
+	if (stage_all(c, tx, out, err) != 0)
+		return -1;
+	if (out->done == 0)
+		return qt_fail(err, QT_E_GONE, c->spool->queue_dir,
+		    "none of these messages is there as it was any more");
+	if (find_delivered(c, tx, out, err) != 0 ||
+	    qt_state_barrier(c, err) != 0)
+		return -1;
+	rec.done = out->done;
+	/* of this plan: those dropped before it are none of its messages */
+	rec.gone = tx->plan->n - out->done;
+	return qt_journal_append(&tx->log, &c->fs, &rec, tx->where, err);
+}
+
+/*
+ * After a failure: everything back.  The first error is the one to tell, unless
+ * putting back fails, too.
+ */
+static int abort_after(struct qt_change *c, struct qt_tx *tx,
+    struct qt_error *err)
+{
+	struct qt_error cause = *err, e = {0};
+
+	if (!tx->log.unsure && qt_tx_open_log(c, tx, &e) == 0 &&
+	    qt_settle_abort(c, tx, &e) == 0)
+		return -1;
+	if (tx->log.unsure)
+		/* COMMIT may be there or not: the log has to be read again */
+		(void)qt_fail(&e, QT_E_STATE, tx->where,
+		    "nobody can tell whether it is committed");
+	(void)qt_fail(err, QT_E_STATE, tx->where,
+	    "%s; then %.150s; \"qtool recover\" settles it", cause.text, e.text);
+	err->sys = cause.sys;
+	return -1;
+}
+
+/* Directories, plan, log: until they are durable nothing is taken. */
+static int prepare(struct qt_change *c, struct qt_tx *tx, struct qt_error *err)
+{
+	struct qt_journal_record rec = {.state = QT_TX_PREPARED};
+	struct qt_error e = {0};
+
+	if (set_header(c, tx->plan, err) != 0)
+		return -1;
+	if (qt_tx_make(c, tx, err) != 0 || qt_tx_write_plan(c, tx, err) != 0) {
+		/* with a plan that cannot be removed recovery aborts it */
+		(void)!qt_tx_discard(c, tx, true, &e);
+		return -1;
+	}
+	/* made now, so that COMMIT needs no more room than is there */
+	if (qt_journal_create(&tx->log, &c->fs, tx->home, tx->where, err) != 0 ||
+	    qt_journal_append(&tx->log, &c->fs, &rec, tx->where, err) != 0)
+		return abort_after(c, tx, err);
+	return 0;
+}
+
+int qt_change_run(struct qt_change *c, struct qt_plan *plan,
+    struct qt_outcome *out, struct qt_error *err)
+{
+	struct qt_error e = {0};
+	struct qt_tx tx;
+	int r;
+
+	out->planned = plan->n;
+	out->done = out->gone = out->changed = 0;
+	out->txid = 0;
+	if (plan->n != 0 && plan->dev != c->spool->dev)
+		return qt_fail(err, QT_E_USAGE, c->spool->queue_dir,
+		    "the plan is about another file system");
+	if (look_at_all(c, plan, out, &e) != 0) {
+		if (err != NULL)
+			*err = e;
+		return -1;
+	}
+	qt_tx_init(&tx, 0);
+	tx.plan = plan;
+	r = prepare(c, &tx, &e);
+	if (r == 0 && (r = stage_and_commit(c, &tx, out, &e)) != 0)
+		r = abort_after(c, &tx, &e);
+	if (r == 0)
+		out->txid = tx.id;
+	else if (err != NULL)
+		*err = e;
+	tx.plan = NULL; /* the caller's */
+	qt_tx_release(&tx);
+	return r;
+}
+
+/* ---- afterwards ---- */
+
+/* Open a transaction that has to be in one of two states. */
+static int open_tx(struct qt_change *c, struct qt_tx *tx, uint64_t txid,
+    enum qt_tx_state a, enum qt_tx_state b, struct qt_error *err)
+{
+	uint64_t *ids;
+	size_t n, i;
+	bool known = false;
+	int r;
+
+	qt_tx_init(tx, txid);
+	if (qt_state_tx_ids(c, &ids, &n, err) != 0)
+		return -1;
+	for (i = 0; i < n; i++)
+		known = known || ids[i] == txid;
+	free(ids);
+	if (!known)
+		return qt_fail(err, QT_E_USAGE, tx->where, "there is none");
+	if ((r = qt_tx_look(c, tx, err)) != 0)
+		return r < 0 ? -1 : qt_fail(err, QT_E_STATE, tx->where,
+		    "its plan cannot be found");
+	if (tx->log.last.state != a && tx->log.last.state != b)
+		return qt_fail(err, QT_E_USAGE, tx->where, "it is %s",
+		    qt_tx_state_name(tx->log.last.state));
+	if (qt_tx_load(tx, err) != 0)
+		return -1;
+	return qt_tx_open_log(c, tx, err);
+}
+
+static void clear(struct qt_outcome *out, uint64_t txid)
+{
+	out->planned = out->done = out->gone = out->changed = 0;
+	out->txid = txid;
+}
+
+int qt_change_undo(struct qt_change *c, uint64_t txid, struct qt_outcome *out,
+    struct qt_error *err)
+{
+	struct qt_tx tx;
+	int r;
+
+	clear(out, txid);
+	r = open_tx(c, &tx, txid, QT_TX_COMMITTED, QT_TX_UNDOING, err);
+	if (r == 0)
+		r = qt_settle_undo(c, &tx, c->opts.in_place, out, err);
+	qt_tx_release(&tx);
+	return r;
+}
+
+int qt_change_purge(struct qt_change *c, uint64_t txid, struct qt_outcome *out,
+    struct qt_error *err)
+{
+	struct qt_tx tx;
+	int r;
+
+	clear(out, txid);
+	r = open_tx(c, &tx, txid, QT_TX_COMMITTED, QT_TX_PURGING, err);
+	if (r == 0)
+		r = qt_settle_purge(c, &tx, out, err);
+	qt_tx_release(&tx);
+	return r;
+}

@@ -1,0 +1,636 @@
+/*
+ * txdir.c - one transaction on disk.
+ */
+#include "change/txdir.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/io.h"
+#include "change/field.h"
+#include "change/places.h"
+
+#define PLAN_NAME "plan"
+#define PLAN_TMP "plan.tmp"
+#define LOG_NAME "log"
+#define MKDIR_TMP "dir.tmp" /* of dirs.c */
+#define DIR_FLAGS (O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
+#define ID_SHOWN 200 /* longer IDs are - in names: NAME_MAX is 255 */
+#define BUCKET_NAME_SIZE 32
+
+static const char *const area_names[QT_TX_AREAS] = {"m", "x"};
+
+void qt_tx_init(struct qt_tx *tx, uint64_t id)
+{
+	*tx = (struct qt_tx){.id = id, .stage = -1, .home = -1};
+	qt_journal_init(&tx->log);
+	qt_state_tx_name(id, tx->name);
+	(void)snprintf(tx->where, sizeof(tx->where), "transaction %llu",
+	    (unsigned long long)id);
+	tx->bucket[QT_TX_MESSAGES].fd = tx->bucket[QT_TX_LOGS].fd = -1;
+}
+
+void qt_tx_release(struct qt_tx *tx)
+{
+	int i;
+
+	qt_journal_release(&tx->log);
+	qt_plan_free(tx->plan);
+	tx->plan = NULL;
+	for (i = 0; i < QT_TX_AREAS; i++)
+		qt_close_quiet(&tx->bucket[i].fd);
+	qt_close_quiet(&tx->home);
+	qt_close_quiet(&tx->stage);
+}
+
+/* ---- names ---- */
+
+static const char letters[] = "hdai";
+static const enum qt_queue letter_queues[] = {QT_Q_HOLD, QT_Q_DEFERRED,
+    QT_Q_ACTIVE, QT_Q_INCOMING};
+
+static char lower(char c)
+{
+	return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
+}
+
+enum qt_queue qt_tx_letter_queue(char letter)
+{
+	const char *p = letter != '\0' ? strchr(letters, lower(letter)) : NULL;
+
+	return p != NULL ? letter_queues[p - letters] : QT_Q_COUNT;
+}
+
+char qt_tx_queue_letter(enum qt_queue q)
+{
+	size_t i;
+
+	for (i = 0; i < sizeof(letters) - 1; i++)
+		if (letter_queues[i] == q)
+			return letters[i];
+	return '\0';
+}
+
+static const struct {
+	unsigned bit;
+	char letter;
+	enum qt_queue queue;
+} logs[] = {
+    {QT_LOG_DEFER, 'd', QT_Q_DEFER}, {QT_LOG_BOUNCE, 'b', QT_Q_BOUNCE},
+    {QT_LOG_TRACE, 't', QT_Q_TRACE},
+    {QT_LOG_DEFER << QT_LOG_LATE, 'D', QT_Q_DEFER},
+    {QT_LOG_BOUNCE << QT_LOG_LATE, 'B', QT_Q_BOUNCE},
+    {QT_LOG_TRACE << QT_LOG_LATE, 'T', QT_Q_TRACE},
+};
+#define NLOGS (sizeof(logs) / sizeof(logs[0]))
+
+char qt_tx_log_letter(unsigned bit)
+{
+	size_t i;
+
+	for (i = 0; i < NLOGS; i++)
+		if (logs[i].bit == bit)
+			return logs[i].letter;
+	return '?';
+}
+
+enum qt_queue qt_tx_log_queue(unsigned bit)
+{
+	size_t i;
+
+	for (i = 0; i < NLOGS; i++)
+		if (logs[i].bit == bit)
+			return logs[i].queue;
+	return QT_Q_COUNT;
+}
+
+static unsigned log_bit(char letter)
+{
+	size_t i;
+
+	for (i = 0; i < NLOGS; i++)
+		if (logs[i].letter == letter)
+			return logs[i].bit;
+	return 0;
+}
+
+void qt_tx_entry(const struct qt_tx *tx, size_t seq, char letter,
+    char name[QT_TX_ENTRY_SIZE])
+{
+	const char *id = qt_plan_id(tx->plan, &tx->plan->v[seq]);
+
+	(void)snprintf(name, QT_TX_ENTRY_SIZE, "%06zu.%s.%c", seq,
+	    strlen(id) <= ID_SHOWN ? id : "-", letter);
+}
+
+static void bucket_name(enum qt_tx_area area, size_t no,
+    char name[BUCKET_NAME_SIZE])
+{
+	(void)snprintf(name, BUCKET_NAME_SIZE, "%s/%04zu", area_names[area],
+	    no);
+}
+
+int qt_tx_bucket(struct qt_tx *tx, enum qt_tx_area area, size_t seq, int *fd,
+    struct qt_error *err)
+{
+	size_t no = seq / QT_TX_BUCKET;
+	char name[BUCKET_NAME_SIZE];
+
+	if (tx->bucket[area].fd < 0 || tx->bucket[area].no != no) {
+		qt_close_quiet(&tx->bucket[area].fd);
+		bucket_name(area, no, name);
+		tx->bucket[area].fd = openat(tx->stage, name, DIR_FLAGS);
+		if (tx->bucket[area].fd < 0)
+			return qt_fsops_fail(err, "open", tx->where);
+		tx->bucket[area].no = no;
+	}
+	*fd = tx->bucket[area].fd;
+	return 0;
+}
+
+/* ---- making ---- */
+
+/* Buckets after the first, which came with the directory. */
+static int make_buckets(struct qt_change *c, struct qt_tx *tx,
+    struct qt_error *err)
+{
+	size_t no, n = (tx->plan->n + QT_TX_BUCKET - 1) / QT_TX_BUCKET;
+	char name[BUCKET_NAME_SIZE];
+	int a;
+
+	for (no = 1; no < n; no++)
+		for (a = 0; a < QT_TX_AREAS; a++) {
+			bucket_name((enum qt_tx_area)a, no, name);
+			if (c->fs.mkdir(c->fs.ctx, tx->stage, name, 0700) != 0)
+				return qt_fsops_fail(err, "mkdir", tx->where);
+		}
+	return 0;
+}
+
+/* The number after all that are there, in the spool and in every place. */
+static int next_id(const struct qt_change *c, uint64_t *id,
+    struct qt_error *err)
+{
+	uint64_t *ids;
+	size_t n;
+
+	if (qt_state_tx_ids(c, &ids, &n, err) != 0)
+		return -1;
+	*id = n > 0 ? ids[n - 1] + 1 : 1;
+	free(ids);
+	return 0;
+}
+
+/* 1: another spool that shares a place has used that number. */
+static int used_elsewhere(const struct qt_change *c, const char *name,
+    struct qt_error *err)
+{
+	struct stat st;
+	size_t i;
+
+	for (i = 0; i < c->places.n; i++) {
+		if (c->places.v[i].tx < 0)
+			continue;
+		if (fstatat(c->places.v[i].tx, name, &st,
+			AT_SYMLINK_NOFOLLOW) == 0)
+			return 1;
+		if (errno != ENOENT)
+			return qt_fsops_fail(err, "fstatat",
+			    c->places.v[i].path);
+	}
+	return 0;
+}
+
+/* One try with a number: 0 made, 1 taken. */
+static int make_dirs(struct qt_change *c, struct qt_tx *tx,
+    struct qt_error *err)
+{
+	int home_dir = c->place != SIZE_MAX ? c->places.v[c->place].tx : -1, r;
+
+	if ((r = used_elsewhere(c, tx->name, err)) != 0)
+		return r;
+	/* outside first: then SPOOL/qtool/tx/ID says that it is ours */
+	if (home_dir >= 0) {
+		if (c->fs.mkdir(c->fs.ctx, home_dir, tx->name, 0700) != 0)
+			return errno == EEXIST ? 1 :
+			    qt_fsops_fail(err, "mkdir",
+				c->places.v[c->place].path);
+		tx->place = c->places.v[c->place].path;
+		tx->home = openat(home_dir, tx->name, DIR_FLAGS);
+		if (tx->home < 0)
+			return qt_fsops_fail(err, "open", tx->place);
+	}
+	if ((r = qt_places_new_tx(c, tx->name, err)) != 0)
+		return r;
+	tx->stage = openat(c->tx, tx->name, DIR_FLAGS);
+	if (tx->stage < 0)
+		return qt_fsops_fail(err, "open", tx->where);
+	if (tx->home < 0 && (tx->home = openat(tx->stage, ".", DIR_FLAGS)) < 0)
+		return qt_fsops_fail(err, "open", tx->where);
+	return make_buckets(c, tx, err);
+}
+
+int qt_tx_make(struct qt_change *c, struct qt_tx *tx, struct qt_error *err)
+{
+	struct qt_plan *plan = tx->plan;
+	uint64_t id;
+	int r;
+
+	if (next_id(c, &id, err) != 0)
+		return -1;
+	do {
+		tx->plan = NULL;
+		qt_tx_release(tx);
+		qt_tx_init(tx, id++);
+		tx->plan = plan;
+		plan->txid = tx->id;
+	} while ((r = make_dirs(c, tx, err)) > 0);
+	return r;
+}
+
+static int write_file(struct qt_change *c, struct qt_tx *tx,
+    struct qt_error *err)
+{
+	int fd, r;
+
+	fd = c->fs.create(c->fs.ctx, tx->home, PLAN_TMP,
+	    O_WRONLY | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	if (fd < 0)
+		return qt_fsops_fail(err, "create plan", tx->where);
+	r = qt_plan_write(tx->plan, &c->fs, fd, tx->where, err);
+	if (r == 0 && c->fs.fsync(c->fs.ctx, fd) != 0)
+		r = qt_fsops_fail(err, "fsync plan", tx->where);
+	if (r == 0)
+		r = qt_close(&fd, tx->where, err);
+	qt_close_quiet(&fd);
+	return r;
+}
+
+int qt_tx_write_plan(struct qt_change *c, struct qt_tx *tx,
+    struct qt_error *err)
+{
+	if (write_file(c, tx, err) != 0)
+		return -1;
+	if (c->fs.rename(c->fs.ctx, tx->home, PLAN_TMP, tx->home, PLAN_NAME) != 0)
+		return qt_fsops_fail(err, "rename plan", tx->where);
+	if (c->fs.fsync(c->fs.ctx, tx->home) != 0 ||
+	    (tx->place != NULL &&
+		c->fs.fsync(c->fs.ctx, c->places.v[c->place].tx) != 0))
+		return qt_fsops_fail(err, "fsync", tx->where);
+	/* the staging directories and all their parents */
+	return qt_state_barrier(c, err);
+}
+
+/* ---- opening ---- */
+
+static bool exists(int dir, const char *name, bool *yes)
+{
+	struct stat st;
+
+	*yes = fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) == 0;
+	return *yes || errno == ENOENT;
+}
+
+/* Whether a plan outside the spool is this queue's: two may share a place. */
+static int plan_is_ours(const struct qt_change *c, int dir, const char *where,
+    bool *ours, struct qt_error *err)
+{
+	struct qt_plan *head = NULL;
+	size_t count;
+	int fd, r;
+
+	fd = openat(dir, PLAN_NAME,
+	    O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	if (fd < 0)
+		return qt_fsops_fail(err, "open plan", where);
+	r = qt_plan_peek(&head, &count, fd, where, err);
+	qt_close_quiet(&fd);
+	if (r == 0)
+		*ours = head->queue_ino == c->spool->ino ||
+		    (head->queue_dir != NULL &&
+			strcmp(head->queue_dir, c->spool->queue_dir) == 0);
+	qt_plan_free(head);
+	return r;
+}
+
+/* Look for the plan in one place: 0 there, 1 not there. */
+static int look_in_place(struct qt_change *c, struct qt_tx *tx, size_t i,
+    struct qt_error *err)
+{
+	struct qt_state_dir *place = &c->places.v[i];
+	int dir = openat(place->tx, tx->name, DIR_FLAGS), r = 0;
+	bool yes, ours = false;
+
+	if (dir < 0)
+		return errno == ENOENT ? 1 :
+		    qt_fsops_fail(err, "open", place->path);
+	if (!exists(dir, PLAN_NAME, &yes))
+		r = qt_fsops_fail(err, "fstatat plan", place->path);
+	else if (yes)
+		r = plan_is_ours(c, dir, tx->where, &ours, err);
+	if (r == 0 && ours) {
+		tx->home = dir;
+		tx->place = place->path;
+		return 0;
+	}
+	qt_close_quiet(&dir);
+	return r == 0 ? 1 : r;
+}
+
+/* A log without a plan: the plan was durable before the log was made. */
+static int no_plan(const struct qt_tx *tx, struct qt_error *err)
+{
+	bool yes;
+
+	if (!exists(tx->stage, LOG_NAME, &yes))
+		return qt_fsops_fail(err, "fstatat log", tx->where);
+	if (yes)
+		return qt_fail(err, QT_E_STATE, tx->where,
+		    "there is a log without a plan");
+	return 1;
+}
+
+int qt_tx_look(struct qt_change *c, struct qt_tx *tx, struct qt_error *err)
+{
+	size_t i;
+	bool yes;
+	int r;
+
+	tx->stage = openat(c->tx, tx->name, DIR_FLAGS);
+	if (tx->stage < 0)
+		return qt_fsops_fail(err, "open", tx->where);
+	if (!exists(tx->stage, PLAN_NAME, &yes))
+		return qt_fsops_fail(err, "fstatat plan", tx->where);
+	if (yes && (tx->home = openat(tx->stage, ".", DIR_FLAGS)) < 0)
+		return qt_fsops_fail(err, "open", tx->where);
+	for (i = 0; tx->home < 0 && i < c->places.n; i++) {
+		if (c->places.v[i].tx < 0)
+			continue;
+		if ((r = look_in_place(c, tx, i, err)) < 0)
+			return -1;
+	}
+	if (tx->home < 0)
+		return no_plan(tx, err);
+	r = qt_journal_read(&tx->log, tx->home, tx->where, err);
+	return r < 0 ? -1 : 0; /* no log yet: prepared */
+}
+
+int qt_tx_open_log(struct qt_change *c, struct qt_tx *tx, struct qt_error *err)
+{
+	int r;
+
+	if (tx->log.fd >= 0)
+		return 0;
+	r = qt_journal_open(&tx->log, &c->fs, tx->home, tx->where, err);
+	return r <= 0 ? r :
+	    qt_journal_create(&tx->log, &c->fs, tx->home, tx->where, err);
+}
+
+/* ---- what is staged ---- */
+
+struct walk {
+	const struct qt_tx *tx;
+	enum qt_tx_area area;
+	int dir;	 /* of the bucket */
+	uint64_t no;	 /* its number */
+	size_t count;
+	/* per name of a bucket; may be NULL: count alone */
+	int (*fn)(struct walk *w, const char *name, struct qt_error *err);
+};
+
+static int strange(const struct qt_tx *tx, const char *name,
+    struct qt_error *err)
+{
+	return qt_fail(err, QT_E_STATE, tx->where,
+	    "\"%s\" in staging is none of its names", name);
+}
+
+/* Cut SEQ.ID.q; false: it is no such name. */
+static bool parse_entry(const char *name, uint64_t *seq, char id[QT_TX_ENTRY_SIZE],
+    char *letter)
+{
+	const char *dot = strchr(name, '.'), *last = strrchr(name, '.');
+	char digits[24];
+	size_t len;
+
+	if (dot == NULL || last == dot || strlen(last) != 2)
+		return false;
+	len = (size_t)(dot - name);
+	if (len < 6 || len >= sizeof(digits) || (len > 6 && *name == '0'))
+		return false;
+	memcpy(digits, name, len);
+	digits[len] = '\0';
+	len = strspn(digits, "0");
+	if (digits[len] == '\0')
+		len--;
+	if (!qt_field_u64(digits + len, QT_PLAN_MAX, seq))
+		return false;
+	len = (size_t)(last - dot - 1);
+	if (len >= QT_TX_ENTRY_SIZE)
+		return false;
+	memcpy(id, dot + 1, len);
+	id[len] = '\0';
+	*letter = last[1];
+	return true;
+}
+
+/* Note one name in the plan's item. */
+static int note_entry(struct walk *w, const char *name, struct qt_error *err)
+{
+	struct qt_plan *p = w->tx->plan;
+	char id[QT_TX_ENTRY_SIZE], again[QT_TX_ENTRY_SIZE], letter;
+	struct qt_plan_item *it;
+	uint64_t seq;
+	unsigned bit;
+
+	if (!parse_entry(name, &seq, id, &letter) || seq >= p->n ||
+	    seq / QT_TX_BUCKET != w->no)
+		return strange(w->tx, name, err);
+	qt_tx_entry(w->tx, (size_t)seq, letter, again);
+	if (strcmp(name, again) != 0)
+		return strange(w->tx, name, err);
+	it = &p->v[seq];
+	if (w->area == QT_TX_MESSAGES) {
+		if (qt_tx_letter_queue(letter) == QT_Q_COUNT ||
+		    it->staged != '\0')
+			return strange(w->tx, name, err);
+		it->staged = letter;
+	} else {
+		if ((bit = log_bit(letter)) == 0)
+			return strange(w->tx, name, err);
+		it->logs |= (uint8_t)bit;
+	}
+	return 0;
+}
+
+static int each_entry(void *ctx, const char *name, struct qt_error *err)
+{
+	struct walk *w = ctx;
+
+	w->count++;
+	return w->fn != NULL ? w->fn(w, name, err) : 0;
+}
+
+static int each_bucket(void *ctx, const char *name, struct qt_error *err)
+{
+	struct walk *w = ctx;
+	char path[BUCKET_NAME_SIZE], again[BUCKET_NAME_SIZE];
+	int fd, r;
+	size_t zeros = strspn(name, "0");
+
+	if (strlen(name) >= 12)
+		return strange(w->tx, name, err);
+	zeros -= zeros > 0 && name[zeros] == '\0';
+	if (!qt_field_u64(name + zeros, QT_PLAN_MAX, &w->no))
+		return strange(w->tx, name, err);
+	bucket_name(w->area, (size_t)w->no, path);
+	(void)snprintf(again, sizeof(again), "%s/%s", area_names[w->area],
+	    name);
+	if (strcmp(path, again) != 0)
+		return strange(w->tx, name, err);
+	if ((fd = openat(w->tx->stage, path, DIR_FLAGS)) < 0)
+		return qt_fsops_fail(err, "open", w->tx->where);
+	r = qt_state_each(fd, w->tx->where, each_entry, w, err);
+	qt_close_quiet(&fd);
+	return r;
+}
+
+static int walk_area(struct walk *w, struct qt_error *err)
+{
+	int fd = openat(w->tx->stage, area_names[w->area], DIR_FLAGS), r;
+
+	if (fd < 0)
+		return errno == ENOENT ? 0 :
+		    qt_fsops_fail(err, "open", w->tx->where);
+	r = qt_state_each(fd, w->tx->where, each_bucket, w, err);
+	qt_close_quiet(&fd);
+	return r;
+}
+
+int qt_tx_count(const struct qt_tx *tx, enum qt_tx_area area, size_t *n,
+    struct qt_error *err)
+{
+	struct walk w = {.tx = tx, .area = area};
+
+	if (walk_area(&w, err) != 0)
+		return -1;
+	*n = w.count;
+	return 0;
+}
+
+int qt_tx_load(struct qt_tx *tx, struct qt_error *err)
+{
+	struct walk messages = {.tx = tx, .area = QT_TX_MESSAGES,
+	    .fn = note_entry};
+	struct walk logfiles = {.tx = tx, .area = QT_TX_LOGS, .fn = note_entry};
+	int fd, r;
+
+	fd = openat(tx->home, PLAN_NAME,
+	    O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	if (fd < 0)
+		return qt_fsops_fail(err, "open plan", tx->where);
+	r = qt_plan_read(&tx->plan, fd, tx->where, err);
+	qt_close_quiet(&fd);
+	if (r == 0 && tx->plan->txid != tx->id)
+		r = qt_fail(err, QT_E_STATE, tx->where,
+		    "the plan is that of transaction %llu",
+		    (unsigned long long)tx->plan->txid);
+	if (r == 0)
+		r = walk_area(&messages, err);
+	return r == 0 ? walk_area(&logfiles, err) : r;
+}
+
+/* ---- removing ---- */
+
+void qt_tx_clean(struct qt_change *c, struct qt_tx *tx)
+{
+	size_t no, n = (tx->plan->n + QT_TX_BUCKET - 1) / QT_TX_BUCKET;
+	char name[BUCKET_NAME_SIZE];
+	int a;
+
+	for (a = 0; a < QT_TX_AREAS; a++) {
+		qt_close_quiet(&tx->bucket[a].fd);
+		for (no = 0; no < n || no == 0; no++) {
+			bucket_name((enum qt_tx_area)a, no, name);
+			(void)c->fs.rmdir(c->fs.ctx, tx->stage, name);
+		}
+		(void)c->fs.rmdir(c->fs.ctx, tx->stage, area_names[a]);
+	}
+	(void)c->fs.rmdir(c->fs.ctx, tx->stage, MKDIR_TMP);
+}
+
+struct remover {
+	struct qt_change *c;
+	const struct qt_tx *tx;
+	enum qt_tx_area area;
+	int dir;
+};
+
+static int remove_bucket(void *ctx, const char *name, struct qt_error *err)
+{
+	struct remover *r = ctx;
+
+	if (r->c->fs.rmdir(r->c->fs.ctx, r->dir, name) != 0 && errno != ENOENT)
+		return qt_fsops_fail(err, "rmdir", r->tx->where);
+	return 0;
+}
+
+static int remove_area(struct qt_change *c, struct qt_tx *tx,
+    enum qt_tx_area area, struct qt_error *err)
+{
+	struct remover rm = {.c = c, .tx = tx, .area = area};
+	int r;
+
+	rm.dir = openat(tx->stage, area_names[area], DIR_FLAGS);
+	if (rm.dir < 0)
+		return errno == ENOENT ? 0 :
+		    qt_fsops_fail(err, "open", tx->where);
+	r = qt_state_each(rm.dir, tx->where, remove_bucket, &rm, err);
+	qt_close_quiet(&rm.dir);
+	if (r == 0 &&
+	    c->fs.rmdir(c->fs.ctx, tx->stage, area_names[area]) != 0)
+		r = qt_fsops_fail(err, "rmdir", tx->where);
+	return r;
+}
+
+static int remove_name(struct qt_change *c, int dir, const char *name,
+    const struct qt_tx *tx, struct qt_error *err)
+{
+	if (c->fs.unlink(c->fs.ctx, dir, name) != 0 && errno != ENOENT)
+		return qt_fsops_fail(err, "unlink", tx->where);
+	return 0;
+}
+
+int qt_tx_discard(struct qt_change *c, struct qt_tx *tx, bool home_too,
+    struct qt_error *err)
+{
+	size_t messages = 0, logfiles = 0;
+
+	if (tx->stage >= 0) {
+		if (qt_tx_count(tx, QT_TX_MESSAGES, &messages, err) != 0 ||
+		    qt_tx_count(tx, QT_TX_LOGS, &logfiles, err) != 0)
+			return -1;
+		if (messages + logfiles != 0)
+			return qt_fail(err, QT_E_STATE, tx->where,
+			    "%zu messages are staged, but there is no plan",
+			    messages);
+		if (remove_area(c, tx, QT_TX_MESSAGES, err) != 0 ||
+		    remove_area(c, tx, QT_TX_LOGS, err) != 0 ||
+		    remove_name(c, tx->stage, PLAN_TMP, tx, err) != 0)
+			return -1;
+		if (c->fs.rmdir(c->fs.ctx, c->tx, tx->name) != 0)
+			return qt_fsops_fail(err, "rmdir", tx->where);
+	}
+	if (home_too && tx->place != NULL && tx->home >= 0) {
+		if (remove_name(c, tx->home, PLAN_TMP, tx, err) != 0)
+			return -1;
+		if (c->fs.rmdir(c->fs.ctx, c->places.v[c->place].tx,
+			tx->name) != 0)
+			return qt_fsops_fail(err, "rmdir", tx->place);
+	}
+	return 0;
+}

@@ -1,0 +1,91 @@
+/*
+ * txdir.h - one transaction on disk: its directories, the names of what is
+ * staged, plan and log.
+ *
+ * The name of a staged message is its own undo record:
+ *
+ *	SEQ.ID.q	SEQ: place in the plan, six digits or more; ID: queue ID,
+ *			or - when the name would be too long; q: the queue it was
+ *			taken from, h d a i.  Lower case: from the path in the
+ *			plan.  Upper case: from where Postfix keeps that ID in
+ *			that queue, because it had moved.
+ *	SEQ.ID.k	a log: k is d (defer), b (bounce), t (trace); upper case
+ *			when it was written after the first one was taken.
+ */
+#ifndef CHANGE_TXDIR_H
+#define CHANGE_TXDIR_H
+
+#include "change/journal.h"
+#include "change/plan.h"
+#include "change/state.h"
+
+#define QT_TX_BUCKET 4096u
+#define QT_TX_ENTRY_SIZE 256
+
+enum qt_tx_area { QT_TX_MESSAGES, QT_TX_LOGS, QT_TX_AREAS };
+
+struct qt_tx {
+	uint64_t id;
+	char name[QT_TX_NAME_SIZE];
+	char where[48]; /* "transaction 12", for errors */
+	int stage;	/* SPOOL/qtool/tx/ID */
+	int home;	/* where plan and log are; not yet known: -1 */
+	const char *place; /* of home when not in the spool, else NULL */
+	struct qt_journal log;
+	struct qt_plan *plan; /* NULL until loaded; owned */
+	struct { /* the bucket last used, of each area */
+		int fd;
+		size_t no;
+	} bucket[QT_TX_AREAS];
+};
+
+void qt_tx_init(struct qt_tx *tx, uint64_t id);
+void qt_tx_release(struct qt_tx *tx);
+
+/*
+ * Make the directories of a new transaction for its plan's messages, and find
+ * its number.  Nothing is durable yet.
+ */
+int qt_tx_make(struct qt_change *c, struct qt_tx *tx, struct qt_error *err)
+    QT_MUST_CHECK;
+/* Write the plan: durable, with its directories, when this returns 0. */
+int qt_tx_write_plan(struct qt_change *c, struct qt_tx *tx,
+    struct qt_error *err) QT_MUST_CHECK;
+
+/*
+ * Open what there is and read (not touch) the log.  0; 1 there is no plan, in
+ * any place that can be reached.  QT_E_STATE: damaged.
+ */
+int qt_tx_look(struct qt_change *c, struct qt_tx *tx, struct qt_error *err)
+    QT_MUST_CHECK;
+/* Read the whole plan and what is staged into its items. */
+int qt_tx_load(struct qt_tx *tx, struct qt_error *err) QT_MUST_CHECK;
+/* How many names are in an area; none when it is not there. */
+int qt_tx_count(const struct qt_tx *tx, enum qt_tx_area area, size_t *n,
+    struct qt_error *err) QT_MUST_CHECK;
+/* Open the log for appending, or make it when there is none. */
+int qt_tx_open_log(struct qt_change *c, struct qt_tx *tx,
+    struct qt_error *err) QT_MUST_CHECK;
+
+/* The bucket of a message or log; *fd stays tx's. */
+int qt_tx_bucket(struct qt_tx *tx, enum qt_tx_area area, size_t seq, int *fd,
+    struct qt_error *err) QT_MUST_CHECK;
+void qt_tx_entry(const struct qt_tx *tx, size_t seq, char letter,
+    char name[QT_TX_ENTRY_SIZE]);
+/* The queue of a staged message's letter. */
+enum qt_queue qt_tx_letter_queue(char letter);
+char qt_tx_queue_letter(enum qt_queue q); /* '\0': none is taken from there */
+/* The letter of a QT_LOG_ bit, 'd' to 'T'; and the queue of its directory. */
+char qt_tx_log_letter(unsigned bit);
+enum qt_queue qt_tx_log_queue(unsigned bit);
+
+/* Remove the empty staging directories; what is not empty stays. */
+void qt_tx_clean(struct qt_change *c, struct qt_tx *tx);
+/*
+ * Remove a transaction that never had a plan: nothing was staged, or
+ * QT_E_STATE.  home_too: also the directory outside the spool, as it is ours.
+ */
+int qt_tx_discard(struct qt_change *c, struct qt_tx *tx, bool home_too,
+    struct qt_error *err) QT_MUST_CHECK;
+
+#endif

@@ -232,7 +232,8 @@ static void add_log(struct showq *q, const struct qt_logs *logs,
 
 	for (i = 0; i < logs->n; i++) {
 		e = &logs->v[i];
-		address = e->recipient != NULL ? e->recipient : "";
+		address = e->recipient != NULL && *e->recipient != '\0' ?
+		    e->recipient : "<>"; /* as the log has it */
 		slot = find_slot(q, address);
 		if (*slot == NULL && q->nseen < DUP_FILTER) {
 			*slot = address;

@@ -175,19 +175,22 @@ static bool use_line(struct fields *f, struct slice line)
 static bool read_fields(struct qt_log_reader *r, struct fields *f)
 {
 	struct slice line;
+	size_t skipped = 0; /* of an entry that is whole */
 	bool found = false;
 
 	*f = (struct fields){.offset = -1};
 	while (next_line(r, &line)) {
 		if (is_blank(line)) {
-			if (found)
+			if (found) {
+				r->skipped += skipped;
 				return true;
+			}
 			continue;
 		}
 		/* an entry has begun even if the line makes no sense */
 		found = true;
 		if (!use_line(f, line))
-			r->skipped++;
+			skipped++;
 	}
 	return false;
 }

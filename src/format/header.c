@@ -156,10 +156,15 @@ static int read_all(struct reader *r, struct qt_error *err)
 		if (rc == 0)
 			rc = use_piece(r, &piece, err);
 	} while (rc == 0);
-	if (rc < 0)
+	/*
+	 * The last field ends with the header, or where the text does; when
+	 * that is a fault, the fault is what there is to tell.
+	 */
+	if (rc < 0) {
+		(void)finish_field(r, NULL);
 		return rc;
-	/* the last field ends with the header, or with the whole text */
-	return r->field.len != 0 ? finish_field(r, err) : 0;
+	}
+	return finish_field(r, err);
 }
 
 int qt_headers_read(struct qt_headers *h, struct qt_content *c,

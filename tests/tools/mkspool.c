@@ -27,7 +27,7 @@
 
 #define HOST "mx1.provider.example"
 #define RCPT_MAX 512
-#define TEXT_SIZE ((size_t)256 << 10) /* words that bodies are cut from */
+#define TEXT_SIZE ((size_t)256 << 10) /* text that bodies are cut from */
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 
 enum kind {
@@ -92,10 +92,22 @@ static const char *const honest_subjects[] = {"Meeting on Thursday (%u)",
     "Order %u", "Re: offer %u", "Minutes no. %u",
     "=?UTF-8?B?R3LDvMOfZSBhdXMgZGVtIELDvHJv?= %u", "Appointment %u"};
 
-static const char *const words[] = {"account", "please", "the", "delivery",
-    "your", "we", "have", "and", "confirm", "address", "within", "days",
-    "click", "here", "for", "thank", "you", "office", "number", "order",
-    "payment", "will", "be", "closed", "open", "morning", "with", "regards"};
+/* Bodies are made of these: dull enough for spam and for honest mail. */
+static const char *const sentences[] = {
+    "Thank you for your message of last week.",
+    "Please confirm your address within three working days.",
+    "Our office is open from nine to five.",
+    "The payment has not reached us yet.",
+    "You find the details on the page below.",
+    "We are sorry for the trouble this may have caused.",
+    "Your account will be closed if we do not hear from you.",
+    "The parcel is waiting at the depot.",
+    "Please do not reply to this message.",
+    "Let me know which day would suit you.",
+    "The number of your order is given above.",
+    "I have attached the minutes as discussed.",
+    "Several attempts to reach you have failed.",
+    "With kind regards from all of us."};
 
 struct reason { /* why the remote side did not take it */
 	const char *status, *mta, *diag, *text;
@@ -199,20 +211,20 @@ static enum kind pick_kind(struct gen *g)
 	return (enum kind)k;
 }
 
+/* Paragraphs of a few sentences, a line each. */
 static void make_text(struct gen *g)
 {
-	size_t n = 0, col = 0, len;
-	const char *w;
+	size_t n = 0, len;
+	const char *line;
 
-	while (n + 32 < TEXT_SIZE) {
-		w = PICK(g, words);
-		len = strlen(w);
-		memcpy(g->text + n, w, len);
+	while (n + 100 < TEXT_SIZE) {
+		line = PICK(g, sentences);
+		len = strlen(line);
+		memcpy(g->text + n, line, len);
 		n += len;
-		col += len + 1;
-		g->text[n++] = col > 66 ? '\n' : ' ';
-		if (col > 66)
-			col = 0;
+		g->text[n++] = '\n';
+		if (chance(g, 25))
+			g->text[n++] = '\n';
 	}
 	memset(g->text + n, '\n', TEXT_SIZE - n);
 }
@@ -559,7 +571,10 @@ static void put_body(struct gen *g, struct qfile *q, const struct mail *m)
 {
 	bool html = m->kind == NEWS || (m->kind == SPAM && chance(g, 50));
 	size_t at = pick(g, TEXT_SIZE - m->body);
+	const char *lf = memchr(g->text + at, '\n', TEXT_SIZE - at);
 
+	at = (size_t)(lf - g->text) + 1; /* whole sentences */
+	at = at + m->body < TEXT_SIZE ? at : 0;
 	line_f(q, "Content-Type: text/%s; charset=utf-8",
 	    html ? "html" : "plain");
 	line_f(q, "%s", "");

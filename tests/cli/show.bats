@@ -1,0 +1,219 @@
+#!/usr/bin/env bats
+# qtool show: for reading, as records, as mail, as an object.
+
+load common
+
+setup_file() {
+	practice_queue "$BATS_FILE_TMPDIR/q" 60
+	fixture_queue "$BATS_FILE_TMPDIR/f" accepted content origins edits logs \
+	    malformed maildrop modes
+}
+
+setup() {
+	Q=$BATS_FILE_TMPDIR/q
+	F=$BATS_FILE_TMPDIR/f
+}
+
+# show_fixture FIXTURE ARGS...
+show_fixture() {
+	local id
+	id=$(id_of "$F" "$1")
+	[ -n "$id" ]
+	shift
+	run_q -Q "$F" show "$@" "$id"
+}
+
+@test "who sent it: login, client with port, HELO, times, place" {
+	show_fixture origins/smtpd-login
+	expect_status 0
+	[[ $output == *"login  "* && $output == *"HELO "* && $output == *"deferred/"* ]]
+	login=$("$QTOOL" -Q "$F" list --columns sasl_username --format ids "$(id_of "$F" smtpd-login)")
+	[[ $output == *"$login"* ]]
+	port=$("$QTOOL" -Q "$F" list --columns client_port --format ids "$(id_of "$F" smtpd-login)")
+	[[ $output == *"]:$port"* ]]
+	[[ $output =~ arrived\ .*[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:]+Z ]]
+}
+
+@test "recipients: state and reason of the last deferral" {
+	show_fixture logs/complete
+	expect_status 0
+	reason=$("$QTOOL" -Q "$F" query --format ids \
+	    "SELECT delay_reason FROM recipients WHERE queue_id = '$(id_of "$F" complete)' AND delay_reason IS NOT NULL LIMIT 1")
+	[ -n "$reason" ]
+	[[ $output == *"$reason"* ]]
+	show_fixture accepted/recipient-done
+	[[ $output =~ recipients.*done ]]
+	show_fixture accepted/recipient-cancelled
+	[[ $output == *cancelled* ]]
+}
+
+@test "RFC 2047 subjects are decoded" {
+	show_fixture content/subject-rfc2047
+	expect_status 0
+	[[ $output == *"Subject: "* ]]
+	[[ $output != *"=?"* ]]
+}
+
+@test "HTML becomes text; an alternative shows its plain part" {
+	show_fixture content/html
+	expect_status 0
+	body=${output#*$'\n\n'}
+	[[ $body != *"<p"* && $body != *"<html"* && $body != *"</"* ]]
+	show_fixture content/mime-alternative
+	expect_status 0
+	[[ $output == *"Parts:"*text/plain*text/html* ]]
+}
+
+@test "--lines limits the text and says so" {
+	id=$("$QTOOL" -Q "$Q" list --sort message_size:desc --limit 1 --format ids)
+	run_q -Q "$Q" show "$id" --lines 1
+	expect_status 0
+	short=${#lines[@]}
+	run_q -Q "$Q" show "$id" --lines 0
+	[ "${#lines[@]}" -ge "$short" ]
+	[[ $output != *"more lines"* ]]
+}
+
+@test "escape sequences of a mail do not reach the terminal" {
+	for f in content/subject-escape-sequences content/body-nul content/body-bare-cr \
+	    content/subject-8bit-latin1 logs/escape-in-reason logs/binary \
+	    accepted/escape-in-recipient accepted/lf-in-sender; do
+		for args in "--lines 0" "--records --content" "--json"; do
+			# shellcheck disable=SC2086
+			"$QTOOL" -Q "$F" show $args "$(id_of "$F" "$f")" >"$BATS_TEST_TMPDIR/out"
+			is_harmless <"$BATS_TEST_TMPDIR/out" || { echo "$f $args"; false; }
+		done
+	done
+	show_fixture content/subject-escape-sequences
+	[[ $output == *'\x1B[2J'* ]]
+}
+
+@test "--records has offset, type, label and value of every record" {
+	show_fixture accepted/plain --records
+	expect_status 0
+	[[ $output =~ 0\ +envelope\ +C\ +message_size ]]
+	[[ $output =~ envelope\ +S\ +sender\ +[0-9]+\ +alice@example.com ]]
+	[[ $output =~ envelope\ +R\ +recipient\ +[0-9]+\ +bob@example.org ]]
+	[[ $output != *fixture* ]]
+	show_fixture accepted/plain --records --content
+	[[ $output =~ content\ +N\ .*"Subject: fixture" ]]
+}
+
+@test "--records equals postcat -oev in offsets, types and values" {
+	command -v postcat >/dev/null
+	mkdir -p "$BATS_TEST_TMPDIR/etc"
+	printf '%s\n' 'compatibility_level = 3.6' "queue_directory = $F" \
+	    >"$BATS_TEST_TMPDIR/etc/main.cf"
+	: >"$BATS_TEST_TMPDIR/etc/master.cf"
+	checked=0
+	while IFS=$'\t' read -r fixture queue id; do
+		case $fixture in *unfinished*|*writing*) continue ;; esac
+		path=$("$QTOOL" -Q "$F" list --columns path --format ids "$id" 2>/dev/null | head -n 1)
+		postcat -c "$BATS_TEST_TMPDIR/etc" -oev "$F/$path" 2>/dev/null |
+		    LC_ALL=C sed -nE 's/^ *([0-9]+) ([a-z_]+): (.*)$/\1 \2 \3/p' |
+		    LC_ALL=C sed -E 's/ (message_arrival_time|create_time) .*/ \1/' >"$BATS_TEST_TMPDIR/a"
+		"$QTOOL" -Q "$F" show --records --format jsonl "$id" --queue "$queue" |
+		    jq -r 'select(.segment != "content" and .label != null and (.type | test("^[MXE]$") | not))
+			| [.offset, (if .type == "A" and (.value | startswith("create_time")) then "create_time" else .label end),
+			   (if .type == "T" or (.value | startswith("create_time=")) then "" else .value end)]
+			| map(tostring) | join(" ") | sub(" $"; "")' >"$BATS_TEST_TMPDIR/b"
+		sed -i 's/ *$//' "$BATS_TEST_TMPDIR/a" "$BATS_TEST_TMPDIR/b"
+		cmp -s "$BATS_TEST_TMPDIR/a" "$BATS_TEST_TMPDIR/b" || {
+			echo "$fixture"
+			diff "$BATS_TEST_TMPDIR/a" "$BATS_TEST_TMPDIR/b" || true
+			false
+		}
+		checked=$((checked + 1))
+	done < <(grep -E '^(smtpd|sendmail|bounce|add-|change-|delete-|insert-|replace-|all-at|reserved|filter|plain|pointer-chain|recipients-three)' "$F.made")
+	[ "$checked" -gt 25 ]
+}
+
+@test "--eml is the mail byte by byte" {
+	show_fixture accepted/plain --eml
+	expect_status 0
+	[ "$output" = $'Subject: fixture\n\ntext' ]
+	"$QTOOL" -Q "$F" show --eml "$(id_of "$F" body-nul)" >"$BATS_TEST_TMPDIR/eml"
+	[ "$(tr -dc '\0' <"$BATS_TEST_TMPDIR/eml" | wc -c)" -ge 1 ]
+	# a line that was stored in fragments is one line
+	"$QTOOL" -Q "$F" show --eml "$(id_of "$F" long-line)" >"$BATS_TEST_TMPDIR/eml"
+	[ "$(awk '{ if (length($0) > m) m = length($0) } END { print m }' "$BATS_TEST_TMPDIR/eml")" -gt 2048 ]
+}
+
+@test "--eml refuses a terminal, exit 4" {
+	id=$(id_of "$F" plain)
+	run script -qec "$(printf '%q ' "$QTOOL" -Q "$F" show --eml "$id")" /dev/null
+	expect_status 4
+	[[ $output != *Subject* ]]
+}
+
+@test "--eml takes one ID, --content needs --records: exit 2" {
+	id=$(id_of "$F" plain)
+	run_q -Q "$F" show --eml "$id" "$id"
+	expect_status 2
+	run_q -Q "$F" show --eml --records "$id"
+	expect_status 2
+	run_q -Q "$F" show --content "$id"
+	expect_status 2
+	run_q -Q "$F" show
+	expect_status 2
+	run_q -Q "$F" show ../../etc/passwd
+	expect_status 2
+}
+
+@test "an ID that is nowhere is named: exit 1, with others exit 3" {
+	run_q -Q "$F" show 0123456789AB
+	expect_status 1
+	[[ $stderr == *0123456789AB* ]]
+	run_q -Q "$F" show 0123456789AB "$(id_of "$F" plain)"
+	expect_status 3
+	[[ $stderr == *0123456789AB* && $output == *alice@example.com* ]]
+	run_q -Q "$F" show --json 0123456789AB "$(id_of "$F" plain)"
+	expect_status 3
+	[ "$(jq length <<<"$output")" -eq 1 ]
+}
+
+@test "mailq's marks after an ID are taken" {
+	id=$(id_of "$F" plain)
+	for mark in '*' '!' '#' '!#'; do
+		run_q -Q "$F" show "$id$mark"
+		expect_status 0
+	done
+}
+
+@test "the same ID in two queue directories is shown from each" {
+	cp -a "$F" "$BATS_TEST_TMPDIR/copy"
+	run_q -Q "$F" -Q "$BATS_TEST_TMPDIR/copy" show "$(id_of "$F" plain)"
+	expect_status 0
+	[ "$(grep -c '^file ' <<<"$output")" -eq 2 ]
+}
+
+@test "--json: as list has it, with header and body" {
+	id=$(id_of "$F" plain)
+	run_q -Q "$F" show --json "$id"
+	expect_status 0
+	[ "$(jq -c '.[0].headers' <<<"$output")" = '[{"name":"Subject","value":"fixture"}]' ]
+	[ "$(jq -r '.[0].body' <<<"$output")" = text ]
+	[ "$(jq -r '.[0].queue_id' <<<"$output")" = "$id" ]
+}
+
+@test "every damaged file is shown as far as it goes, and said" {
+	while IFS=$'\t' read -r fixture _ id; do
+		[ -f "$FIXTURES/malformed/${fixture%.txt}.txt" ] || continue
+		for args in "" "--records --content"; do
+			# shellcheck disable=SC2086
+			run_q -Q "$F" show $args "$id"
+			[ "$status" -eq 0 ] || [ "$status" -eq 3 ] || { echo "$fixture: $status $stderr"; false; }
+			[[ $output == *"$id"* || $args != "" ]]
+		done
+	done <"$F.made"
+	show_fixture malformed/truncated-in-payload
+	[[ $output == *"state       corrupt: "* ]]
+}
+
+@test "show changes nothing" {
+	before=$(tree "$F")
+	"$QTOOL" -Q "$F" show "$(id_of "$F" plain)" >/dev/null
+	"$QTOOL" -Q "$F" show --records "$(id_of "$F" plain)" >/dev/null
+	"$QTOOL" -Q "$F" show --eml "$(id_of "$F" plain)" >/dev/null
+	[ "$before" = "$(tree "$F")" ]
+}

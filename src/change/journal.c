@@ -126,6 +126,22 @@ static int damaged(const char *where, size_t at, const char *what,
 	    "the log is damaged at byte %zu: %s", at, what);
 }
 
+/*
+ * Whether a record stands behind other bytes of a line: the line feed between
+ * them was destroyed, and what looks like a torn end is a record that was
+ * acknowledged.
+ */
+static bool hides_record(const char *line, size_t len)
+{
+	struct qt_journal_record rec;
+	size_t i;
+
+	for (i = 1; i < len; i++)
+		if (line[i] == 'S' && take_record(&rec, line + i, len - i))
+			return true;
+	return false;
+}
+
 int qt_journal_parse(struct qt_journal *j, const char *bytes, size_t len,
     const char *where, struct qt_error *err)
 {
@@ -141,6 +157,8 @@ int qt_journal_parse(struct qt_journal *j, const char *bytes, size_t len,
 		if (lf == NULL || !take_record(&rec, bytes + at, line - 1)) {
 			if (bad == SIZE_MAX)
 				bad = at;
+			if (lf != NULL && hides_record(bytes + at, line - 1))
+				return damaged(where, bad, "no record", err);
 			continue;
 		}
 		if (bad != SIZE_MAX)

@@ -37,19 +37,19 @@ enum { FIXTURE_DEFER, FIXTURE_BOUNCE, FIXTURE_TRACE, FIXTURE_NLOGS };
 
 struct fixture {
 	/* from the directives */
-	char fact[256];	  /* the first comment line */
+	char fact[256]; /* the first comment line */
 	char queue[32];
 	struct place_entry entry; /* queue, name, hashdir, target point here */
 	struct qt_buf name, hashdir, target, owner;
 	bool have_hashdir, mtime_relative;
-	char expect[32];  /* state */
+	char expect[32];      /* state */
 	int64_t error_offset; /* -1: not said */
-	bool live;	  /* fit for a real qmgr */
+	bool live;	      /* fit for a real qmgr */
 	struct fixture_log log[FIXTURE_NLOGS];
 	/* the file */
 	struct qfile file;
 	/* while reading */
-	const char *source;   /* file name, for messages */
+	const char *source; /* file name, for messages */
 	int line;
 	struct fixture_label label[FIXTURE_LABELS];
 	size_t nlabels;
@@ -65,10 +65,10 @@ static inline void fixture_init(struct fixture *f)
 {
 	static const char *const queues[] = {"defer", "bounce", "trace"};
 
-	*f = (struct fixture){.error_offset = -1, .live = true,
-	    .mtime_relative = true};
-	(void)strcpy(f->queue, "deferred");
-	(void)strcpy(f->expect, "ok");
+	*f = (struct fixture){
+	    .error_offset = -1, .live = true, .mtime_relative = true};
+	(void)snprintf(f->queue, sizeof f->queue, "deferred");
+	(void)snprintf(f->expect, sizeof f->expect, "ok");
 	f->entry.mode = 0700;
 	qt_buf_init(&f->name, 0);
 	qt_buf_init(&f->hashdir, 0);
@@ -92,11 +92,11 @@ static inline void fixture_release(struct fixture *f)
 	qfile_release(&f->file);
 }
 
-static inline int fixture_bad(const struct fixture *f, struct qt_error *err,
-    const char *what)
+static inline int fixture_bad(
+    const struct fixture *f, struct qt_error *err, const char *what)
 {
-	return qt_fail_at(err, QT_E_USAGE, f->source, f->line, "line %d: %s",
-	    f->line, what);
+	return qt_fail_at(
+	    err, QT_E_USAGE, f->source, f->line, "line %d: %s", f->line, what);
 }
 
 /* ---- text ---- */
@@ -122,8 +122,8 @@ static inline const char *fixture_escape(const char *s, struct qt_buf *out)
 		return s + 1;
 	}
 	if (*s == 'x' && fixture_hex(s[1]) >= 0 && fixture_hex(s[2]) >= 0) {
-		qt_buf_addc(out,
-		    (char)(fixture_hex(s[1]) * 16 + fixture_hex(s[2])));
+		qt_buf_addc(
+		    out, (char)(fixture_hex(s[1]) * 16 + fixture_hex(s[2])));
 		return s + 3;
 	}
 	if (*s != '{')
@@ -168,13 +168,13 @@ static inline bool fixture_word(const char *line, const char *word)
 	size_t n = strlen(word);
 
 	return strncmp(line, word, n) == 0 &&
-	    (line[n] == ' ' || line[n] == '\0');
+	       (line[n] == ' ' || line[n] == '\0');
 }
 
 /* ---- labels ---- */
 
-static inline int fixture_define(struct fixture *f, const char *name,
-    struct qt_error *err)
+static inline int fixture_define(
+    struct fixture *f, const char *name, struct qt_error *err)
 {
 	struct qt_buf text;
 	int rc;
@@ -218,9 +218,10 @@ static inline int fixture_resolve(const struct fixture *f,
 
 /* ---- records ---- */
 
-/* "C auto [fields=N] [count=N] [flags=N] [content=N] [options=N] [size+N] ..." */
-static inline int fixture_size(struct fixture *f, const char *words,
-    struct qt_error *err)
+/* "C auto [fields=N] [count=N] [flags=N] [content=N] [options=N] [size+N] ..."
+ */
+static inline int fixture_size(
+    struct fixture *f, const char *words, struct qt_error *err)
 {
 	int fields = 6, used;
 	long long v;
@@ -251,8 +252,8 @@ static inline int fixture_size(struct fixture *f, const char *words,
 	return 0;
 }
 
-static inline int fixture_pointer(struct fixture *f, const char *label,
-    struct qt_error *err)
+static inline int fixture_pointer(
+    struct fixture *f, const char *label, struct qt_error *err)
 {
 	struct fixture_ref *ref;
 
@@ -266,8 +267,8 @@ static inline int fixture_pointer(struct fixture *f, const char *label,
 	return 0;
 }
 
-static inline void fixture_put(struct fixture *f, unsigned char type,
-    const char *payload, size_t len)
+static inline void fixture_put(
+    struct fixture *f, unsigned char type, const char *payload, size_t len)
 {
 	struct qfile *q = &f->file;
 	size_t at = qfile_rec(q, type, payload, len);
@@ -281,8 +282,8 @@ static inline void fixture_put(struct fixture *f, unsigned char type,
 }
 
 /* A record line: type, blank, payload. */
-static inline int fixture_record(struct fixture *f, const char *line,
-    struct qt_error *err)
+static inline int fixture_record(
+    struct fixture *f, const char *line, struct qt_error *err)
 {
 	const char *payload = fixture_rest(line);
 	struct qt_buf type, text;
@@ -296,7 +297,8 @@ static inline int fixture_record(struct fixture *f, const char *line,
 	qt_buf_init(&text, 0);
 	if (line[0] == '\\')
 		rc = fixture_escape(line + 1, &type) != NULL
-		    ? 0 : fixture_bad(f, err, "no such escape");
+			 ? 0
+			 : fixture_bad(f, err, "no such escape");
 	else if (line[1] == ' ' || line[1] == '\0') {
 		qt_buf_addc(&type, line[0]);
 		rc = 0;
@@ -305,15 +307,15 @@ static inline int fixture_record(struct fixture *f, const char *line,
 	if (rc == 0)
 		rc = fixture_text(f, payload, &text, err);
 	if (rc == 0)
-		fixture_put(f, (unsigned char)type.data[0],
-		    qt_buf_str(&text), text.len);
+		fixture_put(f, (unsigned char)type.data[0], qt_buf_str(&text),
+		    text.len);
 	qt_buf_release(&type);
 	qt_buf_release(&text);
 	return rc;
 }
 
-static inline int fixture_raw(struct fixture *f, const char *hex,
-    struct qt_error *err)
+static inline int fixture_raw(
+    struct fixture *f, const char *hex, struct qt_error *err)
 {
 	unsigned char byte;
 
@@ -325,15 +327,15 @@ static inline int fixture_raw(struct fixture *f, const char *hex,
 		if (fixture_hex(hex[0]) < 0 || fixture_hex(hex[1]) < 0)
 			return fixture_bad(f, err, "raw takes pairs of hex");
 		byte = (unsigned char)(fixture_hex(hex[0]) * 16 +
-		    fixture_hex(hex[1]));
+				       fixture_hex(hex[1]));
 		qfile_raw(&f->file, &byte, 1);
 		hex += 2;
 	}
 	return 0;
 }
 
-static inline int fixture_at(struct fixture *f, const char *where,
-    struct qt_error *err)
+static inline int fixture_at(
+    struct fixture *f, const char *where, struct qt_error *err)
 {
 	struct fixture_ref ref;
 	long long offset = 0;
@@ -401,8 +403,8 @@ static inline int fixture_log_entry(struct fixture *f, struct qt_buf *log,
 }
 
 /* "defer: LINE", "defer> BYTES" (no line end), "defer rcpt=...". */
-static inline int fixture_log(struct fixture *f, int which, const char *text,
-    struct qt_error *err)
+static inline int fixture_log(
+    struct fixture *f, int which, const char *text, struct qt_error *err)
 {
 	struct qt_buf *log = &f->log[which].text;
 	char form = text[0];
@@ -419,8 +421,8 @@ static inline int fixture_log(struct fixture *f, int which, const char *text,
 
 /* ---- directives ---- */
 
-static inline int fixture_id(struct fixture *f, const char *value,
-    struct qt_error *err)
+static inline int fixture_id(
+    struct fixture *f, const char *value, struct qt_error *err)
 {
 	f->entry.id_form = PLACE_ID_NAME;
 	if (strcmp(value, "short") == 0)
@@ -431,8 +433,8 @@ static inline int fixture_id(struct fixture *f, const char *value,
 	return fixture_text(f, value, &f->name, err);
 }
 
-static inline int fixture_kind(struct fixture *f, const char *value,
-    struct qt_error *err)
+static inline int fixture_kind(
+    struct fixture *f, const char *value, struct qt_error *err)
 {
 	f->live = f->live && strcmp(value, "regular") == 0;
 	if (strcmp(value, "regular") == 0)
@@ -446,14 +448,15 @@ static inline int fixture_kind(struct fixture *f, const char *value,
 	else
 		return fixture_bad(f, err, "no such kind");
 	return f->entry.kind == PLACE_SYMLINK
-	    ? fixture_text(f, value + 8, &f->target, err) : 0;
+		   ? fixture_text(f, value + 8, &f->target, err)
+		   : 0;
 }
 
-static inline int fixture_expect(struct fixture *f, const char *value,
-    struct qt_error *err)
+static inline int fixture_expect(
+    struct fixture *f, const char *value, struct qt_error *err)
 {
-	static const char *const states[] = {"ok", "unfinished", "corrupt",
-	    "misplaced", "foreign"};
+	static const char *const states[] = {
+	    "ok", "unfinished", "corrupt", "misplaced", "foreign"};
 	const char *offset = strchr(value, ' ');
 	bool known = false;
 
@@ -471,8 +474,8 @@ static inline int fixture_expect(struct fixture *f, const char *value,
 	return 0;
 }
 
-static inline int fixture_cut(struct fixture *f, const char *value,
-    struct qt_error *err)
+static inline int fixture_cut(
+    struct fixture *f, const char *value, struct qt_error *err)
 {
 	f->have_cut = true;
 	if (value[0] == '@')
@@ -482,8 +485,8 @@ static inline int fixture_cut(struct fixture *f, const char *value,
 }
 
 /* Directives about the place; 1: the line is none of them. */
-static inline int fixture_directive(struct fixture *f, const char *line,
-    struct qt_error *err)
+static inline int fixture_directive(
+    struct fixture *f, const char *line, struct qt_error *err)
 {
 	const char *value = fixture_rest(line);
 
@@ -514,8 +517,8 @@ static inline int fixture_directive(struct fixture *f, const char *line,
 }
 
 /* What adds to the file or its logs. */
-static inline int fixture_content(struct fixture *f, const char *line,
-    struct qt_error *err)
+static inline int fixture_content(
+    struct fixture *f, const char *line, struct qt_error *err)
 {
 	for (int i = 0; i < FIXTURE_NLOGS; i++) {
 		size_t n = strlen(f->log[i].queue);
@@ -535,8 +538,8 @@ static inline int fixture_content(struct fixture *f, const char *line,
 	return fixture_record(f, line, err);
 }
 
-static inline int fixture_line(struct fixture *f, const char *line,
-    struct qt_error *err)
+static inline int fixture_line(
+    struct fixture *f, const char *line, struct qt_error *err)
 {
 	int rc;
 
@@ -576,7 +579,7 @@ static inline int fixture_lines(struct fixture *f, const char **text,
 				return -1;
 			continue;
 		}
-		n = atoi(fixture_rest(line));
+		n = (int)strtol(fixture_rest(line), NULL, 10);
 		if (inside || n < 1)
 			return fixture_bad(f, err, "repeat N, not nested");
 		body = *text;
@@ -670,8 +673,8 @@ static inline int fixture_read(struct fixture *f, const char *source,
 	return rc;
 }
 
-static inline int fixture_load(struct fixture *f, const char *path,
-    struct qt_error *err)
+static inline int fixture_load(
+    struct fixture *f, const char *path, struct qt_error *err)
 {
 	struct qt_buf text;
 	char chunk[4096];
@@ -701,8 +704,8 @@ static inline int fixture_other_owner(struct fixture *f, struct qt_error *err)
 		return 0;
 	pw = getpwnam(f->owner.data);
 	if (pw == NULL)
-		return qt_fail(err, QT_E_USAGE, f->owner.data,
-		    "there is no such user");
+		return qt_fail(
+		    err, QT_E_USAGE, f->owner.data, "there is no such user");
 	f->entry.other_owner = true;
 	f->entry.uid = pw->pw_uid;
 	f->entry.gid = pw->pw_gid;
@@ -710,8 +713,8 @@ static inline int fixture_other_owner(struct fixture *f, struct qt_error *err)
 }
 
 /* Put it and its logs into a spool; id (PLACE_ID_SIZE) gets its name. */
-static inline int fixture_place(struct fixture *f, const struct place *p,
-    char *id, struct qt_error *err)
+static inline int fixture_place(
+    struct fixture *f, const struct place *p, char *id, struct qt_error *err)
 {
 	const struct qt_buf *text;
 
@@ -720,9 +723,9 @@ static inline int fixture_place(struct fixture *f, const struct place *p,
 		return -1;
 	for (int i = 0; i < FIXTURE_NLOGS; i++) {
 		text = &f->log[i].text;
-		if (text->len != 0 && place_log(p, f->log[i].queue, id,
-					  text->data, text->len,
-					  f->entry.mtime, err) != 0)
+		if (text->len != 0 &&
+		    place_log(p, f->log[i].queue, id, text->data, text->len,
+			f->entry.mtime, err) != 0)
 			return -1;
 	}
 	return 0;

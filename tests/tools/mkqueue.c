@@ -100,7 +100,7 @@ int main(int argc, char **argv)
 			o.owner = optarg;
 			break;
 		case 'd':
-			o.depth = (unsigned)atoi(optarg);
+			o.depth = (unsigned)strtoul(optarg, NULL, 10);
 			break;
 		default:
 			return usage();

@@ -22,6 +22,7 @@
  */
 #include <unistd.h>
 
+#include "tools/people.h"
 #include "tools/place.h"
 #include "tools/qfile.h"
 
@@ -31,102 +32,26 @@
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 
 enum kind {
-	SPAM,	  /* the compromised account: forged senders, many networks */
-	SPAM2,	  /* the second one: its own address, one network */
-	HONEST,	  /* accounts that do what they always did */
-	NEWS,	  /* a newsletter: an account with much honest mail */
-	RELAYED,  /* from another server, no login */
-	LOCAL,	  /* sendmail(1) on this host */
-	BOUNCE,	  /* Postfix's own report about spam, null sender */
+	SPAM,	    /* the compromised account: forged senders, many networks */
+	SPAM2,	    /* the second one: its own address, one network */
+	HONEST,	    /* accounts that do what they always did */
+	NEWS,	    /* a newsletter: an account with much honest mail */
+	RELAYED,    /* from another server, no login */
+	LOCAL,	    /* sendmail(1) on this host */
+	BOUNCE,	    /* Postfix's own report about spam, null sender */
 	REINJECTED, /* spam back from the content filter: the login is lost */
 	NKINDS
 };
 
 /* Share of each kind, in thousandths of all mail. */
-static const unsigned share[NKINDS] = {
-    [SPAM] = 700, [SPAM2] = 60, [HONEST] = 90, [NEWS] = 40, [RELAYED] = 40,
-    [LOCAL] = 20, [BOUNCE] = 40, [REINJECTED] = 10};
-
-struct account {
-	const char *login, *helo;
-	unsigned char host; /* of its one client in 192.0.2.0/24 */
-};
-
-static const struct account spam_account = {
-    "anna.keller@victim.example", "User", 0};
-static const struct account spam2_account = {
-    "ben.ortiz@branch.example", "WIN-7K2", 0};
-static const struct account news_account = {
-    "news@shop.example", "mailer.shop.example", 30};
-static const struct account honest[] = {
-    {"office@lawfirm.example", "pc-reception", 41},
-    {"m.schmidt@lawfirm.example", "laptop-ms", 42},
-    {"info@bakery.example", "kasse1", 50},
-    {"orders@bakery.example", "kasse2", 51},
-    {"chair@choir.example", "ipad", 60},
-    {"t.nguyen@victim.example", "workstation12", 71},
-    {"r.silva@victim.example", "workstation14", 72},
-    {"support@shop.example", "helpdesk", 31},
-    {"print-server", "printer3", 80},
-    {"dr.meier@practice.example", "praxis", 90}};
-
-static const char *const forged_domains[] = {"parcel-service.example",
-    "bank-online.example", "tax-office.example", "cloud-login.example",
-    "streaming.example", "phone-bill.example", "lottery.example"};
-static const char *const rcpt_domains[] = {"bigmail.example",
-    "webpost.example", "freemail.example", "isp-north.example",
-    "isp-south.example", "university.example", "city.example",
-    "hospital.example", "factory.example", "club.example"};
-static const char *const first_names[] = {"anna", "ben", "carla", "david",
-    "elena", "felix", "greta", "hugo", "ines", "jonas", "karin", "luis",
-    "maria", "nils", "olga", "pavel", "rosa", "stefan", "tina", "viktor"};
-static const char *const last_names[] = {"adler", "bauer", "costa", "dubois",
-    "evans", "fischer", "garcia", "hansen", "ivanov", "jensen", "kowalski",
-    "lopez", "moreau", "novak", "olsen", "peeters", "rossi", "smith"};
-static const char *const spam_subjects[] = {
-    "Your parcel %u could not be delivered", "Invoice %u is overdue",
-    "Mailbox %u will be closed today", "Re: payment %u",
-    "=?UTF-8?Q?Letzte_Mahnung_f=C3=BCr_Konto_%u?=",
-    "Security alert: new sign-in (case %u)"};
-static const char *const honest_subjects[] = {"Meeting on Thursday (%u)",
-    "Order %u", "Re: offer %u", "Minutes no. %u",
-    "=?UTF-8?B?R3LDvMOfZSBhdXMgZGVtIELDvHJv?= %u", "Appointment %u"};
-
-/* Bodies are made of these: dull enough for spam and for honest mail. */
-static const char *const sentences[] = {
-    "Thank you for your message of last week.",
-    "Please confirm your address within three working days.",
-    "Our office is open from nine to five.",
-    "The payment has not reached us yet.",
-    "You find the details on the page below.",
-    "We are sorry for the trouble this may have caused.",
-    "Your account will be closed if we do not hear from you.",
-    "The parcel is waiting at the depot.",
-    "Please do not reply to this message.",
-    "Let me know which day would suit you.",
-    "The number of your order is given above.",
-    "I have attached the minutes as discussed.",
-    "Several attempts to reach you have failed.",
-    "With kind regards from all of us."};
-
-struct reason { /* why the remote side did not take it */
-	const char *status, *mta, *diag, *text;
-};
-static const struct reason reasons[] = {
-    {"4.4.1", NULL, NULL,
-	"connect to mx.%s[198.51.100.25]:25: Connection timed out"},
-    {"4.7.1", "mx.%s", "451 4.7.1 Too much mail from your address",
-	"host mx.%s[198.51.100.26] said: 451 4.7.1 Too much mail from your "
-	"address (in reply to RCPT TO command)"},
-    {"4.7.0", "mx.%s", "421 4.7.0 Unsolicited mail, try again later",
-	"host mx.%s[198.51.100.27] said: 421 4.7.0 Unsolicited mail, try "
-	"again later (in reply to end of DATA command)"},
-    {"4.4.3", NULL, NULL,
-	"Host or domain name not found. Name service error for name=%s "
-	"type=MX: Host not found, try again"},
-    {"4.2.2", "mx.%s", "452 4.2.2 Mailbox full",
-	"host mx.%s[198.51.100.28] said: 452 4.2.2 Mailbox full (in reply to "
-	"RCPT TO command)"}};
+static const unsigned share[NKINDS] = {[SPAM] = 700,
+    [SPAM2] = 60,
+    [HONEST] = 90,
+    [NEWS] = 40,
+    [RELAYED] = 40,
+    [LOCAL] = 20,
+    [BOUNCE] = 40,
+    [REINJECTED] = 10};
 
 struct rcpt {
 	char address[96];
@@ -163,7 +88,7 @@ struct gen {
 	struct qt_buf log;
 	uint64_t rng;
 	int64_t now;
-	char *text; /* TEXT_SIZE bytes of lines */
+	char *text;		     /* TEXT_SIZE bytes of lines */
 	char spam_id[PLACE_ID_SIZE]; /* of the latest spam, for reports */
 	char spam_sender[96], spam_rcpt[96];
 	struct truth truth[COUNT(honest) + 4];
@@ -258,12 +183,12 @@ static void set_bot(struct gen *g, struct mail *m)
 		(void)snprintf(address, sizeof address, "203.0.113.%u", host);
 		break;
 	case 1:
-		(void)snprintf(address, sizeof address, "198.51.100.%u",
-		    100 + host);
+		(void)snprintf(
+		    address, sizeof address, "198.51.100.%u", 100 + host);
 		break;
 	case 2:
-		(void)snprintf(address, sizeof address, "203.0.113.%u",
-		    128 + host);
+		(void)snprintf(
+		    address, sizeof address, "203.0.113.%u", 128 + host);
 		break;
 	default:
 		(void)snprintf(address, sizeof address, "2001:db8:66:%u::%x",
@@ -276,15 +201,14 @@ static void set_own_client(struct mail *m)
 {
 	char name[64], address[64];
 
-	(void)snprintf(address, sizeof address, "192.0.2.%u",
-	    m->account->host);
-	(void)snprintf(name, sizeof name, "dyn-%u.access.example",
-	    m->account->host);
+	(void)snprintf(address, sizeof address, "192.0.2.%u", m->account->host);
+	(void)snprintf(
+	    name, sizeof name, "dyn-%u.access.example", m->account->host);
 	set_peer(m, name, address);
 }
 
-static void set_person(struct gen *g, char *out, size_t size,
-    const char *domain)
+static void set_person(
+    struct gen *g, char *out, size_t size, const char *domain)
 {
 	(void)snprintf(out, size, "%s.%s%u@%s", PICK(g, first_names),
 	    PICK(g, last_names), pick(g, 90), domain);
@@ -305,8 +229,8 @@ static void set_spam(struct gen *g, struct mail *m)
 	set_subject(g, m, PICK(g, spam_subjects));
 	if (m->kind == SPAM2) {
 		m->account = &spam2_account;
-		(void)snprintf(m->sender, sizeof m->sender, "%s",
-		    m->account->login);
+		(void)snprintf(
+		    m->sender, sizeof m->sender, "%s", m->account->login);
 		set_peer(m, "unknown", "198.51.100.77");
 		m->nrcpt = 1 + pick(g, 10);
 	} else {
@@ -317,17 +241,18 @@ static void set_spam(struct gen *g, struct mail *m)
 	}
 	m->helo = m->kind == SPAM2 ? spam2_account.helo : spam_account.helo;
 	m->arrival = g->now - 60 - pick(g, 6 * 3600);
-	if (m->kind == REINJECTED) { /* XFORWARD kept the client, not the login */
+	if (m->kind ==
+	    REINJECTED) { /* XFORWARD kept the client, not the login */
 		(void)snprintf(m->peer_name, sizeof m->peer_name, "localhost");
-		(void)snprintf(m->peer_address, sizeof m->peer_address,
-		    "127.0.0.1");
+		(void)snprintf(
+		    m->peer_address, sizeof m->peer_address, "127.0.0.1");
 	}
 }
 
 static void set_honest(struct gen *g, struct mail *m)
 {
-	m->account = m->kind == NEWS ? &news_account
-				     : &honest[pick(g, COUNT(honest))];
+	m->account =
+	    m->kind == NEWS ? &news_account : &honest[pick(g, COUNT(honest))];
 	set_own_client(m);
 	m->helo = m->account->helo;
 	m->nrcpt = chance(g, 80) ? 1 : 1 + pick(g, 6);
@@ -335,15 +260,15 @@ static void set_honest(struct gen *g, struct mail *m)
 	set_subject(g, m, PICK(g, honest_subjects));
 	(void)snprintf(m->sender, sizeof m->sender, "%s", m->account->login);
 	if (strchr(m->sender, '@') == NULL) /* a login that is no address */
-		(void)snprintf(m->sender, sizeof m->sender,
-		    "scanner@lawfirm.example");
+		(void)snprintf(
+		    m->sender, sizeof m->sender, "scanner@lawfirm.example");
 	if (m->kind != NEWS)
 		return;
 	m->nrcpt = 1;
-	(void)snprintf(m->sender, sizeof m->sender,
-	    "bounces+%u@shop.example", pick(g, 100000));
-	(void)snprintf(m->subject, sizeof m->subject,
-	    "Offers of the week %u", 1 + pick(g, 4));
+	(void)snprintf(m->sender, sizeof m->sender, "bounces+%u@shop.example",
+	    pick(g, 100000));
+	(void)snprintf(m->subject, sizeof m->subject, "Offers of the week %u",
+	    1 + pick(g, 4));
 }
 
 static void set_relayed(struct gen *g, struct mail *m)
@@ -463,8 +388,8 @@ static void put_smtp_client(struct qfile *q, const struct mail *m)
 	    strchr(m->peer_address, ':') != NULL ? "10" : "2");
 }
 
-static void put_envelope(const struct gen *g, struct qfile *q,
-    const struct mail *m, const char *id)
+static void put_envelope(
+    const struct gen *g, struct qfile *q, const struct mail *m, const char *id)
 {
 	(void)qfile_size_record(q, 6);
 	(void)qfile_recf(q, 'T', "%lld %u", (long long)m->arrival, m->usec);
@@ -482,8 +407,8 @@ static void put_envelope(const struct gen *g, struct qfile *q,
 		return;
 	}
 	qfile_attr(q, "log_ident", m->kind == REINJECTED ? g->spam_id : id);
-	qfile_attr(q, "rewrite_context",
-	    m->account != NULL ? "local" : "remote");
+	qfile_attr(
+	    q, "rewrite_context", m->account != NULL ? "local" : "remote");
 	if (m->account != NULL) {
 		qfile_attr(q, "sasl_method", "LOGIN");
 		qfile_attr(q, "sasl_username", m->account->login);
@@ -498,8 +423,7 @@ static void put_rcpts(struct qfile *q, struct mail *m)
 
 	for (unsigned i = 0; i < m->nrcpt; i++) {
 		r = &m->rcpt[i];
-		(void)qfile_recf(q, 'A', "dsn_orig_rcpt=rfc822;%s",
-		    r->address);
+		(void)qfile_recf(q, 'A', "dsn_orig_rcpt=rfc822;%s", r->address);
 		(void)qfile_recs(q, 'O', r->address);
 		r->offset = qfile_recs(q, r->done ? 'D' : 'R', r->address);
 	}
@@ -528,8 +452,7 @@ static const char *rfc_date(int64_t when, char out[64])
 	return out;
 }
 
-static void put_received(struct qfile *q, const struct mail *m,
-    const char *id)
+static void put_received(struct qfile *q, const struct mail *m, const char *id)
 {
 	char date[64];
 
@@ -539,8 +462,8 @@ static void put_received(struct qfile *q, const struct mail *m,
 	else if (m->kind == LOCAL)
 		line_f(q, "Received: by " HOST " (Postfix, from userid 0)");
 	else {
-		line_f(q, "Received: from %s (%s [%s])", m->helo,
-		    m->peer_name, m->peer_address);
+		line_f(q, "Received: from %s (%s [%s])", m->helo, m->peer_name,
+		    m->peer_address);
 		if (m->account != NULL)
 			line_f(q, "\t(Authenticated sender: %s)",
 			    m->account->login);
@@ -549,16 +472,16 @@ static void put_received(struct qfile *q, const struct mail *m,
 	line_f(q, "\tid %s; %s", id, date);
 }
 
-static void put_header(struct gen *g, struct qfile *q, const struct mail *m,
-    const char *id)
+static void put_header(
+    struct gen *g, struct qfile *q, const struct mail *m, const char *id)
 {
 	char date[64];
 
 	put_received(q, m, id);
 	line_f(q, "Date: %s", rfc_date(m->arrival, date));
 	line_f(q, "From: %s", m->from);
-	line_f(q, "To: %s", m->nrcpt > 1 ? "undisclosed-recipients:;"
-					 : m->rcpt[0].address);
+	line_f(q, "To: %s",
+	    m->nrcpt > 1 ? "undisclosed-recipients:;" : m->rcpt[0].address);
 	line_f(q, "Subject: %s", m->subject);
 	line_f(q, "Message-Id: <%08x.%u@%s>", pick(g, UINT32_MAX), m->port,
 	    domain_of(m->from));
@@ -575,8 +498,8 @@ static void put_body(struct gen *g, struct qfile *q, const struct mail *m)
 
 	at = (size_t)(lf - g->text) + 1; /* whole sentences */
 	at = at + m->body < TEXT_SIZE ? at : 0;
-	line_f(q, "Content-Type: text/%s; charset=utf-8",
-	    html ? "html" : "plain");
+	line_f(
+	    q, "Content-Type: text/%s; charset=utf-8", html ? "html" : "plain");
 	line_f(q, "%s", "");
 	if (html)
 		line_f(q, "<html><body><p>Hello %s,<br>", m->rcpt[0].address);
@@ -590,23 +513,22 @@ static void put_body(struct gen *g, struct qfile *q, const struct mail *m)
 }
 
 /* A delivery report as bounce(8) writes it (RFC 3464). */
-static void put_report(struct gen *g, struct qfile *q, const struct mail *m,
-    const char *id)
+static void put_report(
+    struct gen *g, struct qfile *q, const struct mail *m, const char *id)
 {
 	char date[64];
 
 	line_f(q, "Auto-Submitted: auto-replied");
 	line_f(q, "Content-Type: multipart/report; "
 		  "report-type=delivery-status;");
-	line_f(q, "\tboundary=\"%s.%lld/" HOST "\"", id,
-	    (long long)m->arrival);
+	line_f(q, "\tboundary=\"%s.%lld/" HOST "\"", id, (long long)m->arrival);
 	qfile_text(q, "\nThis is a MIME-encapsulated message.\n\n");
 	line_f(q, "--%s.%lld/" HOST, id, (long long)m->arrival);
 	qfile_text(q, "Content-Description: Notification\n"
 		      "Content-Type: text/plain; charset=us-ascii\n\n"
 		      "This is the mail system at host " HOST ".\n\n");
-	line_f(q, "<%s>: host mx.%s said: 550 5.1.1 User unknown",
-	    g->spam_rcpt, domain_of(g->spam_rcpt));
+	line_f(q, "<%s>: host mx.%s said: 550 5.1.1 User unknown", g->spam_rcpt,
+	    domain_of(g->spam_rcpt));
 	qfile_text(q, "\n");
 	line_f(q, "--%s.%lld/" HOST, id, (long long)m->arrival);
 	qfile_text(q, "Content-Description: Delivery report\n"
@@ -666,13 +588,13 @@ static void put_log(struct gen *g, const struct mail *m)
 			continue;
 		qt_buf_addf(b, "\n<%s>: ", r->address);
 		add_reason(b, why->text, r->domain);
-		qt_buf_addf(b, "recipient=%s\noffset=%zu\n", r->address,
-		    r->offset);
+		qt_buf_addf(
+		    b, "recipient=%s\noffset=%zu\n", r->address, r->offset);
 		qt_buf_addf(b, "dsn_orig_rcpt=rfc822;%s\n", r->address);
 		qt_buf_addf(b, "status=%s\naction=delayed\n", why->status);
 		if (why->mta != NULL) {
-			qt_buf_addf(b, "diag_type=smtp\ndiag_text=%s\n",
-			    why->diag);
+			qt_buf_addf(
+			    b, "diag_type=smtp\ndiag_text=%s\n", why->diag);
 			qt_buf_adds(b, "mta_type=dns\nmta_mname=");
 			add_reason(b, why->mta, r->domain);
 		}
@@ -702,18 +624,21 @@ static void remember_spam(struct gen *g, const struct mail *m, const char *id)
 {
 	(void)snprintf(g->spam_id, sizeof g->spam_id, "%s", id);
 	(void)snprintf(g->spam_sender, sizeof g->spam_sender, "%s", m->sender);
-	(void)snprintf(g->spam_rcpt, sizeof g->spam_rcpt, "%s",
-	    m->rcpt[0].address);
+	(void)snprintf(
+	    g->spam_rcpt, sizeof g->spam_rcpt, "%s", m->rcpt[0].address);
 }
 
 static int store(struct gen *g, struct mail *m, struct qt_error *err)
 {
 	/* in deferred the time is that of the next attempt */
-	struct place_entry e = {.queue = m->queue, .mode = 0700,
+	struct place_entry e = {.queue = m->queue,
+	    .mode = 0700,
 	    .id_form = chance(g, 30) ? PLACE_ID_LONG : PLACE_ID_SHORT,
-	    .created = m->arrival, .usec = m->usec,
+	    .created = m->arrival,
+	    .usec = m->usec,
 	    .mtime = strcmp(m->queue, "deferred") == 0
-		? g->now - 600 + (int64_t)pick(g, 4000) : m->arrival};
+			 ? g->now - 600 + (int64_t)pick(g, 4000)
+			 : m->arrival};
 	struct place_new file;
 
 	if (place_begin(&g->place, &e, &file, err) != 0)
@@ -756,8 +681,8 @@ static int make_mail(struct gen *g, unsigned n, struct qt_error *err)
 	return rc;
 }
 
-static int write_truth(const struct gen *g, const char *path,
-    struct qt_error *err)
+static int write_truth(
+    const struct gen *g, const char *path, struct qt_error *err)
 {
 	FILE *out = fopen(path, "we");
 
@@ -803,7 +728,8 @@ static int generate(const char *spool, const char *owner, unsigned depth,
 static int usage(void)
 {
 	fputs("usage: mkspool [-n N] [-s SEED] [-d DEPTH] [-o OWNER] "
-	      "[-t TRUTH] SPOOL\n", stderr);
+	      "[-t TRUTH] SPOOL\n",
+	    stderr);
 	return 2;
 }
 

@@ -54,12 +54,12 @@ struct place_entry {
 	const void *data;    /* PLACE_FILE */
 	size_t len;
 	mode_t mode;
-	bool other_owner;    /* give it to uid:gid instead of the mail owner */
+	bool other_owner; /* give it to uid:gid instead of the mail owner */
 	uid_t uid;
 	gid_t gid;
-	int64_t mtime;	     /* seconds since the epoch */
-	int64_t created;     /* seconds, for a long ID */
-	uint32_t usec;	     /* 0..999999, for both forms */
+	int64_t mtime;	 /* seconds since the epoch */
+	int64_t created; /* seconds, for a long ID */
+	uint32_t usec;	 /* 0..999999, for both forms */
 };
 
 static const char place_base52[] =
@@ -71,8 +71,8 @@ static inline void place_id_short(char *id, uint32_t usec, uint64_t inode)
 }
 
 /* value in a base, at least width symbols; appended to id. */
-static inline void place_digits(char *id, uint64_t value, unsigned base,
-    size_t width)
+static inline void place_digits(
+    char *id, uint64_t value, unsigned base, size_t width)
 {
 	char rev[80];
 	size_t n = 0, at = strlen(id);
@@ -86,13 +86,13 @@ static inline void place_digits(char *id, uint64_t value, unsigned base,
 	id[at] = '\0';
 }
 
-static inline void place_id_long(char *id, int64_t seconds, uint32_t usec,
-    uint64_t inode)
+static inline void place_id_long(
+    char *id, int64_t seconds, uint32_t usec, uint64_t inode)
 {
 	id[0] = '\0';
 	place_digits(id, (uint64_t)seconds, 52, 6);
 	place_digits(id, usec, 52, 4);
-	strcat(id, "z");
+	(void)snprintf(id + strlen(id), 2, "z");
 	place_digits(id, inode, 51, 1);
 }
 
@@ -107,15 +107,16 @@ static inline long place_long_usec(const char *id)
 	for (int i = 4; i > 0; i--) {
 		p = strchr(place_base52, z[-i]);
 		if (p == NULL)
-			return 0; /* Postfix hashes what it cannot decode as 0 */
+			return 0; /* Postfix hashes what it cannot decode as 0
+				   */
 		usec = usec * 52 + (p - place_base52);
 	}
 	return usec;
 }
 
 /* Directory of a name below a hashed queue: "A/B", "" at depth 0. */
-static inline void place_hash(const char *id, unsigned depth, char *dir,
-    size_t size)
+static inline void place_hash(
+    const char *id, unsigned depth, char *dir, size_t size)
 {
 	char key[PLACE_ID_SIZE];
 	long usec = place_long_usec(id);
@@ -150,15 +151,15 @@ static inline int place_mkdir(const struct place *p, const char *path,
 }
 
 /* Every directory on the way to a file, mode 0700. */
-static inline int place_parents(const struct place *p, const char *path,
-    struct qt_error *err)
+static inline int place_parents(
+    const struct place *p, const char *path, struct qt_error *err)
 {
 	char part[1024];
 	const char *slash = path;
 
 	while ((slash = strchr(slash + 1, '/')) != NULL) {
-		(void)snprintf(part, sizeof part, "%.*s", (int)(slash - path),
-		    path);
+		(void)snprintf(
+		    part, sizeof part, "%.*s", (int)(slash - path), path);
 		if (place_mkdir(p, part, 0700, p->uid, p->gid, err) != 0)
 			return -1;
 	}
@@ -166,8 +167,8 @@ static inline int place_parents(const struct place *p, const char *path,
 }
 
 /* Who owns the files: a user's name, NULL: postfix when root and it exists. */
-static inline int place_owner(struct place *p, const char *owner,
-    struct qt_error *err)
+static inline int place_owner(
+    struct place *p, const char *owner, struct qt_error *err)
 {
 	const struct passwd *pw;
 
@@ -248,11 +249,12 @@ static inline int place_path(const struct place *p, const char *queue,
 	n = snprintf(path, size, "%s/%s%s%s", queue, hashdir,
 	    hashdir[0] != '\0' ? "/" : "", name);
 	return n > 0 && (size_t)n < size
-	    ? 0 : qt_fail(err, QT_E_USAGE, queue, "the path is too long");
+		   ? 0
+		   : qt_fail(err, QT_E_USAGE, queue, "the path is too long");
 }
 
-static inline int place_write(int fd, const void *data, size_t len,
-    struct qt_error *err)
+static inline int place_write(
+    int fd, const void *data, size_t len, struct qt_error *err)
 {
 	const char *bytes = data;
 	ssize_t n;
@@ -266,8 +268,8 @@ static inline int place_write(int fd, const void *data, size_t len,
 }
 
 /* Content, owner, time and, last, mode of an open file. */
-static inline int place_fill(const struct place *p,
-    const struct place_entry *e, int fd, struct qt_error *err)
+static inline int place_fill(const struct place *p, const struct place_entry *e,
+    int fd, struct qt_error *err)
 {
 	struct timespec times[2] = {
 	    {.tv_sec = (time_t)e->mtime}, {.tv_sec = (time_t)e->mtime}};
@@ -285,8 +287,8 @@ static inline int place_fill(const struct place *p,
 }
 
 /* The name the entry gets once its inode is known. */
-static inline int place_name(const struct place_entry *e, int fd, char *id,
-    struct qt_error *err)
+static inline int place_name(
+    const struct place_entry *e, int fd, char *id, struct qt_error *err)
 {
 	struct stat st;
 
@@ -312,7 +314,8 @@ static inline int place_rename(const struct place *p, const char *from,
 	if (place_parents(p, to, err) != 0)
 		return -1;
 	return renameat2(p->dir, from, p->dir, to, RENAME_NOREPLACE) == 0
-	    ? 0 : qt_fail_sys(err, "rename", to);
+		   ? 0
+		   : qt_fail_sys(err, "rename", to);
 }
 
 /*
@@ -337,8 +340,8 @@ static inline int place_begin(const struct place *p,
 {
 	(void)snprintf(n->temp, sizeof n->temp, "%s/%" PRIu32 ".%ld", e->queue,
 	    e->usec, (long)getpid());
-	n->fd = openat(p->dir, n->temp,
-	    O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	n->fd = openat(
+	    p->dir, n->temp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 	if (n->fd < 0)
 		return qt_fail_sys(err, "open", n->temp);
 	if (place_name(e, n->fd, n->id, err) == 0)
@@ -353,8 +356,9 @@ static inline int place_finish(const struct place *p,
 	char path[1024];
 
 	if (place_fill(p, e, n->fd, err) == 0 &&
-	    place_path(p, e->queue, e->hashdir, n->id, path, sizeof path,
-		err) == 0 && place_rename(p, n->temp, path, err) == 0) {
+	    place_path(
+		p, e->queue, e->hashdir, n->id, path, sizeof path, err) == 0 &&
+	    place_rename(p, n->temp, path, err) == 0) {
 		(void)close(n->fd);
 		return 0;
 	}
@@ -362,28 +366,28 @@ static inline int place_finish(const struct place *p,
 	return -1;
 }
 
-static inline int place_file(const struct place *p,
-    const struct place_entry *e, char *id, struct qt_error *err)
+static inline int place_file(const struct place *p, const struct place_entry *e,
+    char *id, struct qt_error *err)
 {
 	struct place_new n;
 
-	if (place_begin(p, e, &n, err) != 0 ||
-	    place_finish(p, e, &n, err) != 0)
+	if (place_begin(p, e, &n, err) != 0 || place_finish(p, e, &n, err) != 0)
 		return -1;
 	(void)snprintf(id, PLACE_ID_SIZE, "%s", n.id);
 	return 0;
 }
 
 /* Something else than a file under a message's name. */
-static inline int place_odd(const struct place *p,
-    const struct place_entry *e, char *id, struct qt_error *err)
+static inline int place_odd(const struct place *p, const struct place_entry *e,
+    char *id, struct qt_error *err)
 {
 	char path[1024];
 	int rc;
 
 	(void)snprintf(id, PLACE_ID_SIZE, "%s", e->name);
-	if (place_path(p, e->queue, e->hashdir, id, path, sizeof path,
-		err) != 0 || place_parents(p, path, err) != 0)
+	if (place_path(p, e->queue, e->hashdir, id, path, sizeof path, err) !=
+		0 ||
+	    place_parents(p, path, err) != 0)
 		return -1;
 	if (e->kind == PLACE_DIR)
 		return place_mkdir(p, path, e->mode, p->uid, p->gid, err);
@@ -391,8 +395,8 @@ static inline int place_odd(const struct place *p,
 				   : symlinkat(e->target, p->dir, path);
 	if (rc != 0)
 		return qt_fail_sys(err, "create", path);
-	if (p->give && fchownat(p->dir, path, p->uid, p->gid,
-			   AT_SYMLINK_NOFOLLOW) != 0)
+	if (p->give &&
+	    fchownat(p->dir, path, p->uid, p->gid, AT_SYMLINK_NOFOLLOW) != 0)
 		return qt_fail_sys(err, "chown", path);
 	return 0;
 }
@@ -410,15 +414,18 @@ static inline int place_log(const struct place *p, const char *queue,
     const char *id, const void *data, size_t len, int64_t mtime,
     struct qt_error *err)
 {
-	struct place_entry e = {.queue = queue, .data = data, .len = len,
-	    .mode = 0600, .mtime = mtime};
+	struct place_entry e = {.queue = queue,
+	    .data = data,
+	    .len = len,
+	    .mode = 0600,
+	    .mtime = mtime};
 	char path[1024];
 	int fd, rc;
 
 	if (place_path(p, queue, NULL, id, path, sizeof path, err) != 0)
 		return -1;
-	fd = openat(p->dir, path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC,
-	    0600);
+	fd = openat(
+	    p->dir, path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
 	if (fd < 0 && errno == ENOENT) {
 		if (place_parents(p, path, err) != 0)
 			return -1;

@@ -44,7 +44,8 @@ struct qfile {
 
 static inline void qfile_init(struct qfile *q)
 {
-	*q = (struct qfile){.size_at = QFILE_NONE, .data_offset = QFILE_NONE,
+	*q = (struct qfile){.size_at = QFILE_NONE,
+	    .data_offset = QFILE_NONE,
 	    .xtra_offset = QFILE_NONE};
 	qt_buf_init(&q->b, 0);
 }
@@ -84,8 +85,8 @@ static inline void qfile_seek(struct qfile *q, size_t offset)
 }
 
 /* A record's head: type and shortest length; returns its bytes. */
-static inline size_t qfile_head(unsigned char *head, unsigned char type,
-    size_t len)
+static inline size_t qfile_head(
+    unsigned char *head, unsigned char type, size_t len)
 {
 	size_t n = 0;
 
@@ -101,8 +102,8 @@ static inline size_t qfile_head(unsigned char *head, unsigned char type,
 }
 
 /* One record; returns its offset. */
-static inline size_t qfile_rec(struct qfile *q, unsigned char type,
-    const void *payload, size_t len)
+static inline size_t qfile_rec(
+    struct qfile *q, unsigned char type, const void *payload, size_t len)
 {
 	unsigned char head[12];
 	size_t at = q->pos, n = qfile_head(head, type, len);
@@ -114,16 +115,16 @@ static inline size_t qfile_rec(struct qfile *q, unsigned char type,
 	return at;
 }
 
-static inline size_t qfile_recs(struct qfile *q, unsigned char type,
-    const char *payload)
+static inline size_t qfile_recs(
+    struct qfile *q, unsigned char type, const char *payload)
 {
 	return qfile_rec(q, type, payload, strlen(payload));
 }
 
-static inline size_t qfile_recf(struct qfile *q, unsigned char type,
-    const char *fmt, ...) QT_PRINTF(3, 4);
-static inline size_t qfile_recf(struct qfile *q, unsigned char type,
-    const char *fmt, ...)
+static inline size_t qfile_recf(
+    struct qfile *q, unsigned char type, const char *fmt, ...) QT_PRINTF(3, 4);
+static inline size_t qfile_recf(
+    struct qfile *q, unsigned char type, const char *fmt, ...)
 {
 	char text[1024];
 	va_list ap;
@@ -135,8 +136,8 @@ static inline size_t qfile_recf(struct qfile *q, unsigned char type,
 }
 
 /* An A record "name=value"; nothing when value is NULL. */
-static inline void qfile_attr(struct qfile *q, const char *name,
-    const char *value)
+static inline void qfile_attr(
+    struct qfile *q, const char *name, const char *value)
 {
 	if (value != NULL)
 		(void)qfile_recf(q, 'A', "%s=%s", name, value);
@@ -219,12 +220,13 @@ static inline void qfile_extracted(struct qfile *q)
  * Write the C record's final numbers.  shift moves the two that say where the
  * content is, for files that lie about it.
  */
-static inline void qfile_patch_size(struct qfile *q, long long size_shift,
-    long long offset_shift)
+static inline void qfile_patch_size(
+    struct qfile *q, long long size_shift, long long offset_shift)
 {
 	size_t data = q->data_offset != QFILE_NONE ? q->data_offset : 0;
 	size_t size = q->xtra_offset != QFILE_NONE && q->xtra_offset > data
-	    ? q->xtra_offset - data : 0;
+			  ? q->xtra_offset - data
+			  : 0;
 	long long v[7] = {(long long)size + size_shift,
 	    (long long)data + offset_shift, q->nrcpt, q->qmgr_flags,
 	    (long long)(q->new_body != 0 ? q->new_body : size), q->options, 0};
@@ -237,8 +239,8 @@ static inline void qfile_patch_size(struct qfile *q, long long size_shift,
 	len = (size_t)q->size_fields * (QFILE_FIELD_WIDTH + 1) - 1;
 	at = q->size_at + qfile_head(head, 'C', len);
 	for (int i = 0; i < q->size_fields; i++) {
-		(void)snprintf(text, sizeof text, "%*lld", QFILE_FIELD_WIDTH,
-		    v[i]);
+		(void)snprintf(
+		    text, sizeof text, "%*lld", QFILE_FIELD_WIDTH, v[i]);
 		memcpy(q->b.data + at + (size_t)i * (QFILE_FIELD_WIDTH + 1),
 		    text, QFILE_FIELD_WIDTH);
 	}

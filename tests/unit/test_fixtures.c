@@ -30,8 +30,8 @@ static struct {
 	char spool[4096];
 } all; /* nftw() has no argument for its function */
 
-static int add_path(const char *path, const struct stat *st, int type,
-    struct FTW *at)
+static int add_path(
+    const char *path, const struct stat *st, int type, struct FTW *at)
 {
 	size_t len = strlen(path);
 	struct one *v;
@@ -57,8 +57,8 @@ static int add_path(const char *path, const struct stat *st, int type,
 
 static int by_path(const void *a, const void *b)
 {
-	return strcmp(((const struct one *)a)->path,
-	    ((const struct one *)b)->path);
+	return strcmp(
+	    ((const struct one *)a)->path, ((const struct one *)b)->path);
 }
 
 static int load(struct one *one)
@@ -84,11 +84,12 @@ static int load(struct one *one)
 struct peephole {
 	struct qt_input in;
 	const unsigned char *bytes;
-	unsigned char *copy; /* of the window alone, so that ASan sees its end */
+	unsigned char
+	    *copy; /* of the window alone, so that ASan sees its end */
 };
 
-static int peephole_more(struct qt_input *in, uint64_t offset, size_t need,
-    struct qt_error *err)
+static int peephole_more(
+    struct qt_input *in, uint64_t offset, size_t need, struct qt_error *err)
 {
 	struct peephole *p = in->ctx;
 	size_t len = 0;
@@ -110,8 +111,8 @@ static int peephole_more(struct qt_input *in, uint64_t offset, size_t need,
 	return 0;
 }
 
-static int judge(const struct fixture *f, struct qt_input *in,
-    struct qt_error *err)
+static int judge(
+    const struct fixture *f, struct qt_input *in, struct qt_error *err)
 {
 	struct qt_arena arena;
 	struct qt_msg msg;
@@ -121,14 +122,15 @@ static int judge(const struct fixture *f, struct qt_input *in,
 	*err = (struct qt_error){.offset = -1};
 	rc = qt_msg_parse(&msg, in,
 	    strcmp(f->queue, "maildrop") == 0 && (f->entry.mode & 04) != 0
-		? QT_MSG_MAILDROP : QT_MSG_QUEUE,
+		? QT_MSG_MAILDROP
+		: QT_MSG_QUEUE,
 	    QT_MSG_RCPTS, &arena, err);
 	qt_arena_release(&arena);
 	return rc;
 }
 
-static void check_verdict(const struct fixture *f, int rc,
-    const struct qt_error *err)
+static void check_verdict(
+    const struct fixture *f, int rc, const struct qt_error *err)
 {
 	if (strcmp(f->expect, "corrupt") != 0) {
 		if (rc != 0)
@@ -165,8 +167,8 @@ static void bytes_are_judged(void **state)
 	qt_input_bytes(&in, f->entry.data, f->entry.len);
 	rc = judge(f, &in, &err);
 	check_verdict(f, rc, &err);
-	p.in = (struct qt_input){.size = f->entry.len, .more = peephole_more,
-	    .ctx = &p};
+	p.in = (struct qt_input){
+	    .size = f->entry.len, .more = peephole_more, .ctx = &p};
 	rc = judge(f, &p.in, &err);
 	free(p.copy);
 	check_verdict(f, rc, &err);
@@ -190,15 +192,15 @@ static int make_spool(void **state)
 	for (size_t i = 0; i < all.n && rc == 0; i++) {
 		rc = fixture_place(all.v[i].f, &p, all.v[i].id, &err);
 		if (rc != 0)
-			print_error("%s: %s: %s\n", all.v[i].name, err.where,
-			    err.text);
+			print_error(
+			    "%s: %s: %s\n", all.v[i].name, err.where, err.text);
 	}
 	place_close(&p);
 	return rc;
 }
 
-static int remove_one(const char *path, const struct stat *st, int type,
-    struct FTW *at)
+static int remove_one(
+    const char *path, const struct stat *st, int type, struct FTW *at)
 {
 	(void)st;
 	(void)type;
@@ -276,7 +278,9 @@ static size_t check_all_seen(void)
 static void scan_spool(unsigned jobs)
 {
 	struct qt_scan_opts opts = {.want = QT_WANT_MSG | QT_WANT_RCPTS |
-		QT_WANT_HEADERS | QT_WANT_BODY | QT_WANT_LOGS, .jobs = jobs};
+					    QT_WANT_HEADERS | QT_WANT_BODY |
+					    QT_WANT_LOGS,
+	    .jobs = jobs};
 	struct qt_spools spools;
 	struct qt_scan *scan;
 	struct qt_row *row;
@@ -324,7 +328,8 @@ static int run_memory(void)
 		return 1;
 	for (size_t i = 0; i < all.n; i++)
 		tests[i] = (struct CMUnitTest){.name = all.v[i].name,
-		    .test_func = bytes_are_judged, .initial_state = &all.v[i]};
+		    .test_func = bytes_are_judged,
+		    .initial_state = &all.v[i]};
 	failed = _cmocka_run_group_tests("fixtures", tests, all.n, NULL, NULL);
 	free(tests);
 	return failed;
@@ -337,8 +342,8 @@ static int run_spool(void)
 	    cmocka_unit_test(a_queue_of_all_with_many_workers),
 	};
 
-	return cmocka_run_group_tests_name("queue of all fixtures", tests,
-	    make_spool, remove_spool);
+	return cmocka_run_group_tests_name(
+	    "queue of all fixtures", tests, make_spool, remove_spool);
 }
 
 static void release_all(void)
@@ -359,8 +364,8 @@ int main(void)
 	int failed = 0;
 
 	all.root = strdup(root != NULL ? root : "fixtures");
-	if (all.root == NULL ||
-	    nftw(all.root, add_path, 16, FTW_PHYS) != 0 || all.n == 0) {
+	if (all.root == NULL || nftw(all.root, add_path, 16, FTW_PHYS) != 0 ||
+	    all.n == 0) {
 		print_error("no fixtures in %s\n", all.root);
 		return 1;
 	}

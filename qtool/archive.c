@@ -247,11 +247,12 @@ static void put_hints(const char *file, const struct qt_archive_counts *n,
 	qt_buf_addf(&dir, "%s.sha256", name);
 	shell_word(&word, qt_buf_str(&dir));
 	qt_buf_adds(&word, strstr(name, ".zst") != NULL ?
-		"\n  tar --zstd -xf " : "\n  tar -xf ");
+		"\n  tar --warning=no-timestamp --zstd -xf " :
+		"\n  tar --warning=no-timestamp -xf ");
 	shell_word(&word, name);
 	qt_buf_addf(&word,
-	    "\n  cd %s && sha256sum --quiet --strict -c \\\n"
-	    "      tagmanifest-sha256.txt manifest-sha256.txt\n", n->base);
+	    "\n  cd %s\n  sha256sum --quiet --strict -c "
+	    "tagmanifest-sha256.txt manifest-sha256.txt\n", n->base);
 	(void)fprintf(out, "to check it with plain tools:\n%s",
 	    qt_buf_str(&word));
 	qt_buf_release(&word);

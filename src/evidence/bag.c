@@ -23,17 +23,18 @@ void qt_utc(int64_t seconds, char out[32])
 		(void)strlcpy(out, "unknown", 32);
 }
 
-/* Append what may stand in a file name anywhere; the rest as '-'. */
+/* Append what may stand in a file name anywhere; the rest as '-' between. */
 static void add_name(struct qt_buf *out, const char *s)
 {
 	size_t i;
 	bool plain;
 
+	s += strspn(s, "/.-"); /* a spool given as a directory is its host */
 	for (i = 0; s[i] != '\0' && i < PART_MAX; i++) {
 		plain = (s[i] >= 'a' && s[i] <= 'z') ||
 		    (s[i] >= 'A' && s[i] <= 'Z') ||
 		    (s[i] >= '0' && s[i] <= '9') ||
-		    (s[i] == '.' && i != 0) || s[i] == '_' || s[i] == '-';
+		    s[i] == '.' || s[i] == '_' || s[i] == '-';
 		qt_buf_addc(out, plain ? s[i] : '-');
 	}
 }
@@ -167,7 +168,9 @@ void qt_bag_readme(struct qt_buf *out, const struct qt_bag *bag)
 	readme_value(out, "begun", when);
 	readme_value(out, "case", bag->case_id);
 	qt_buf_adds(out, contents);
-	qt_buf_addf(out, "  tar %s\n  cd qtool-evidence_*\n",
+	/* deferred messages: the time of the next try is to come */
+	qt_buf_addf(out,
+	    "  tar --warning=no-timestamp %s\n  cd qtool-evidence_*\n",
 	    tar_flags(bag->packing));
 	qt_buf_adds(out, checks);
 }

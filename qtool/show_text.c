@@ -206,15 +206,16 @@ static void put_derived(struct ctx *c, struct qt_buf *b,
 
 static void put_size(struct qt_buf *b, const struct qt_row *row)
 {
+	int64_t size = row->msg.have_size ? row->msg.size[0] : 0;
 	char human[16];
 
-	if (row->msg.have_size && row->msg.size[0] > 0)
-		qt_buf_addf(b, "%-11s %s, %lld bytes; file %lld\n", "size",
-		    human_bytes(row->msg.size[0], human),
-		    (long long)row->msg.size[0], (long long)row->file_size);
-	else
-		qt_buf_addf(b, "%-11s file %lld bytes\n", "size",
-		    (long long)row->file_size);
+	qt_buf_addf(b, "%-11s ", "size");
+	if (size > 0)
+		qt_buf_addf(b, "%lld bytes", (long long)size);
+	if (size >= 1024)
+		qt_buf_addf(b, " (%s)", human_bytes(size, human));
+	qt_buf_addf(b, "%sfile %lld bytes\n", size > 0 ? ", " : "",
+	    (long long)row->file_size);
 }
 
 static void put_envelope(struct ctx *c, struct qt_buf *b,

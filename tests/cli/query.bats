@@ -55,7 +55,8 @@ setup() {
 
 @test "nothing but SELECT" {
 	local sql
-	cd "$BATS_TEST_TMPDIR"
+	mkdir "$BATS_TEST_TMPDIR/here"
+	cd "$BATS_TEST_TMPDIR/here"
 	before=$(tree "$Q")
 	while read -r sql; do
 		run_q -Q "$Q" query "$sql"

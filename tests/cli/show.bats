@@ -37,8 +37,9 @@ show_fixture() {
 @test "recipients: state and reason of the last deferral" {
 	show_fixture logs/complete
 	expect_status 0
-	reason=$("$QTOOL" -Q "$F" query --format ids \
-	    "SELECT delay_reason FROM recipients WHERE queue_id = '$(id_of "$F" complete)' AND delay_reason IS NOT NULL LIMIT 1")
+	reason=$("$QTOOL" -Q "$F" query --json \
+	    "SELECT delay_reason FROM recipients WHERE queue_id = '$(id_of "$F" complete)' AND delay_reason IS NOT NULL LIMIT 1" |
+	    jq -r '.[0].delay_reason')
 	[ -n "$reason" ]
 	[[ $output == *"$reason"* ]]
 	show_fixture accepted/recipient-done

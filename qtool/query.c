@@ -271,8 +271,8 @@ const struct cmd cmd_query = {
     .operands = "[SQL]",
     .about =
 	"The tables are messages, recipients, headers and records; beside\n"
-	"SQLite's functions there are REGEXP, cidr(), domain(), org(), has(),\n"
-	"age() and count_unique().  Only SELECT is allowed.",
+	"SQLite's functions there are REGEXP, cidr, domain, org, has, age and\n"
+	"count_unique.  Only SELECT is allowed.",
     .examples =
 	"  qtool query --columns messages\n"
 	"  qtool query \"SELECT class, count(*) FROM messages GROUP BY 1\"\n"

@@ -168,6 +168,20 @@ ARGS
 	[ "$before" = "$(tree "$Q")" ]
 }
 
+@test "help equals the manual" {
+	run "$ROOT/scripts/check-manual"
+	expect_status 0
+	[ -z "$output" ]
+	# and the comparison can fail
+	mkdir -p "$BATS_TEST_TMPDIR/scripts" "$BATS_TEST_TMPDIR/man"
+	cp "$ROOT/scripts/check-manual" "$BATS_TEST_TMPDIR/scripts"
+	sed 's/^\(.It Fl [a-z] , Fl -sort\).*/\1 Ar ORDER/' "$ROOT/man/qtool.1" \
+	    >"$BATS_TEST_TMPDIR/man/qtool.1"
+	QTOOL=$QTOOL run "$BATS_TEST_TMPDIR/scripts/check-manual"
+	expect_status 1
+	[[ $output == *"--sort"* ]]
+}
+
 # run_tty COMMAND...: on a terminal of 200 columns
 run_tty() {
 	run script -qec "stty cols 200 rows 50; $(printf '%q ' "$@")" /dev/null

@@ -10,7 +10,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
+#include <sys/statvfs.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "query/query.h"
 #include "query/decode.h"
@@ -80,6 +82,34 @@ static void set_limits(sqlite3 *sql)
 }
 
 /*
+ * Where SQLite sorts what does not fit into memory.  Left alone it takes the
+ * first directory that can be written, /var/tmp, and in the incident that qtool
+ * is for /var is full: the one with more room is better.
+ */
+static void choose_temp_directory(void)
+{
+	static const char *const dirs[] = {"/var/tmp", "/tmp"};
+	const char *best = NULL;
+	struct statvfs v;
+	uint64_t room = 0;
+	size_t i;
+
+	if (sqlite3_temp_directory != NULL || getenv("SQLITE_TMPDIR") != NULL ||
+	    getenv("TMPDIR") != NULL)
+		return;
+	for (i = 0; i < sizeof dirs / sizeof dirs[0]; i++) {
+		if (access(dirs[i], W_OK | X_OK) != 0 ||
+		    statvfs(dirs[i], &v) != 0 ||
+		    (uint64_t)v.f_bavail * v.f_frsize < room)
+			continue;
+		room = (uint64_t)v.f_bavail * v.f_frsize;
+		best = dirs[i];
+	}
+	if (best != NULL)
+		sqlite3_temp_directory = sqlite3_mprintf("%s", best);
+}
+
+/*
  * Tables that exist by themselves are made when a statement first names them,
  * which is a CREATE TABLE in the authorizer's eyes: so they are named here.
  */
@@ -93,7 +123,7 @@ static int connect_tables(struct qt_db *db)
 /* Everything on a fresh connection; the first SQLite code that is not OK. */
 static int set_up(struct qt_db *db)
 {
-	/* sorting spills to SQLITE_TMPDIR or /tmp beyond these 16 MiB */
+	/* sorting spills to a temporary file beyond these 16 MiB */
 	static const char pragmas[] = "PRAGMA temp_store = FILE;"
 	    "PRAGMA cache_size = -16384; PRAGMA trusted_schema = OFF;";
 	int (*const steps[])(struct qt_db *) = {vtab_register,
@@ -102,6 +132,7 @@ static int set_up(struct qt_db *db)
 	size_t i;
 	int r = sqlite3_exec(db->sql, pragmas, NULL, NULL, NULL);
 
+	choose_temp_directory();
 	for (i = 0; i < sizeof steps / sizeof steps[0] && r == SQLITE_OK; i++)
 		r = steps[i](db);
 	return r;

@@ -48,10 +48,11 @@ static bool is_own_sender(struct qt_row *row, const char *domain)
 {
 	const struct qt_spool *s = row->spool;
 	const char *login = row->msg.sasl_username, *sender = row->msg.sender;
+	size_t name = strcspn(login, "@"); /* without a domain */
 	const char *at = strrchr(sender, '@'), *own;
 	size_t local = at != NULL ? (size_t)(at - sender) : strlen(sender);
 
-	if (strchr(login, '@') != NULL && domain != NULL) {
+	if (login[name] == '@' && domain != NULL) {
 		own = domain_of(&row->arena, login);
 		return own != NULL && strcmp(own, domain) == 0;
 	}
@@ -59,9 +60,7 @@ static bool is_own_sender(struct qt_row *row, const char *domain)
 		return same_domain(domain, s->mydomain) ||
 		    same_domain(domain, s->myorigin) ||
 		    same_domain(domain, s->host);
-	if (strchr(login, '@') != NULL)
-		login = strndupa(login, (size_t)(strchr(login, '@') - login));
-	return strlen(login) == local && strncasecmp(login, sender, local) == 0;
+	return name == local && strncasecmp(login, sender, local) == 0;
 }
 
 static bool is_loopback(const char *address)

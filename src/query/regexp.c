@@ -9,8 +9,8 @@
 #include <string.h>
 
 #define PATTERN_MAX 65536
-/* Backtracks and nesting of one match: under a second on any machine. */
-#define MATCH_LIMIT 2000000
+/* Backtracks and nesting of one match: some tenths of a second. */
+#define MATCH_LIMIT 10000000
 #define DEPTH_LIMIT 10000
 #define HEAP_LIMIT 20000 /* KiB */
 #define JIT_STACK_MIN ((size_t)32 << 10)

@@ -55,7 +55,7 @@ static bool is_space(char c)
 	return c == ' ' || (c >= '\t' && c <= '\r');
 }
 
-int select_add_id_text(struct qt_select *s, const char *text, size_t len,
+static int add_all(struct qt_select *s, const char *text, size_t len,
     const char *where, struct qt_error *err)
 {
 	size_t i = 0, start, line = 1, before = s->nids;
@@ -75,6 +75,21 @@ int select_add_id_text(struct qt_select *s, const char *text, size_t len,
 	if (s->nids == before)
 		return select_fail(err, QT_SEL_IDS, "%s holds no queue ID", where);
 	return qt_buf_check(&s->ids, err);
+}
+
+int select_add_id_text(struct qt_select *s, const char *text, size_t len,
+    const char *where, struct qt_error *err)
+{
+	size_t bytes = s->ids.len, n = s->nids;
+
+	if (add_all(s, text, len, where, err) == 0)
+		return 0;
+	/* all of a list or nothing */
+	s->ids.len = bytes;
+	s->nids = n;
+	if (s->ids.data != NULL)
+		s->ids.data[bytes] = '\0';
+	return -1;
 }
 
 /* All of a descriptor: a pipe has no size to go by. */

@@ -30,7 +30,7 @@ static void add_name(struct qt_buf *out, const char *s)
 	bool plain;
 
 	s += strspn(s, "/.-"); /* a spool given as a directory is its host */
-	for (i = 0; s[i] != '\0' && i < PART_MAX; i++) {
+	for (i = 0; i < PART_MAX && s[i] != '\0'; i++) {
 		plain = (s[i] >= 'a' && s[i] <= 'z') ||
 		    (s[i] >= 'A' && s[i] <= 'Z') ||
 		    (s[i] >= '0' && s[i] <= '9') ||
@@ -90,7 +90,7 @@ static void readme_value(struct qt_buf *out, const char *label,
 	if (value == NULL || value[0] == '\0')
 		return;
 	qt_buf_addf(out, "  %-9s", label);
-	for (n = 0; p[n] != '\0' && n < 66; n++)
+	for (n = 0; n < 66 && p[n] != '\0'; n++)
 		qt_buf_addc(out, p[n] < ' ' || p[n] > '~' ? '?' : (char)p[n]);
 	qt_buf_adds(out, p[n] != '\0' ? "...\n" : "\n");
 }

@@ -88,12 +88,16 @@ static int create_tmp(const struct qt_outfile *o, int *fd, char **tmp,
 	int f, i;
 
 	for (i = 0; i < 100; i++) {
-		if (getrandom(&r, sizeof r, 0) != (ssize_t)sizeof r)
-			return qt_fail_own(err, "getrandom", "");
+		if (getrandom(&r, sizeof r, 0) != (ssize_t)sizeof r) {
+			(void)qt_fail_own(err, "getrandom", "");
+			return -1;
+		}
 		/* cut, so that the name fits where NAME alone does */
 		if (asprintf(&name, "%.200s.%016llx.tmp", o->name,
-			(unsigned long long)r) < 0)
-			return qt_fail_mem(err);
+			(unsigned long long)r) < 0) {
+			(void)qt_fail_mem(err);
+			return -1;
+		}
 		f = openat(o->dirfd, name,
 		    O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
 		if (f >= 0) {
@@ -105,7 +109,8 @@ static int create_tmp(const struct qt_outfile *o, int *fd, char **tmp,
 		if (errno != EEXIST)
 			break;
 	}
-	return qt_fail_own(err, "create", o->path);
+	(void)qt_fail_own(err, "create", o->path);
+	return -1;
 }
 
 /* Standard output: temporary files need a directory of their own. */
@@ -217,8 +222,10 @@ static int write_sidecar(const struct qt_outfile *o, char **tmp,
 	char *line, *name = NULL;
 	int fd = -1, r;
 
-	if (asprintf(&line, "%s  %s\n", o->sha256, o->name) < 0)
-		return qt_fail_mem(err);
+	if (asprintf(&line, "%s  %s\n", o->sha256, o->name) < 0) {
+		(void)qt_fail_mem(err);
+		return -1;
+	}
 	r = create_tmp(o, &fd, &name, err);
 	if (r == 0 && qt_write_all(fd, line, strlen(line)) != 0)
 		r = qt_fail_own(err, "write", o->path);

@@ -119,7 +119,7 @@ no_file_left() {
 	# recipients: as many lines as the messages say
 	[ "$(jq -s 'map(.rcpt_total) | add' metadata/messages.jsonl)" -eq \
 	    "$(wc -l <metadata/recipients.jsonl)" ]
-	jq -r '.command' metadata/case.json | grep -qF -- "archive -o $OUT/x.tar.gz --sasl $login"
+	jq -r '.command' metadata/case.json | grep -qF -- "archive -q -o $OUT/x.tar.gz --sasl $login"
 }
 
 @test "every format" {

@@ -31,7 +31,7 @@ LDFLAGS_ALL = $(LDFLAGS) $(SANFLAGS) -pthread -pie -Wl,-z,relro,-z,now
 SRC     := $(foreach l,$(LAYERS),$(sort $(wildcard src/$(l)/*.c)))
 CMD     := $(sort $(wildcard qtool/*.c))
 LIBOBJ  := $(SRC:%.c=$(B)/%.o)
-CMDOBJ  := $(CMD:%.c=$(B)/%.o)
+CMDOBJ  := $(CMD:qtool/%.c=$(B)/cmd/%.o)
 TOOLS   := $(patsubst tests/tools/%.c,$(B)/tools/%,$(sort $(wildcard tests/tools/*.c)))
 UNIT    := $(patsubst tests/unit/%.c,$(B)/unit/%,$(sort $(wildcard tests/unit/test_*.c)))
 BENCH   := $(patsubst tests/bench/%.c,$(B)/bench/%,$(sort $(wildcard tests/bench/*.c)))
@@ -83,7 +83,7 @@ $(B)/qtool: $(CMDOBJ) $(B)/libqtool.a
 	$(CC) $(LDFLAGS_ALL) -o $@ $^ $(PKG_LIBS)
 
 # The command sees the public headers alone.
-$(B)/qtool/%.o: qtool/%.c
+$(B)/cmd/%.o: qtool/%.c
 	@mkdir -p $(@D)
 	$(CC) $(BASEFLAGS) -Iinclude $(PKG_CFLAGS) -c -o $@ $<
 $(B)/src/%.o: src/%.c

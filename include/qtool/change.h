@@ -42,6 +42,8 @@ void qt_plan_free(struct qt_plan *p);
 int qt_plan_add(struct qt_plan *p, const struct qt_item *item,
     struct qt_error *err) QT_MUST_CHECK;
 size_t qt_plan_count(const struct qt_plan *p);
+/* The queue ID of the i-th message, valid until the next add. */
+const char *qt_plan_id_of(const struct qt_plan *p, size_t i);
 /* One printable line kept with the transaction (--reason); copied. */
 int qt_plan_set_reason(struct qt_plan *p, const char *reason,
     struct qt_error *err) QT_MUST_CHECK;

@@ -383,7 +383,7 @@ static int open_tx(struct qt_change *c, struct qt_tx *tx, uint64_t txid,
 		return r < 0 ? -1 : qt_fail(err, QT_E_STATE, tx->where,
 		    "its plan cannot be found");
 	if (tx->log.last.state != a && tx->log.last.state != b)
-		return qt_fail(err, QT_E_USAGE, tx->where, "it is %s",
+		return qt_fail(err, QT_E_REFUSED, tx->where, "it is %s",
 		    qt_tx_state_name(tx->log.last.state));
 	if (qt_tx_load(tx, err) != 0)
 		return -1;

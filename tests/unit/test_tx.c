@@ -174,7 +174,7 @@ static void undo_in_place_restores_every_bit(void **state)
 	assert_false(ts_exists(&t, "qtool/tx/000001/m"));
 	assert_false(ts_exists(&t, "qtool/tx/000001/x"));
 	assert_int_equal(undo(&t, &r, 1, true), -1);
-	assert_int_equal(r.err.code, QT_E_USAGE);
+	assert_int_equal(r.err.code, QT_E_REFUSED);
 	ts_release(&t);
 }
 
@@ -212,7 +212,7 @@ static void purged_is_gone_for_good(void **state)
 	assert_false(ts_exists(&t, "qtool/tx/000001/m"));
 	assert_true(ts_exists(&t, "%s", t.m[4].path));
 	assert_int_equal(undo(&t, &r, 1, false), -1);
-	assert_int_equal(r.err.code, QT_E_USAGE);
+	assert_int_equal(r.err.code, QT_E_REFUSED);
 	assert_int_equal(purge(&t, &r, 1), -1);
 	assert_int_equal(purge(&t, &r, 77), -1);
 	assert_int_equal(r.err.code, QT_E_USAGE);

@@ -1,0 +1,119 @@
+/*
+ * history.c - qtool history: the transactions of a queue.
+ */
+#include <string.h>
+
+#include "changing.h"
+
+static void put_string(struct qt_output *o, const char *s)
+{
+	if (s != NULL)
+		qt_output_text(o, s, strlen(s));
+	else
+		qt_output_null(o);
+}
+
+static int put_tx(struct qt_output *o, const struct qt_tx_info *t,
+    struct qt_error *err)
+{
+	bool known = t->state != QT_TX_DAMAGED || t->started != 0;
+
+	qt_output_int(o, (int64_t)t->txid);
+	if (known) {
+		qt_output_time(o, t->started);
+		qt_output_time(o, t->changed);
+		put_string(o, qt_op_name(t->op));
+	} else {
+		qt_output_null(o);
+		qt_output_null(o);
+		qt_output_null(o);
+	}
+	put_string(o, qt_tx_state_name(t->state));
+	qt_output_int(o, (int64_t)t->planned);
+	qt_output_int(o, (int64_t)t->staged);
+	qt_output_bytes(o, t->bytes);
+	put_string(o, t->operator_name);
+	put_string(o, t->reason);
+	put_string(o, t->problem);
+	put_string(o, t->command);
+	return qt_output_end_row(o, err);
+}
+
+static int print(struct ctx *c, const struct qt_tx_list *l, struct qt_error *err)
+{
+	static const struct qt_outcol cols[] = {
+	    {"transaction", QT_RIGHT, 0}, {"started", QT_LEFT, 0},
+	    {"changed", QT_LEFT, 0}, {"operation", QT_LEFT, 0},
+	    {"state", QT_LEFT, 0}, {"messages", QT_RIGHT, 0},
+	    {"staged", QT_RIGHT, 0}, {"bytes", QT_RIGHT, 0},
+	    {"operator", QT_LEFT, 20}, {"reason", QT_LEFT, 30},
+	    {"problem", QT_LEFT, 60}, {"command", QT_LEFT, 80}};
+	struct qt_output *o = NULL;
+	size_t i;
+	int r;
+
+	if (qt_output_new(&o, stdout, c->format, cols,
+		sizeof(cols) / sizeof(cols[0]), c->width, c->color, err) != 0)
+		return -1;
+	for (i = 0, r = 0; i < l->n && r == 0; i++)
+		r = put_tx(o, &l->v[i], err);
+	if (r == 0)
+		r = qt_output_finish(o, err);
+	qt_output_free(o);
+	return r;
+}
+
+static int run(struct ctx *c, int argc, char **argv)
+{
+	struct qt_error err = {0};
+	struct qt_tx_list l;
+	int status = EXIT_DONE;
+	size_t i;
+
+	(void)argc, (void)argv;
+	if (qt_tx_list_read(&l, c->spools.v[0], c->state_dir, &err) != 0)
+		return change_failed(&err, false);
+	if (l.n == 0 && c->format == QT_FMT_TABLE) {
+		remark("no transaction was made on this queue");
+		status = EXIT_NOTHING;
+	} else if (print(c, &l, &err) != 0) {
+		status = complain(&err);
+	} else if (l.n == 0) {
+		status = EXIT_NOTHING;
+	}
+	for (i = 0; i < l.n; i++)
+		if (l.v[i].state == QT_TX_DAMAGED && status == EXIT_DONE)
+			status = EXIT_PARTLY;
+	qt_tx_list_release(&l);
+	return status;
+}
+
+static const struct qt_option own_table[] = {
+    {"state-dir", 0, "DIR", OPT_STATE_DIR,
+	"where plans and logs are, should it have moved"},
+    {.name = NULL},
+};
+
+static const struct qt_option_group groups[] = {
+    {"History", own_table},
+    {"Output", output_options},
+};
+
+const struct cmd cmd_history = {
+    .name = "history",
+    .summary = "the transactions of this queue and their states",
+    .operands = "",
+    .about =
+	"Lists what was done to this queue, oldest first: committed can be\n"
+	"undone or purged; undone, purged and aborted are over; prepared,\n"
+	"aborting, undoing and purging were interrupted, or are being worked on\n"
+	"now; damaged has to be looked at (exit status 3).  Staged is how many\n"
+	"messages it holds at present.",
+    .examples =
+	"  qtool history\n"
+	"  qtool history --json",
+    .groups = groups,
+    .ngroups = 2,
+    .needs = NEED_ONE_SPOOL,
+    .run = run,
+};

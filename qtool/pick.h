@@ -1,0 +1,62 @@
+/*
+ * pick.h - the selection run for a change: which messages it takes, what has
+ * to be left out, and what a person should know before saying yes.
+ */
+#ifndef QTOOL_PICK_H
+#define QTOOL_PICK_H
+
+#include "qtool/change.h"
+
+#include "cmd.h"
+
+struct tally; /* values of one column and how often (tally.h) */
+
+enum pick_column { /* what messages are compared by */
+	PICK_ACCOUNT, PICK_SENDER_DOMAIN, PICK_CLIENT, PICK_CLASS, PICK_SUBJECT,
+	PICK_COLUMNS
+};
+
+/* One message of the plan, as its values' numbers. */
+struct pick_values {
+	uint32_t v[PICK_COLUMNS];
+};
+
+struct pick {
+	struct qt_plan *plan; /* what is to be taken */
+	uint64_t matched;     /* rows of the selection */
+	uint64_t taken;	      /* in the plan */
+	uint64_t queue[QT_Q_COUNT]; /* of those, by queue */
+	uint64_t already_sent; /* of those: in hold, no recipient left to do */
+	uint64_t recipients;   /* still to do */
+	int64_t bytes;
+	/* left out, and named on stderr */
+	uint64_t in_delivery, unfinished, foreign;
+	/* for the summary */
+	struct tally *tally[PICK_COLUMNS], *domains;
+	struct pick_values *values; /* of each message of the plan */
+	size_t values_cap;
+};
+
+/*
+ * Run the selection in hold and deferred (or those of them that --queue names).
+ * 0, or -1 with what to complain about; a Ctrl-C is QT_E_INTERRUPTED, as half
+ * of a selection is none.
+ */
+int pick_run(struct ctx *c, struct pick *p, enum qt_op op,
+    struct qt_error *err) QT_MUST_CHECK;
+void pick_release(struct pick *p);
+/* --explain for a change; returns the exit status. */
+int pick_explain(struct ctx *c);
+
+/* What will happen, on stdout: "delete"; for_good: there is no undo. */
+int pick_show(struct ctx *c, const struct pick *p, const char *verb,
+    bool for_good, struct qt_error *err) QT_MUST_CHECK;
+/*
+ * --expect and --max, and whether anything is to be done: 0, or the exit
+ * status, and the reason was said.
+ */
+int pick_guard(struct ctx *c, const struct pick *p);
+/* Whether something that matched is left out. */
+bool pick_left_out(const struct pick *p);
+
+#endif

@@ -1,0 +1,140 @@
+/*
+ * recover.c - qtool recover: interrupted transactions brought to their end.
+ *
+ * Every command that changes the queue does this first; this one does only
+ * this, and says what it did.
+ */
+#include <inttypes.h>
+
+#include "changing.h"
+
+static bool interrupted_state(enum qt_tx_state s)
+{
+	return s == QT_TX_PREPARED || s == QT_TX_ABORTING ||
+	    s == QT_TX_UNDOING || s == QT_TX_PURGING;
+}
+
+/* One transaction that is not what it was. */
+static void say(const struct qt_tx_info *was, const struct qt_tx_info *is)
+{
+	char count[48];
+
+	(void)printf("transaction %" PRIu64 ": ", is->txid);
+	switch (is->state) {
+	case QT_TX_ABORTED:
+		(void)printf("aborted, %s put back where they were\n",
+		    messages_text(was->staged, count));
+		break;
+	case QT_TX_UNDONE:
+		(void)printf("undone, the last %s put back\n",
+		    messages_text(was->staged, count));
+		break;
+	case QT_TX_PURGED:
+		(void)printf("purged, the last %s unlinked\n",
+		    messages_text(was->staged, count));
+		break;
+	default:
+		(void)printf("%s, holds %s\n", qt_tx_state_name(is->state),
+		    messages_text(is->staged, count));
+		break;
+	}
+}
+
+/* What differs between before and after; *left: still not at an end. */
+static size_t say_all(const struct qt_tx_list *before,
+    const struct qt_tx_list *after, size_t *left)
+{
+	const struct qt_tx_info *was, *is;
+	size_t i, n = 0;
+
+	*left = 0;
+	for (i = 0; i < after->n; i++) {
+		is = &after->v[i];
+		was = find_tx(before, is->txid);
+		if (was != NULL && (was->state != is->state ||
+				       was->staged != is->staged)) {
+			say(was, is);
+			n++;
+		}
+		if (interrupted_state(is->state)) {
+			remark("transaction %" PRIu64 " is still %s: %zu "
+			       "messages whose names are taken in the queue",
+			    is->txid, qt_tx_state_name(is->state), is->staged);
+			++*left;
+		}
+	}
+	return n;
+}
+
+static int recover(struct ctx *c, const struct qt_tx_list *before)
+{
+	struct qt_change_opts opts = {.state_dir = c->state_dir,
+	    .no_wait = c->no_wait, .stop = c->stop};
+	struct qt_change *change = NULL;
+	struct qt_tx_list after;
+	struct qt_error err = {0};
+	size_t recovered = 0, left, said;
+
+	if (qt_change_open(&change, c->spools.v[0], &opts, &recovered, &err) != 0)
+		return change_failed(&err, false);
+	if (qt_tx_list_read(&after, c->spools.v[0], c->state_dir, &err) != 0) {
+		qt_change_close(change);
+		return change_failed(&err, false);
+	}
+	said = say_all(before, &after, &left);
+	if (recovered > said)
+		(void)printf("%zu transaction%s that had not begun removed\n",
+		    recovered - said, recovered - said == 1 ? "" : "s");
+	if (recovered == 0 && said == 0 && left == 0 && !c->quiet)
+		(void)printf("nothing to recover\n");
+	if (recovered != 0)
+		log_change(c, "recovered %zu interrupted transactions",
+		    recovered);
+	qt_tx_list_release(&after);
+	qt_change_close(change);
+	return left != 0 ? EXIT_PARTLY : EXIT_DONE;
+}
+
+static int run(struct ctx *c, int argc, char **argv)
+{
+	struct qt_error err = {0};
+	struct qt_tx_list before;
+	int status;
+
+	(void)argc, (void)argv;
+	if (qt_change_allowed(c->spools.v[0], &err) != 0 ||
+	    qt_tx_list_read(&before, c->spools.v[0], c->state_dir, &err) != 0)
+		return change_failed(&err, false);
+	status = recover(c, &before);
+	qt_tx_list_release(&before);
+	return status;
+}
+
+static const struct qt_option own_table[] = {
+    {"no-wait", 0, NULL, OPT_NO_WAIT,
+	"refuse when another qtool changes this queue now"},
+    {"state-dir", 0, "DIR", OPT_STATE_DIR,
+	"where plan and log are, should it have moved"},
+    {.name = NULL},
+};
+
+static const struct qt_option_group groups[] = {
+    {"Recover", own_table},
+    {"Output", plain_options},
+};
+
+const struct cmd cmd_recover = {
+    .name = "recover",
+    .summary = "bring interrupted transactions to their end",
+    .operands = "",
+    .about =
+	"After a crash, a kill or a power cut: what was not committed goes back\n"
+	"to where it was, what was committed stays taken, an undo or purge that\n"
+	"was begun is ended.  Doing it twice changes nothing more.  Every\n"
+	"command that changes the queue does the same first.",
+    .examples = "  qtool recover",
+    .groups = groups,
+    .ngroups = 2,
+    .needs = NEED_ONE_SPOOL,
+    .run = run,
+};

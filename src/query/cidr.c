@@ -56,7 +56,7 @@ static bool mask(uint8_t addr[16], unsigned bits)
 
 	for (i = 0; i < 16; i++) {
 		keep = bits > i * 8 ? bits - i * 8 : 0;
-		m = keep >= 8 ? 0xff : (uint8_t)(0xff00u >> keep);
+		m = (uint8_t)(keep >= 8 ? 0xff : 0xff00u >> keep);
 		if (addr[i] & (uint8_t)~m)
 			clean = false;
 		addr[i] &= m;

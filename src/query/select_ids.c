@@ -3,11 +3,13 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/io.h"
 #include "query/select_priv.h"
+#include "qtool/escape.h"
 #include "qtool/queueid.h"
 
 #define IDS_MAX ((size_t)512 << 20) /* bytes of a list */
@@ -34,16 +36,24 @@ static bool add(struct qt_select *s, const char *id, size_t len)
 	return true;
 }
 
-static int shown_len(size_t len)
+/* "X is not a queue ID", after what is in front; its bytes made visible. */
+static int not_an_id(struct qt_error *err, enum qt_sel opt, int64_t line,
+    const char *front, const char *id, size_t len)
 {
-	return (int)(len < SHOWN_MAX ? len : SHOWN_MAX);
+	struct qt_buf b;
+
+	qt_buf_init(&b, 0);
+	qt_escape_term(&b, id, len < SHOWN_MAX ? len : SHOWN_MAX);
+	(void)qt_fail_at(err, QT_E_USAGE, select_option_name(opt), line,
+	    "%s%s is not a queue ID", front, qt_buf_str(&b));
+	qt_buf_release(&b);
+	return -1;
 }
 
 int select_add_id(struct qt_select *s, const char *id, struct qt_error *err)
 {
 	if (!add(s, id, strlen(id)))
-		return select_fail(err, QT_SEL_ID, "%.*s is not a queue ID",
-		    shown_len(strlen(id)), id);
+		return not_an_id(err, QT_SEL_ID, -1, "", id, strlen(id));
 	if (s->ids_label.len < SHOWN_MAX)
 		qt_buf_addf(&s->ids_label, "%s%s",
 		    s->ids_label.len != 0 ? " " : "", id);
@@ -59,6 +69,7 @@ static int add_all(struct qt_select *s, const char *text, size_t len,
     const char *where, struct qt_error *err)
 {
 	size_t i = 0, start, line = 1, before = s->nids;
+	char front[256];
 
 	for (;;) {
 		for (; i < len && is_space(text[i]); i++)
@@ -67,10 +78,12 @@ static int add_all(struct qt_select *s, const char *text, size_t len,
 			break;
 		for (start = i; i < len && !is_space(text[i]); i++)
 			;
-		if (!add(s, text + start, i - start))
-			return qt_fail_at(err, QT_E_USAGE, "--ids",
-			    (int64_t)line, "%s, line %zu: %.*s is not a queue ID",
-			    where, line, shown_len(i - start), text + start);
+		if (add(s, text + start, i - start))
+			continue;
+		(void)snprintf(front, sizeof front, "%.200s, line %zu: ", where,
+		    line);
+		return not_an_id(err, QT_SEL_IDS, (int64_t)line, front,
+		    text + start, i - start);
 	}
 	if (s->nids == before)
 		return select_fail(err, QT_SEL_IDS, "%s holds no queue ID", where);

@@ -3,16 +3,25 @@
  *
  * A task is long (tens of files) beside the two lock operations it costs, so
  * one mutex for everything is enough.  Wake-ups are what would be dear: a
- * worker that finds work does not sleep, the owner is woken only for the task
- * it waits for, and a thread is started only when a task is submitted while
- * nobody is idle.
+ * worker that finds work does not sleep, the owner is woken only when the task
+ * it waits for is done and others with it, and a thread is started only when a
+ * task is submitted while nobody is idle.
+ *
+ * How many workers take part follows from what they do.  While tasks wait for
+ * a disk many are wanted; while everything comes from memory more than a few a
+ * processor only get in each other's way: one that was preempted holds up the
+ * front task, the rest run dry, and all have to be woken again.  So a task
+ * during which its worker slept calls for more workers, one that ran through
+ * for fewer.
  */
 #include "base/pool.h"
 
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 
 /* Small: hundreds of readers must not cost memory.  The sanitizers' frames are
  * several times as large. */
@@ -42,6 +51,11 @@ struct qt_pool {
 	struct qt_task *front; /* the owner waits for it, or took from it */
 	unsigned taken;	       /* items of front that the owner has */
 	unsigned idle;	       /* workers in work */
+	unsigned busy;	       /* workers with a task */
+	unsigned target;       /* most that may be, between least and threads */
+	unsigned least;
+	unsigned unfinished;   /* tasks submitted and not done */
+	unsigned finished;     /* tasks done since the owner began to wait */
 	bool owner_waits, stopping;
 
 	/*
@@ -52,6 +66,18 @@ struct qt_pool {
 	atomic_size_t charged;
 	atomic_uint throttled; /* workers in room */
 };
+
+/* Workers that keep the processors busy when nothing makes them sleep. */
+static unsigned least_workers(unsigned threads)
+{
+	cpu_set_t set;
+	unsigned n = 2;
+
+	if (sched_getaffinity(0, sizeof set, &set) == 0)
+		n = (unsigned)CPU_COUNT(&set);
+	n *= 2;
+	return n < threads ? n : threads;
+}
 
 int qt_pool_new(struct qt_pool **out, const struct qt_pool_opts *opts,
     struct qt_error *err)
@@ -68,6 +94,8 @@ int qt_pool_new(struct qt_pool **out, const struct qt_pool_opts *opts,
 		return qt_fail_mem(err);
 	}
 	p->tail = &p->head;
+	p->target = opts->threads; /* as if the disk had to be waited for */
+	p->least = least_workers(opts->threads);
 	/* these cannot fail with default attributes on Linux */
 	(void)pthread_mutex_init(&p->lock, NULL);
 	(void)pthread_cond_init(&p->work, NULL);
@@ -103,7 +131,7 @@ static struct qt_task *next_task(struct qt_pool *p)
 {
 	struct qt_task *t;
 
-	while (p->head == NULL && !p->stopping) {
+	while ((p->head == NULL || p->busy >= p->target) && !p->stopping) {
 		p->idle++;
 		(void)pthread_cond_wait(&p->work, &p->lock);
 		p->idle--;
@@ -114,7 +142,49 @@ static struct qt_task *next_task(struct qt_pool *p)
 	p->head = t->next;
 	if (p->head == NULL)
 		p->tail = &p->head;
+	p->busy++;
+	/* one wakes the next, when the target has grown */
+	if (p->head != NULL && p->idle > 0 && p->busy < p->target)
+		(void)pthread_cond_signal(&p->work);
 	return t;
+}
+
+/* How often this thread has slept of its own accord. */
+static long sleeps(void)
+{
+	struct rusage ru;
+
+	return getrusage(RUSAGE_THREAD, &ru) == 0 ? ru.ru_nvcsw : 0;
+}
+
+/* A task is done; with the lock held. */
+static void task_done(struct qt_pool *p, struct qt_task *t, bool slept)
+{
+	t->done = true;
+	p->busy--;
+	p->unfinished--;
+	p->finished++;
+	if (slept)
+		p->target = 2 * p->target < p->opts.threads
+		    ? 2 * p->target : p->opts.threads;
+	else if (p->target > p->least)
+		p->target--;
+}
+
+/*
+ * Wake the owner if its time has come; with the lock held.  The front task has
+ * to have something for it, and either enough is done to make waking it worth
+ * while, or nobody would do more without it.
+ */
+static void wake_owner(struct qt_pool *p)
+{
+	const struct qt_task *t = p->front;
+
+	if (!p->owner_waits || (!t->done && t->ready <= p->taken))
+		return;
+	if (p->finished >= p->opts.slack || p->unfinished == 0 ||
+	    atomic_load(&p->throttled) > 0)
+		(void)pthread_cond_signal(&p->ready);
 }
 
 static void *worker_main(void *arg)
@@ -122,15 +192,17 @@ static void *worker_main(void *arg)
 	struct worker *w = arg;
 	struct qt_pool *p = w->pool;
 	struct qt_task *t;
+	long before;
 
 	(void)pthread_mutex_lock(&p->lock);
 	while ((t = next_task(p)) != NULL) {
 		(void)pthread_mutex_unlock(&p->lock);
+		before = sleeps();
 		p->opts.run(t, w->state, p->opts.ctx);
+		before -= sleeps();
 		(void)pthread_mutex_lock(&p->lock);
-		t->done = true;
-		if (p->owner_waits && p->front == t)
-			(void)pthread_cond_signal(&p->ready);
+		task_done(p, t, before != 0);
+		wake_owner(p);
 	}
 	(void)pthread_mutex_unlock(&p->lock);
 	return NULL;
@@ -173,7 +245,7 @@ static void add_worker(struct qt_pool *p)
 
 bool qt_pool_submit(struct qt_pool *p, struct qt_task *t)
 {
-	bool wake;
+	bool wake, more;
 
 	if (p->nworkers == 0 && !p->barren && p->opts.threads > 0)
 		add_worker(p);
@@ -187,11 +259,13 @@ bool qt_pool_submit(struct qt_pool *p, struct qt_task *t)
 		p->front = NULL;
 	*p->tail = t;
 	p->tail = &t->next;
-	wake = p->idle > 0;
+	p->unfinished++;
+	wake = p->idle > 0 && p->busy < p->target;
+	more = p->idle == 0 && p->busy < p->target;
 	if (wake)
 		(void)pthread_cond_signal(&p->work);
 	(void)pthread_mutex_unlock(&p->lock);
-	if (!wake && p->nworkers < p->opts.threads && !p->barren)
+	if (more && p->nworkers < p->opts.threads && !p->barren)
 		add_worker(p);
 	return true;
 }
@@ -204,6 +278,7 @@ unsigned qt_pool_wait(struct qt_pool *p, struct qt_task *t, unsigned have,
 	(void)pthread_mutex_lock(&p->lock);
 	p->front = t;
 	p->taken = have;
+	p->finished = 0;
 	p->owner_waits = true;
 	while (!t->done && t->ready <= have) {
 		if (atomic_load(&p->throttled) > 0)
@@ -232,8 +307,7 @@ void qt_pool_reserve(struct qt_pool *p, struct qt_task *t, unsigned ready,
 		(void)pthread_mutex_lock(&p->lock);
 		(void)atomic_fetch_add(&p->throttled, 1);
 		t->ready = ready;
-		if (p->owner_waits && p->front == t)
-			(void)pthread_cond_signal(&p->ready);
+		wake_owner(p);
 		while (!p->stopping && atomic_load(&p->charged) > limit &&
 		    !(p->front == t && p->taken >= ready))
 			(void)pthread_cond_wait(&p->room, &p->lock);

@@ -31,6 +31,9 @@ struct qt_task {
 
 struct qt_pool_opts {
 	unsigned threads; /* most that are started, each when there is work */
+	unsigned slack;	  /* the owner, once asleep, is left so until as many
+			   * tasks are done (or nothing else is to do): waking
+			   * it for each costs more than the task */
 	size_t budget;	  /* bytes */
 	/* What a thread needs, made and freed in the owner's thread; NULL from
 	 * worker_new: no such thread. */

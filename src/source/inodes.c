@@ -22,12 +22,16 @@ void qt_inodes_release(struct qt_inodes *s)
 	qt_inodes_init(s);
 }
 
+/* Fibonacci hashing spreads the runs of numbers that a disk gives. */
+static size_t hash(const struct qt_inode_table *t, uint64_t ino)
+{
+	return (size_t)(ino * 0x9E3779B97F4A7C15u >> (64 - t->bits));
+}
+
 /* Where an inode is, or the free slot where it would go. */
 static size_t probe(const struct qt_inode_table *t, uint64_t ino)
 {
-	size_t mask = ((size_t)1 << t->bits) - 1;
-	/* Fibonacci hashing spreads the runs of numbers that a disk gives */
-	size_t at = (size_t)(ino * 0x9E3779B97F4A7C15u >> (64 - t->bits));
+	size_t mask = ((size_t)1 << t->bits) - 1, at = hash(t, ino);
 
 	while (t->slot[at] != 0 && t->slot[at] != ino)
 		at = (at + 1) & mask;
@@ -98,4 +102,14 @@ bool qt_inodes_has(struct qt_inodes *s, dev_t dev, ino_t ino)
 
 	return t != NULL && t->bits != 0 && ino != 0 &&
 	    t->slot[probe(t, ino)] != 0;
+}
+
+void qt_inodes_prefetch(const struct qt_inodes *s, ino_t ino)
+{
+	const struct qt_inode_table *t;
+
+	if (s->last >= s->n || s->v[s->last].bits == 0)
+		return;
+	t = &s->v[s->last];
+	__builtin_prefetch(&t->slot[hash(t, ino)], 1);
 }

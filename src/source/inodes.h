@@ -32,5 +32,7 @@ void qt_inodes_release(struct qt_inodes *s);
 int qt_inodes_add(struct qt_inodes *s, dev_t dev, ino_t ino,
     struct qt_error *err) QT_MUST_CHECK;
 bool qt_inodes_has(struct qt_inodes *s, dev_t dev, ino_t ino);
+/* Ask the processor for where an inode of the device used last would be. */
+void qt_inodes_prefetch(const struct qt_inodes *s, ino_t ino);
 
 #endif

@@ -75,9 +75,13 @@ void qt_loader_free(struct qt_loader *l)
 	free(l);
 }
 
+/*
+ * The first part here, in the walking thread, the rest by the worker: what one
+ * processor has just written is dear to touch for another.
+ */
 void qt_scan_row_clear(struct qt_scan_row *r)
 {
-	memset(&r->row, 0, offsetof(struct qt_row, arena));
+	memset(&r->row, 0, offsetof(struct qt_row, msg));
 	qt_arena_reset(&r->row.arena);
 	r->row.error_offset = -1;
 	r->fate = QT_FATE_UNREAD;
@@ -496,6 +500,8 @@ void qt_load(struct qt_loader *l, struct qt_scan_row *r, struct qt_task *task,
 
 	if (l->plan->pool != NULL && task != NULL && qt_pool_full(l->plan->pool))
 		qt_pool_reserve(l->plan->pool, task, ready, 0);
+	memset(&row->msg, 0,
+	    offsetof(struct qt_row, arena) - offsetof(struct qt_row, msg));
 	row->want = l->plan->want;
 	if (row->state == QT_STATE_FOREIGN)
 		load_foreign(l, r);

@@ -103,10 +103,11 @@ static int make_pool(struct qt_scan *s, unsigned jobs, struct qt_error *err)
 		jobs = JOBS_DEFAULT;
 	opts.threads = jobs < JOBS_MAX ? jobs : JOBS_MAX;
 	s->window = 2 * opts.threads;
-	if (s->window < 4)
-		s->window = 4;
+	if (s->window < 16)
+		s->window = 16;
 	if (s->window > WINDOW_MAX)
 		s->window = WINDOW_MAX;
+	opts.slack = s->window / 4;
 	if (s->plan.want == 0) /* nothing is read: no work to share */
 		return 0;
 	if (qt_pool_new(&s->pool, &opts, err) != 0)
@@ -420,6 +421,26 @@ static int fill(struct qt_scan *s, struct qt_error *err)
 	return rc < 0 ? -1 : 0;
 }
 
+/*
+ * The rows come out of other processors' caches, and the set of inodes is
+ * larger than any cache: ask for both ahead of use.
+ */
+static void prefetch(const struct qt_scan *s, const struct qt_batch *b)
+{
+	const struct qt_scan_row *r;
+
+	if (b->taken + 2 < b->ready) {
+		r = b->rows[b->taken + 2];
+		__builtin_prefetch(&r->row.seq);
+		__builtin_prefetch(&r->row.ino);
+		__builtin_prefetch(&r->fate);
+	}
+	if (b->taken < b->ready) {
+		r = b->rows[b->taken];
+		qt_inodes_prefetch(&s->seen, r->row.ino);
+	}
+}
+
 /* The next row of the first batch, loaded. */
 static struct qt_scan_row *take(struct qt_scan *s, struct qt_batch *b)
 {
@@ -435,6 +456,7 @@ static struct qt_scan_row *take(struct qt_scan *s, struct qt_batch *b)
 			b->ready = b->n;
 	}
 	b->taken++;
+	prefetch(s, b);
 	return r;
 }
 

@@ -33,9 +33,10 @@ static bool parse_line(const char *line, struct qt_lock *lock)
 	unsigned major, minor;
 	uint64_t ino;
 
-	/* the kernel's own text, and %*s matches "->" nowhere but where FLOCK
-	 * would stand, which then does not */
-	if (sscanf(line, "%*u: FLOCK %*s %*s %*d %x:%x:%" SCNu64, &major,
+	/* the kernel's own text; "->" stands where FLOCK is asked for.  scanf
+	 * would pass an empty line */
+	if (line[0] < '0' || line[0] > '9' ||
+	    sscanf(line, "%*u: FLOCK %*s %*s %*d %x:%x:%" SCNu64, &major,
 		&minor, &ino) != 3)
 		return false;
 	*lock = (struct qt_lock){makedev(major, minor), (ino_t)ino};

@@ -53,6 +53,7 @@ const struct cmd *const commands[] = {
 	&cmd_archive, &cmd_delete, &cmd_history, &cmd_undo, &cmd_purge,
 	&cmd_recover, &cmd_help, NULL
 };
+#define NCOMMANDS (sizeof(commands) / sizeof(commands[0])) /* and the NULL */
 
 /* The one thing a signal handler writes. */
 static volatile sig_atomic_t stop_flag;
@@ -353,19 +354,18 @@ static int run_command(struct ctx *c, int argc, char **argv)
 	return r;
 }
 
-static int unknown_command(const char *name)
+static int unknown_command(const char *word)
 {
-	const char *names[32], *near;
+	const char *names[NCOMMANDS], *near;
 	size_t i;
 
-	for (i = 0; commands[i] != NULL && i < 31; i++)
-		names[i] = commands[i]->name;
-	names[i] = NULL;
-	near = closest_word(name, names);
+	for (i = 0; i < NCOMMANDS; i++)
+		names[i] = commands[i] != NULL ? commands[i]->name : NULL;
+	near = closest_word(word, names);
 	if (near != NULL)
-		remark("%s: no such command; did you mean %s?", name, near);
+		remark("%s: no such command; did you mean %s?", word, near);
 	else
-		remark("%s: no such command; see qtool help", name);
+		remark("%s: no such command; see qtool help", word);
 	return EXIT_USAGE;
 }
 
@@ -432,10 +432,10 @@ int main(int argc, char **argv)
 	/* for the width of characters; everything else stays as in C */
 	(void)setlocale(LC_CTYPE, "C.UTF-8");
 	catch_signals();
-	if (argc < 1 || ctx_init(&c, argc, argv, &err) != 0)
-		return complain(&err);
-	status = run_line(&c, argc, argv);
-	status = flush_stdout(status);
+	if (ctx_init(&c, argc, argv, &err) == 0)
+		status = flush_stdout(run_line(&c, argc, argv));
+	else
+		status = complain(&err);
 	ctx_release(&c);
 	return status;
 }

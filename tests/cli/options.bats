@@ -191,12 +191,12 @@ run_tty() {
 	esc=$'\033'
 	TERM=xterm run_tty "$QTOOL" -Q "$Q" list --limit 1
 	[ "$status" -eq 0 ]
-	[[ $output == *"$esc[1m"* ]]
+	[[ $output == *"${esc}[1m"* ]]
 	NO_COLOR=1 TERM=xterm run_tty "$QTOOL" -Q "$Q" list --limit 1
 	[ "$status" -eq 0 ]
-	[[ $output != *"$esc[1m"* ]]
+	[[ $output != *"${esc}[1m"* ]]
 	TERM=dumb run_tty "$QTOOL" -Q "$Q" list --limit 1
-	[[ $output != *"$esc[1m"* ]]
+	[[ $output != *"${esc}[1m"* ]]
 }
 
 @test "SIGINT ends a scan with what is known: exit 3, and it is said" {

@@ -25,8 +25,9 @@ struct qt_walk {
 	enum qt_segment seg;  /* of the record just returned */
 	enum qt_segment next; /* of the one after it, when nothing says else */
 	bool skip_content;
-	bool expect_x; /* the content was just skipped: X or corrupt; still
-			* set while that X is the record just returned */
+	bool expect_x; /* the content was just skipped: X, or a pointer, or
+			* corrupt; still set while that X is the record just
+			* returned */
 	bool old_size; /* a C record from before 1.0: M tells the offsets */
 	bool done;     /* E was returned */
 };

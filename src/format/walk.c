@@ -4,7 +4,9 @@
  * The content is found as qmgr finds it: whenever the position is that of C
  * field 2, field 1 bytes are passed over, and the record there has to be X.
  * The test is made before each single record, also after a pointer was
- * followed, because that is where qmgr makes it.
+ * followed, because that is where qmgr makes it.  A pointer in the place of X
+ * is followed too, and after it an X would be out of place: no file has that,
+ * but qmgr decides so.
  *
  * Source: Postfix src/qmgr/qmgr_message.c (qmgr_message_read,
  * qmgr_message_oldstyle_scan).
@@ -147,11 +149,14 @@ int qt_walk_step(struct qt_walk *w, struct qt_record *rec, struct qt_error *err)
 		if (skip(w))
 			began = w->cur.pos;
 		rc = qt_cursor_step(&w->cur, rec, err);
+		if (rc < 0)
+			return rc;
+		if (w->expect_x && rc != 1 && rec->type == QT_REC_PTR) {
+			w->expect_x = false;
+			w->next = QT_SEG_EXTRACTED;
+		}
 	} while (rc == QT_STEP_MOVED);
-	if (rc < 0)
-		return rc;
-	if (w->expect_x &&
-	    (rc == 1 || (rec->type != QT_REC_XTRA && rec->type != QT_REC_PTR)))
+	if (w->expect_x && (rc == 1 || rec->type != QT_REC_XTRA))
 		return qt_fail_at(err, QT_E_CORRUPT, "",
 		    (int64_t)w->content_end,
 		    "no X record where the C record says the content ends");

@@ -92,13 +92,17 @@ static void step_remove(struct step *t, const struct ctx *c,
 	t->name = "take its mail away";
 	t->state = s->deleted != 0 ? "done" : "to do";
 	if (s->deleted != 0)
-		qt_buf_addf(&t->why, "%zu transactions, see %s", s->deleted,
-		    "qtool history");
+		qt_buf_addf(&t->why, "%zu transaction%s took mail away",
+		    s->deleted, s->deleted == 1 ? "" : "s");
 	else
 		qt_buf_adds(&t->why, "nothing was taken away yet");
-	if (s->lead == NULL || s->deleted != 0)
+	if (s->lead == NULL && s->deleted == 0)
 		return;
 	command_prefix(c, &t->command);
+	if (s->deleted != 0) {
+		qt_buf_adds(&t->command, " history");
+		return;
+	}
 	qt_buf_adds(&t->command, " archive -o evidence.tar.zst --sasl ");
 	shell_word(&t->command, s->lead);
 	qt_buf_adds(&t->command, " && ");

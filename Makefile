@@ -67,7 +67,7 @@ bench: deps                          ## ratios against the rivals
 
 fuzz: deps                           ## run every fuzz target (FUZZ_SECONDS each, 600)
 	@$(MAKE) --no-print-directory -s SAN=fuzz fuzzers
-	@scripts/fuzz build-fuzz
+	@B=build-fuzz scripts/fuzz
 
 tools: $(TOOLS)
 unit: $(UNIT)

@@ -53,13 +53,26 @@ static char *to_ascii(struct qt_arena *a, const char *s, size_t len)
 	return copy;
 }
 
+/*
+ * Valid UTF-8 can be read as it is.  Of other bytes none above ASCII is kept:
+ * else the good part alone would be taken for a name the next time.
+ */
 static char *as_it_is(struct qt_arena *a, const char *s, size_t len)
 {
+	bool readable = qt_utf8_valid(s, len) && memchr(s, '\0', len) == NULL;
 	struct qt_buf b;
 	char *copy = NULL;
+	size_t i;
 
 	qt_buf_init(&b, 0);
-	qt_escape_utf8(&b, s, len);
+	if (readable)
+		qt_buf_add(&b, s, len);
+	for (i = 0; i < len && !readable; i++) {
+		if ((unsigned char)s[i] < 0x80 && s[i] != '\0')
+			qt_buf_addc(&b, s[i]);
+		else
+			qt_buf_addf(&b, "\\x%02x", (unsigned char)s[i]);
+	}
 	if (!b.failed)
 		copy = qt_arena_dup(a, qt_buf_str(&b), b.len);
 	qt_buf_release(&b);

@@ -12,9 +12,9 @@
 
 /*
  * The domain in lower case, internationalised labels as A-labels, without a
- * final dot.  What libidn2 does not accept is lower-cased ASCII with bad bytes
- * as \xHH.  NULL when s is empty (or out of memory, which the arena cannot
- * tell apart: a missing value either way).
+ * final dot.  What libidn2 does not accept keeps its characters, or, when it is
+ * not UTF-8, has all bytes above ASCII as \xHH.  NULL when s is empty, or out of
+ * memory: a missing value either way.
  */
 const char *domain_normal(struct qt_arena *a, const char *s, size_t len);
 

@@ -42,7 +42,11 @@ static const struct form forms[] = {
 	/* sharp s stays itself: IDNA 2008, not the transitional form */
 	{"a@stra\xc3\x9f" "e.example", "xn--strae-oqa.example",
 	    "xn--strae-oqa.example"},
-	/* what libidn2 does not take keeps its bytes in sight */
+	/* what libidn2 does not take */
+	{"a@\xf0\x9f\x98\x80.Example", "\xf0\x9f\x98\x80.example",
+	    "\xf0\x9f\x98\x80.example"},
+	{"a@b\xc3\xbc\x85.Example", "b\\xc3\\xbc\\x85.example",
+	    "b\\xc3\\xbc\\x85.example"},
 	{"a@\xff\xfe.Example", "\\xff\\xfe.example", "\\xff\\xfe.example"},
 	{"a@a b.example", "a b.example", "a b.example"},
 	{"a@_dmarc.example.com", "_dmarc.example.com", "example.com"},

@@ -2,7 +2,8 @@
  * mkspool - make a practice incident: a queue in the state an administrator
  * finds it after a mailbox password was guessed.
  *
- *	mkspool [-n N] [-s SEED] [-d DEPTH] [-o OWNER] [-t TRUTH] SPOOL
+ *	mkspool [-n N] [-s SEED] [-r RCPTS] [-d DEPTH] [-o OWNER] [-t TRUTH]
+ *SPOOL
  *
  * N messages (2000), the same for the same SEED but for inodes and times: a
  * compromised account with most of the mail, a smaller second one, honest
@@ -10,6 +11,7 @@
  * that a content filter put back.  Files are as Postfix writes them: order of
  * records, names, hash directories, modes, owner, times, defer logs.
  *
+ * RCPTS (40) is the most that a message of the compromised account has.
  * TRUTH (SPOOL.truth) gets what is in the queue, for tests to compare:
  *
  *	login TAB messages TAB recipients TAB recipients still to do
@@ -88,6 +90,7 @@ struct gen {
 	struct qt_buf log;
 	uint64_t rng;
 	int64_t now;
+	unsigned rcpts;		     /* most of one message of spam */
 	char *text;		     /* TEXT_SIZE bytes of lines */
 	char spam_id[PLACE_ID_SIZE]; /* of the latest spam, for reports */
 	char spam_sender[96], spam_rcpt[96];
@@ -237,7 +240,7 @@ static void set_spam(struct gen *g, struct mail *m)
 		m->account = m->kind == SPAM ? &spam_account : NULL;
 		set_person(g, m->sender, sizeof m->sender, domain);
 		set_bot(g, m);
-		m->nrcpt = chance(g, 30) ? 1 : 1 + pick(g, 40);
+		m->nrcpt = chance(g, 30) ? 1 : 1 + pick(g, g->rcpts);
 	}
 	m->helo = m->kind == SPAM2 ? spam2_account.helo : spam_account.helo;
 	m->arrival = g->now - 60 - pick(g, 6 * 3600);
@@ -696,26 +699,33 @@ static int write_truth(
 	return fclose(out) == 0 ? 0 : qt_fail_sys(err, "write", path);
 }
 
-static int generate(const char *spool, const char *owner, unsigned depth,
-    unsigned n, const char *truth, uint64_t seed, struct qt_error *err)
+struct options {
+	const char *spool, *owner, *truth;
+	unsigned n, rcpts, depth;
+	uint64_t seed;
+};
+
+static int generate(const struct options *o, struct qt_error *err)
 {
 	struct gen *g = calloc(1, sizeof *g);
 	int rc = -1;
 
 	if (g == NULL)
 		return qt_fail_mem(err);
-	g->rng = seed;
+	g->rng = o->seed;
+	g->rcpts = o->rcpts;
 	g->now = time(NULL);
 	qfile_init(&g->file);
 	qt_buf_init(&g->log, 0);
 	g->text = malloc(TEXT_SIZE);
 	if (g->text == NULL)
 		(void)qt_fail_mem(err);
-	else if (place_open(&g->place, spool, owner, depth, err) == 0) {
+	else if (place_open(&g->place, o->spool, o->owner, o->depth, err) ==
+		 0) {
 		make_text(g);
-		rc = make_mail(g, n, err);
+		rc = make_mail(g, o->n, err);
 		if (rc == 0)
-			rc = write_truth(g, truth, err);
+			rc = write_truth(g, o->truth, err);
 		place_close(&g->place);
 	}
 	free(g->text);
@@ -727,46 +737,58 @@ static int generate(const char *spool, const char *owner, unsigned depth,
 
 static int usage(void)
 {
-	fputs("usage: mkspool [-n N] [-s SEED] [-d DEPTH] [-o OWNER] "
-	      "[-t TRUTH] SPOOL\n",
+	fputs("usage: mkspool [-n N] [-s SEED] [-r RCPTS] [-d DEPTH] "
+	      "[-o OWNER] [-t TRUTH] SPOOL\n",
 	    stderr);
 	return 2;
 }
 
-int main(int argc, char **argv)
+static int parse_options(struct options *o, int argc, char **argv)
 {
-	const char *owner = NULL, *truth = NULL;
-	unsigned n = 2000, depth = 1;
-	uint64_t seed = 1;
-	char beside[4096];
-	struct qt_error err;
 	int c;
 
-	while ((c = getopt(argc, argv, "n:s:d:o:t:")) != -1)
+	while ((c = getopt(argc, argv, "n:s:r:d:o:t:")) != -1)
 		switch (c) {
 		case 'n':
-			n = (unsigned)strtoul(optarg, NULL, 10);
+			o->n = (unsigned)strtoul(optarg, NULL, 10);
 			break;
 		case 's':
-			seed = strtoull(optarg, NULL, 10);
+			o->seed = strtoull(optarg, NULL, 10);
+			break;
+		case 'r':
+			o->rcpts = (unsigned)strtoul(optarg, NULL, 10);
 			break;
 		case 'd':
-			depth = (unsigned)strtoul(optarg, NULL, 10);
+			o->depth = (unsigned)strtoul(optarg, NULL, 10);
 			break;
 		case 'o':
-			owner = optarg;
+			o->owner = optarg;
 			break;
 		case 't':
-			truth = optarg;
+			o->truth = optarg;
 			break;
 		default:
-			return usage();
+			return -1;
 		}
-	if (optind + 1 != argc || n == 0)
+	if (optind + 1 != argc || o->n == 0 || o->rcpts == 0 ||
+	    o->rcpts > RCPT_MAX)
+		return -1;
+	o->spool = argv[optind];
+	return 0;
+}
+
+int main(int argc, char **argv)
+{
+	struct options o = {.n = 2000, .seed = 1, .rcpts = 40, .depth = 1};
+	char beside[4096];
+	struct qt_error err;
+
+	if (parse_options(&o, argc, argv) != 0)
 		return usage();
-	(void)snprintf(beside, sizeof beside, "%s.truth", argv[optind]);
-	if (generate(argv[optind], owner, depth, n,
-		truth != NULL ? truth : beside, seed, &err) == 0)
+	(void)snprintf(beside, sizeof beside, "%s.truth", o.spool);
+	if (o.truth == NULL)
+		o.truth = beside;
+	if (generate(&o, &err) == 0)
 		return 0;
 	fprintf(stderr, "mkspool: %s: %s\n", err.where, err.text);
 	return 1;

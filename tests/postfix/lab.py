@@ -167,7 +167,7 @@ class Milter(socketserver.ThreadingTCPServer):
 
 class Lab:
     def __init__(self, **params):
-        self.root = tempfile.mkdtemp(prefix="qtool-lab.", dir=os.environ.get("TMPDIR", "/tmp"))
+        self.root = tempfile.mkdtemp(prefix="postfix-lab.", dir=os.environ.get("TMPDIR", "/tmp"))
         os.chmod(self.root, 0o755)
         self.etc, self.spool = self.root + "/etc", self.root + "/spool"
         self.sent = []  # (login, sender, recipients, queue ID)

@@ -72,6 +72,7 @@ static void check_part(const struct qt_headers *a, const struct qt_headers *b)
 			same_field(&a->v[i], &b->v[i]));
 }
 
+/* text: the whole content, NULL when it does not end as content should. */
 static void headers(
     const struct fuzz_file *f, struct qt_input *in, const struct qt_buf *text)
 {
@@ -97,14 +98,14 @@ static void headers(
 	if (!some.truncated)
 		fuzz_same_end(ar, &ae, sr, &se);
 	slit_release(&s);
-	if (ar == 0 && all.body != 0) {
+	/* where pointers make the text go round, it ends after so many jumps */
+	if (ar == 0 && all.body != 0 && text != NULL) {
 		qt_buf_init(&body, 0);
-		(void)read_text(&body, in, all.body, &ae);
-		/* not where pointers make the text go round */
-		if (body.len <= text->len)
-			REQUIRE(body.len == 0 ||
-				memcmp(text->data + (text->len - body.len),
-				    body.data, body.len) == 0);
+		REQUIRE(read_text(&body, in, all.body, &ae) == 1);
+		REQUIRE(body.len <= text->len);
+		REQUIRE(body.len == 0 ||
+			memcmp(text->data + (text->len - body.len), body.data,
+			    body.len) == 0);
 		qt_buf_release(&body);
 	}
 	qt_arena_release(&arena);
@@ -131,7 +132,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	fuzz_same_end(xr, &xe, yr, &ye);
 	REQUIRE(x.len == y.len);
 	REQUIRE(x.len == 0 || memcmp(x.data, y.data, x.len) == 0);
-	headers(&f, &in, &x);
+	headers(&f, &in, xr == 1 ? &x : NULL);
 	qt_buf_release(&x);
 	qt_buf_release(&y);
 	fuzz_close(&f);

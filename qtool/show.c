@@ -153,6 +153,10 @@ static int put_record(struct qt_output *o, const struct qt_row *row,
 	return qt_output_end_row(o, err);
 }
 
+/*
+ * Without --content its text is left out also where the walk had to pass
+ * through it: a file in maildrop has no C record to skip it by.
+ */
 static int put_records(const struct own *own, struct qt_output *o,
     const struct qt_row *row, struct qt_error *err)
 {
@@ -165,9 +169,14 @@ static int put_records(const struct own *own, struct qt_output *o,
 	if (r == 0) {
 		qt_walk_init(&w, &m.f.in, !own->content,
 		    QT_CURSOR_POINTERS | QT_CURSOR_PADDING);
-		while ((r = qt_walk_next(&w, &rec, err)) == 0)
-			if (put_record(o, row, &w, &rec, err) != 0)
+		while ((r = qt_walk_next(&w, &rec, err)) == 0) {
+			if (!own->content && w.seg == QT_SEG_CONTENT &&
+			    (rec.type == QT_REC_NORM || rec.type == QT_REC_CONT))
+				continue;
+			r = put_record(o, row, &w, &rec, err);
+			if (r != 0)
 				break;
+		}
 	}
 	message_close(&m);
 	return r < 0 ? -1 : 0;

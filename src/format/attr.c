@@ -5,8 +5,9 @@
  * length and entered by it; one length has at most eight names.
  *
  * Source: Postfix src/global/mail_proto.h, src/global/rec_attr_map.c; which
- * value counts: src/qmgr/qmgr_message.c, and for names that qmgr does not read
- * the first one, which is that of the receiving daemon.
+ * value counts: src/qmgr/qmgr_message.c.  Of the names that qmgr does not read,
+ * the real peer's count first (the receiving daemon wrote it), the origin like
+ * the other log_ names and the message ID last.
  */
 #include "format/attr.h"
 

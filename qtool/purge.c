@@ -145,7 +145,7 @@ static int purge_one(struct ctx *c, struct qt_change *change, uint64_t id)
 	if (!over && qt_change_purge(change, id, &out, &err) != 0) {
 		progress_end(c);
 		status = change_failed(&err, true);
-		if (out.done != 0 || err.code == QT_E_INTERRUPTED) {
+		if (out.begun) {
 			remark("qtool purge %" PRIu64 " goes on with it", id);
 			status = EXIT_PARTLY;
 		}

@@ -103,7 +103,7 @@ static int undo(struct ctx *c, const struct own *own, uint64_t id,
 	} else if (qt_change_undo(change, id, &out, &err) != 0) {
 		progress_end(c);
 		status = change_failed(&err, true);
-		if (out.done != 0) {
+		if (out.begun) {
 			remark("qtool undo %" PRIu64 " goes on with it", id);
 			status = EXIT_PARTLY;
 		}

@@ -66,6 +66,8 @@ enum qt_fate {
 struct qt_outcome {
 	size_t planned, done, gone, changed;
 	uint64_t txid; /* 0: none was made */
+	bool begun; /* a failed undo or purge: part of it may be done, and it
+		     * is gone on with by whoever comes next */
 	/* each message that did not go as planned; may be NULL */
 	void (*report)(void *ctx, enum qt_fate fate, const char *queue,
 	    const char *id);

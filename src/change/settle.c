@@ -129,6 +129,7 @@ int qt_settle_undo(struct qt_change *c, struct qt_tx *tx, bool in_place,
 		tx->log.last.in_place != in_place) &&
 	    qt_journal_append(&tx->log, &c->fs, &rec, tx->where, err) != 0)
 		return -1;
+	out->begun = true;
 	if (back_all(c, tx, in_place ? QT_BACK_ORIGIN : QT_BACK_HOLD, out,
 		&left, err) != 0 ||
 	    check_left(tx, left, err) != 0 || qt_state_barrier(c, err) != 0)
@@ -199,6 +200,7 @@ int qt_settle_purge(struct qt_change *c, struct qt_tx *tx,
 	if (tx->log.last.state != QT_TX_PURGING &&
 	    record(c, tx, QT_TX_PURGING, err) != 0)
 		return -1;
+	out->begun = true;
 	if (unlink_all(c, tx, out, err) != 0 || check_left(tx, 0, err) != 0 ||
 	    qt_state_barrier(c, err) != 0)
 		return -1;

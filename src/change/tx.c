@@ -338,6 +338,7 @@ int qt_change_run(struct qt_change *c, struct qt_plan *plan,
 	out->planned = plan->n;
 	out->done = out->gone = out->changed = 0;
 	out->txid = 0;
+	out->begun = false;
 	if (plan->n != 0 && plan->dev != c->spool->dev)
 		return qt_fail(err, QT_E_USAGE, c->spool->queue_dir,
 		    "the plan is about another file system");
@@ -394,6 +395,7 @@ static void clear(struct qt_outcome *out, uint64_t txid)
 {
 	out->planned = out->done = out->gone = out->changed = 0;
 	out->txid = txid;
+	out->begun = false;
 }
 
 int qt_change_undo(struct qt_change *c, uint64_t txid, struct qt_outcome *out,

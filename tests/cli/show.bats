@@ -100,33 +100,43 @@ show_fixture() {
 	[[ $output =~ content\ +N\ .*"Subject: fixture" ]]
 }
 
+# What postcat and --records have in common, one record a line: its offset, its
+# label, its value; postcat prints times in words, so of those the value goes.
+postcat_records() { # FILE
+	postcat -c "$BATS_TEST_TMPDIR/etc" -oev "$1" 2>/dev/null |
+	    LC_ALL=C sed -nE 's/^ *([0-9]+) ([a-z_]+): (.*)$/\1 \2 \3/p' |
+	    LC_ALL=C sed -E 's/ (message_arrival_time|create_time) .*/ \1/; s/ *$//'
+}
+
+qtool_records() { # ID, from the JSON lines of all
+	jq -r --arg id "$1" 'select(.queue_id == $id and .label != null
+		and .segment != "content" and (.type | test("^[MXE]$") | not))
+	    | (.type == "A" and (.value | startswith("create_time="))) as $create
+	    | [.offset, (if $create then "create_time" else .label end),
+	       (if $create or .type == "T" then "" else .value end)]
+	    | map(tostring) | join(" ")' "$BATS_TEST_TMPDIR/records" | sed 's/ *$//'
+}
+
 @test "--records equals postcat -oev in offsets, types and values" {
-	command -v postcat >/dev/null
 	mkdir -p "$BATS_TEST_TMPDIR/etc"
 	printf '%s\n' 'compatibility_level = 3.6' "queue_directory = $F" \
 	    >"$BATS_TEST_TMPDIR/etc/main.cf"
 	: >"$BATS_TEST_TMPDIR/etc/master.cf"
-	checked=0
-	while IFS=$'\t' read -r fixture queue id; do
-		case $fixture in *unfinished*|*writing*) continue ;; esac
-		path=$("$QTOOL" -Q "$F" list --columns path --format ids "$id" 2>/dev/null | head -n 1)
-		postcat -c "$BATS_TEST_TMPDIR/etc" -oev "$F/$path" 2>/dev/null |
-		    LC_ALL=C sed -nE 's/^ *([0-9]+) ([a-z_]+): (.*)$/\1 \2 \3/p' |
-		    LC_ALL=C sed -E 's/ (message_arrival_time|create_time) .*/ \1/' >"$BATS_TEST_TMPDIR/a"
-		"$QTOOL" -Q "$F" show --records --format jsonl "$id" --queue "$queue" |
-		    jq -r 'select(.segment != "content" and .label != null and (.type | test("^[MXE]$") | not))
-			| [.offset, (if .type == "A" and (.value | startswith("create_time")) then "create_time" else .label end),
-			   (if .type == "T" or (.value | startswith("create_time=")) then "" else .value end)]
-			| map(tostring) | join(" ") | sub(" $"; "")' >"$BATS_TEST_TMPDIR/b"
-		sed -i 's/ *$//' "$BATS_TEST_TMPDIR/a" "$BATS_TEST_TMPDIR/b"
-		cmp -s "$BATS_TEST_TMPDIR/a" "$BATS_TEST_TMPDIR/b" || {
-			echo "$fixture"
-			diff "$BATS_TEST_TMPDIR/a" "$BATS_TEST_TMPDIR/b" || true
+	# what postcat 3.7 loops on (unfinished files) is not among these
+	mapfile -t ids < <(awk -F'\t' '/^(smtpd|sendmail|bounce|add-|change-|delete-|insert-|replace-|all-at|reserved|filter|plain|pointer-chain|recipients-three)/ {print $3}' "$F.made")
+	[ "${#ids[@]}" -gt 35 ]
+	"$QTOOL" -Q "$F" show --records --format jsonl "${ids[@]}" >"$BATS_TEST_TMPDIR/records"
+	"$QTOOL" -Q "$F" list --columns queue_id,path --format tsv "${ids[@]}" >"$BATS_TEST_TMPDIR/paths"
+	while read -r id path; do
+		[ "$id" != queue_id ] || continue
+		postcat_records "$F/$path" >"$BATS_TEST_TMPDIR/a"
+		qtool_records "$id" >"$BATS_TEST_TMPDIR/b"
+		[ -s "$BATS_TEST_TMPDIR/a" ]
+		diff "$BATS_TEST_TMPDIR/a" "$BATS_TEST_TMPDIR/b" || {
+			grep "$id" "$F.made"
 			false
 		}
-		checked=$((checked + 1))
-	done < <(grep -E '^(smtpd|sendmail|bounce|add-|change-|delete-|insert-|replace-|all-at|reserved|filter|plain|pointer-chain|recipients-three)' "$F.made")
-	[ "$checked" -gt 25 ]
+	done <"$BATS_TEST_TMPDIR/paths"
 }
 
 @test "--eml is the mail byte by byte" {
@@ -198,17 +208,21 @@ show_fixture() {
 }
 
 @test "every damaged file is shown as far as it goes, and said" {
+	ids=()
 	while IFS=$'\t' read -r fixture _ id; do
-		[ -f "$FIXTURES/malformed/${fixture%.txt}.txt" ] || continue
-		for args in "" "--records --content"; do
-			# shellcheck disable=SC2086
-			run_q -Q "$F" show $args "$id"
-			[ "$status" -eq 0 ] || [ "$status" -eq 3 ] || { echo "$fixture: $status $stderr"; false; }
-			[[ $output == *"$id"* || $args != "" ]]
-		done
+		[ ! -f "$FIXTURES/malformed/$fixture" ] || ids+=("$id")
 	done <"$F.made"
-	show_fixture malformed/truncated-in-payload
-	[[ $output == *"state       corrupt: "* ]]
+	[ "${#ids[@]}" -gt 40 ]
+	run_q -Q "$F" show "${ids[@]}"
+	expect_status 3
+	for id in "${ids[@]}"; do
+		[[ $output == *"$id in deferred"* ]] || { echo "$id"; false; }
+	done
+	[ "$(grep -c '^state       corrupt: ' <<<"$output")" -ge "${#ids[@]}" ]
+	run_q -Q "$F" show --records --content "${ids[@]}"
+	expect_status 3
+	is_harmless <<<"$output"
+	[[ $stderr == *"at offset"* ]]
 }
 
 @test "show changes nothing" {

@@ -421,6 +421,14 @@ static int read_mail(const struct qt_row *row, struct qt_buf *eml,
 	return r < 0 ? -1 : qt_buf_check(eml, err);
 }
 
+/* Whether anything follows the header's empty line. */
+static bool has_body(const struct qt_buf *eml)
+{
+	const char *end = memmem(qt_buf_str(eml), eml->len, "\n\n", 2);
+
+	return end != NULL && end + 2 < eml->data + eml->len;
+}
+
 static int put_text(struct qt_buf *b, const struct qt_row *row,
     int64_t max_lines, struct qt_error *err)
 {
@@ -439,6 +447,9 @@ static int put_text(struct qt_buf *b, const struct qt_row *row,
 		put_lines(b, &parts, 0);
 	}
 	put_lines(b, &text, max_lines);
+	if (text.len == 0 && has_body(&eml))
+		qt_buf_adds(b, "\n(there is a body but no text part in it; "
+			       "--eml writes the mail as it is)\n");
 	qt_buf_release(&eml);
 	qt_buf_release(&text);
 	qt_buf_release(&parts);

@@ -65,6 +65,19 @@ show_fixture() {
 	[[ $output == *"Parts:"*text/plain*text/html* ]]
 }
 
+@test "charsets become UTF-8; what has no text says so" {
+	sed "s/^N text$/N caf\\\\xe9/; s/^N Subject: fixture$/N Content-Type: text\/plain; charset=iso-8859-1/" \
+	    "$FIXTURES/accepted/plain.txt" >"$BATS_TEST_TMPDIR/latin1.txt"
+	sed "s/^N Subject: fixture$/N Content-Type: application\/octet-stream/" \
+	    "$FIXTURES/accepted/plain.txt" >"$BATS_TEST_TMPDIR/binary.txt"
+	ids=$("$TOOLS/mkqueue" "$BATS_TEST_TMPDIR/m" "$BATS_TEST_TMPDIR"/{latin1,binary}.txt | cut -f3)
+	# shellcheck disable=SC2086
+	run_q -Q "$BATS_TEST_TMPDIR/m" show $ids
+	expect_status 0
+	[[ $output == *$'\n\ncafé'* ]]
+	[[ $output == *"no text part"* ]]
+}
+
 @test "--lines limits the text and says so" {
 	id=$("$QTOOL" -Q "$Q" list --sort message_size:desc --limit 1 --format ids)
 	run_q -Q "$Q" show "$id" --lines 1

@@ -256,7 +256,7 @@ static int show_rows(struct shower *s, struct qt_scan *scan,
 static int show_id(struct shower *s, const char *id, struct qt_error *err)
 {
 	struct qt_scan_opts opts = {.want = QT_WANT_MSG | QT_WANT_RCPTS |
-		QT_WANT_HEADERS | QT_WANT_LOGS | QT_WANT_LOCKS | QT_WANT_STAT,
+		QT_WANT_HEADERS | QT_WANT_LOGS | QT_WANT_BOUNCES | QT_WANT_LOCKS | QT_WANT_STAT,
 	    .queues = qt_select_queues(s->c->sel), .jobs = 1, .only_id = id,
 	    .stop = s->c->stop};
 	uint64_t before = s->shown;

@@ -33,8 +33,10 @@ enum { /* what a row must have; each costs, none is implied but those below */
 	QT_WANT_HEADERS = 1 << 3, /* tier 3: headers (implies MSG) */
 	QT_WANT_BODY = 1 << 4,	/* tier 4: body text (implies MSG) */
 	QT_WANT_HASH = 1 << 5,	/* tier 4: sha256 of the file's bytes */
-	QT_WANT_LOGS = 1 << 6,	/* tier 5: defer and bounce log entries */
-	QT_WANT_LOCKS = 1 << 7	/* in_delivery, from /proc/locks */
+	QT_WANT_LOGS = 1 << 6,	/* tier 5: defer log entries */
+	QT_WANT_LOCKS = 1 << 7,	/* in_delivery, from /proc/locks */
+	QT_WANT_BOUNCES = 1 << 8 /* tier 5: bounce log entries; with LOGS they
+				  * come too where showq has them (3.11+) */
 };
 
 #define QT_ROW_BODY_MAX ((size_t)16 << 20)   /* text kept of one body */
@@ -76,7 +78,7 @@ struct qt_row {
 	bool body_cut;
 	/* QT_WANT_HASH */
 	char sha256[65]; /* hex, "" when not read */
-	/* QT_WANT_LOGS */
+	/* QT_WANT_LOGS, QT_WANT_BOUNCES */
 	struct qt_logs defer, bounce;
 	/* QT_WANT_LOCKS */
 	bool in_delivery;

@@ -10,6 +10,8 @@
 #include <string.h>
 #include <wchar.h>
 
+#include "base/word.h"
+
 /* Which media take this ASCII byte as it is; 0 for all bytes above 0x7f. */
 enum {
 	TERM = 1,
@@ -154,6 +156,13 @@ struct medium {
 	void (*bad)(struct qt_buf *out, unsigned char byte);
 };
 
+/* Eight bytes that every medium but HTML takes as they are. */
+static bool plain_word(const struct medium *m, uint64_t w)
+{
+	return m->flag != HTML && qt_word_printable(w) &&
+	       !qt_word_has(w, '"') && !qt_word_has(w, '\\');
+}
+
 /* Length of the run at s that the medium takes as it is. */
 static size_t safe_run(const struct medium *m, const char *s, size_t len)
 {
@@ -161,6 +170,9 @@ static size_t safe_run(const struct medium *m, const char *s, size_t len)
 	uint32_t cp;
 
 	for (;;) {
+		while (len - i >= QT_WORD_SIZE &&
+		    plain_word(m, qt_word_load(s + i)))
+			i += QT_WORD_SIZE;
 		while (i < len && (plain[(unsigned char)s[i]] & m->flag) != 0)
 			i++;
 		if (i == len || (unsigned char)s[i] < 0x80)

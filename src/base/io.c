@@ -107,22 +107,30 @@ static int open_regular(int dirfd, const char *path, int *fd, off_t *size,
 }
 
 /* All of fd into out; the file may grow or shrink meanwhile. */
-static int slurp_fd(int fd, const char *path, size_t max, struct qt_buf *out,
-    struct qt_error *err)
+static int slurp_fd(int fd, const char *path, size_t max, off_t size,
+    struct qt_buf *out, struct qt_error *err)
 {
 	char block[16384];
-	size_t got;
+	ssize_t got;
 
 	do {
-		if (qt_read_all(fd, block, sizeof block, &got) < 0)
+		do
+			got = read(fd, block, sizeof block);
+		while (got < 0 && errno == EINTR);
+		if (got < 0)
 			return qt_fail_sys(err, "read", path);
-		if (got > max - out->len)
+		if ((size_t)got > max - out->len)
 			return qt_fail(err, QT_E_CORRUPT, path,
 			    "longer than %zu bytes", max);
-		qt_buf_add(out, block, got);
+		qt_buf_add(out, block, (size_t)got);
 		if (qt_buf_check(out, err) < 0)
 			return -1;
-	} while (got == sizeof block);
+		/*
+		 * A short read that reaches the size is the end: no further
+		 * one to be told so.  Files of /proc have the size 0.
+		 */
+	} while (got > 0 && (size == 0 || (size_t)got == sizeof block ||
+				(uintmax_t)size > out->len));
 	return 0;
 }
 
@@ -139,7 +147,7 @@ int qt_slurp(int dirfd, const char *path, size_t max, struct qt_buf *out,
 		r = qt_fail(err, QT_E_CORRUPT, path, "longer than %zu bytes",
 		    max);
 	else
-		r = slurp_fd(fd, path, max, out, err);
+		r = slurp_fd(fd, path, max, size, out, err);
 	qt_close_quiet(&fd);
 	if (r < 0)
 		qt_buf_clear(out);

@@ -8,6 +8,7 @@
  */
 #include <string.h>
 
+#include "base/word.h"
 #include "format/printable.h"
 #include "qtool/escape.h"
 #include "qtool/message.h"
@@ -19,6 +20,9 @@ void qt_printable(char *s, size_t len, bool utf8)
 	for (i = 0; i < len; i += n) {
 		unsigned char c = (unsigned char)s[i];
 
+		n = QT_WORD_SIZE;
+		if (len - i >= n && qt_word_printable(qt_word_load(s + i)))
+			continue;
 		n = 1;
 		if (c >= ' ' && c < 127)
 			continue;

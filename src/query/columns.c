@@ -10,6 +10,7 @@
 #define RCPTS (MSG | QT_WANT_RCPTS)
 #define HDRS (MSG | QT_WANT_HEADERS)
 #define LOGS (MSG | QT_WANT_LOGS)
+#define BOTHLOGS (LOGS | QT_WANT_BOUNCES)
 
 #define PUBLIC(id, name, type, want, need, hidden, help) \
 	{name, type, want, hidden, help},

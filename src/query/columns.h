@@ -38,6 +38,7 @@ enum { /* derived values, worked out in the scanner's threads */
 #define RCPTS (MSG | QT_WANT_RCPTS)
 #define HDRS (MSG | QT_WANT_HEADERS)
 #define LOGS (MSG | QT_WANT_LOGS)
+#define BOTHLOGS (LOGS | QT_WANT_BOUNCES)
 
 #define MESSAGES_COLUMNS(X) \
 	X(M_HOST, "host", "TEXT", 0, 0, false, \
@@ -157,7 +158,7 @@ enum { /* derived values, worked out in the scanner's threads */
 	    true, "domains still to do, sorted, as an array") \
 	X(M_HEADERS_TEXT, "headers_text", "TEXT", HDRS, DV_HEADERS_TEXT, true, \
 	    "the header, one unfolded field a line") \
-	X(M_DELAY_REASONS, "delay_reasons", "JSON", LOGS, DV_REASONS, true, \
+	X(M_DELAY_REASONS, "delay_reasons", "JSON", BOTHLOGS, DV_REASONS, true, \
 	    "distinct reasons in the defer and bounce logs, as an array") \
 	X(M_ODD, "odd", "TEXT", MSG, 0, true, \
 	    "what is odd about the file though Postfix accepts it") \
@@ -191,17 +192,17 @@ enum { /* derived values, worked out in the scanner's threads */
 	    "offset of its record in the queue file: its identity in the logs") \
 	X(R_NOTIFY, "notify", "TEXT", RCPTS, 0, false, \
 	    "DSN NOTIFY: NEVER, or a list of SUCCESS, FAILURE, DELAY") \
-	X(R_DELAY_REASON, "delay_reason", "TEXT", RCPTS | LOGS, 0, false, \
+	X(R_DELAY_REASON, "delay_reason", "TEXT", RCPTS | BOTHLOGS, 0, false, \
 	    "reason of its last deferral") \
-	X(R_DSN, "dsn", "TEXT", RCPTS | LOGS, 0, false, \
+	X(R_DSN, "dsn", "TEXT", RCPTS | BOTHLOGS, 0, false, \
 	    "enhanced status code of its last log entry") \
-	X(R_ACTION, "action", "TEXT", RCPTS | LOGS, 0, false, \
+	X(R_ACTION, "action", "TEXT", RCPTS | BOTHLOGS, 0, false, \
 	    "action of its last log entry: delayed, failed") \
-	X(R_REMOTE_MTA, "remote_mta", "TEXT", RCPTS | LOGS, 0, false, \
+	X(R_REMOTE_MTA, "remote_mta", "TEXT", RCPTS | BOTHLOGS, 0, false, \
 	    "the server that said so") \
-	X(R_BOUNCE_REASON, "bounce_reason", "TEXT", RCPTS | LOGS, 0, true, \
+	X(R_BOUNCE_REASON, "bounce_reason", "TEXT", RCPTS | BOTHLOGS, 0, true, \
 	    "why it was bounced, until the notice is queued") \
-	X(R_DIAGNOSTIC, "diagnostic", "TEXT", RCPTS | LOGS, 0, true, \
+	X(R_DIAGNOSTIC, "diagnostic", "TEXT", RCPTS | BOTHLOGS, 0, true, \
 	    "the remote server's reply") \
 	X(R_DSN_ORCPT, "dsn_orcpt", "TEXT", RCPTS, 0, true, \
 	    "DSN ORCPT: type;address")
@@ -259,5 +260,6 @@ void columns_declare(struct qt_buf *out, const struct columns *c);
 #undef RCPTS
 #undef HDRS
 #undef LOGS
+#undef BOTHLOGS
 
 #endif

@@ -487,7 +487,7 @@ static int load_rest(struct qt_loader *l, struct qt_row *row,
 	if ((want & QT_WANT_LOCKS) != 0)
 		row->in_delivery = qt_locks_has(&l->plan->locks, row->dev,
 		    row->ino);
-	if ((want & QT_WANT_LOGS) != 0)
+	if ((want & (QT_WANT_LOGS | QT_WANT_BOUNCES)) != 0)
 		return qt_load_logs(l, row, err);
 	return 0;
 }

@@ -200,10 +200,14 @@ int qt_load_logs(struct qt_loader *l, struct qt_row *row, struct qt_error *err)
 	const struct qt_spool *s = row->spool;
 	int fd;
 
-	fd = log_dir(&l->logdir[0], s, QT_Q_DEFER, row->id);
-	if (read_log(l, &row->defer, fd, row->id, QT_LOG_DEFER, &row->arena,
-		err) != 0)
-		return -1;
+	if ((l->plan->want & QT_WANT_LOGS) != 0) {
+		fd = log_dir(&l->logdir[0], s, QT_Q_DEFER, row->id);
+		if (read_log(l, &row->defer, fd, row->id, QT_LOG_DEFER,
+			&row->arena, err) != 0)
+			return -1;
+	}
+	if ((l->plan->want & QT_WANT_BOUNCES) == 0 && !s->orig_address)
+		return 0;
 	fd = log_dir(&l->logdir[1], s, QT_Q_BOUNCE, row->id);
 	return read_log(l, &row->bounce, fd, row->id, QT_LOG_BOUNCE,
 	    &row->arena, err);

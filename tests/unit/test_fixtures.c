@@ -281,7 +281,7 @@ static void scan_spool(unsigned jobs)
 {
 	struct qt_scan_opts opts = {.want = QT_WANT_MSG | QT_WANT_RCPTS |
 					    QT_WANT_HEADERS | QT_WANT_BODY |
-					    QT_WANT_LOGS,
+					    QT_WANT_LOGS | QT_WANT_BOUNCES,
 	    .jobs = jobs};
 	struct qt_spools spools;
 	struct qt_scan *scan;

@@ -302,7 +302,7 @@ static void workers_do_not_change_the_result(void **state)
 	static const unsigned jobs[] = {1, 2, 8, 32, 200};
 	struct world *w = *state;
 	struct qt_scan_opts o = {.want = QT_WANT_MSG | QT_WANT_RCPTS |
-		QT_WANT_HEADERS | QT_WANT_BODY | QT_WANT_HASH | QT_WANT_LOGS |
+		QT_WANT_HEADERS | QT_WANT_BODY | QT_WANT_HASH | QT_WANT_LOGS | QT_WANT_BOUNCES |
 		QT_WANT_LOCKS};
 	struct result first, r;
 
@@ -376,7 +376,7 @@ static void each_tier_is_loaded(void **state)
 {
 	struct world *w = *state;
 	struct qt_scan_opts o = {.want = QT_WANT_HEADERS | QT_WANT_BODY |
-		QT_WANT_RCPTS | QT_WANT_HASH | QT_WANT_LOGS};
+		QT_WANT_RCPTS | QT_WANT_HASH | QT_WANT_LOGS | QT_WANT_BOUNCES};
 	static const char log[] =
 	    "recipient=r0@example.net\noffset=70\nreason=try later\n\n";
 	static const char blog[] =

@@ -1,0 +1,43 @@
+/*
+ * word.h - eight bytes of text at a time, for the loops that look at every
+ * byte of a queue: most of it is plain ASCII.
+ */
+#ifndef QTOOL_BASE_WORD_H
+#define QTOOL_BASE_WORD_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <string.h>
+
+#define QT_WORD_SIZE 8
+#define QT_WORD_EACH(byte) (0x0101010101010101u * (uint64_t)(byte))
+
+static inline uint64_t qt_word_load(const char *s)
+{
+	uint64_t w;
+
+	memcpy(&w, s, sizeof w);
+	return w;
+}
+
+/* Whether any byte of w is zero. */
+static inline bool qt_word_zero(uint64_t w)
+{
+	return ((w - QT_WORD_EACH(1)) & ~w & QT_WORD_EACH(0x80)) != 0;
+}
+
+static inline bool qt_word_has(uint64_t w, unsigned char byte)
+{
+	return qt_word_zero(w ^ QT_WORD_EACH(byte));
+}
+
+/* Whether all bytes of w are printable ASCII, 0x20 to 0x7e. */
+static inline bool qt_word_printable(uint64_t w)
+{
+	uint64_t below = (w - QT_WORD_EACH(' ')) & ~w; /* a byte < 0x20 */
+	uint64_t del = w + QT_WORD_EACH(1);	       /* 0x7f becomes 0x80 */
+
+	return ((w | below | del) & QT_WORD_EACH(0x80)) == 0;
+}
+
+#endif

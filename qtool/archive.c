@@ -465,7 +465,7 @@ static const struct qt_option own_table[] = {
     {"output", 'o', "FILE", OPT_OUTPUT,
 	"a new FILE.tar.zst, .tar.gz, .tar.xz or .tar; - is standard output"},
     {"case", 0, "ID", OPT_CASE, "your number for the incident"},
-    {"reason", 0, "TEXT", OPT_REASON, "why, kept in the archive"},
+    {"note", 0, "TEXT", OPT_REASON, "why, kept in the archive"},
     {"dry-run", 'n', NULL, OPT_DRY_RUN, "show what would be archived and stop"},
     {"json", 0, NULL, OPT_REPORT, "the report as a JSON object"},
     {.name = NULL},

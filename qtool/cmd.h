@@ -65,7 +65,7 @@ struct ctx {
 	/* change options (common_change_group) */
 	bool yes, dry_run, strict, no_wait;
 	int64_t expect, max;	 /* -1 not given */
-	const char *reason;
+	const char *reason; /* --note; --reason is a selection option */
 	void *own; /* the running command's own options: own_options() */
 };
 

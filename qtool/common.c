@@ -67,7 +67,8 @@ const struct qt_option selection_options[] = {
 	"queue IDs from a file, one a line; - is standard input"},
     {"where", 'w', "SQL", QT_SEL_WHERE,
 	"an SQL condition over the columns of messages"},
-    {"all", 0, NULL, QT_SEL_ALL, "all mail: a change without selection needs it"},
+    {"all", 0, NULL, QT_SEL_ALL,
+	"all mail: a change without selection needs it"},
     {.name = NULL},
 };
 
@@ -121,7 +122,7 @@ const struct qt_option change_options[] = {
     {"dry-run", 'n', NULL, OPT_DRY_RUN, "show what would happen and stop"},
     {"expect", 0, "N", OPT_EXPECT, "refuse unless exactly N messages match"},
     {"max", 0, "N", OPT_MAX, "refuse when more than N messages match"},
-    {"reason", 0, "TEXT", OPT_REASON, "kept with the transaction"},
+    {"note", 0, "TEXT", OPT_REASON, "why, kept with the transaction"},
     {"strict", 0, NULL, OPT_STRICT,
 	"a message that is gone meanwhile aborts the whole"},
     {"no-wait", 0, NULL, OPT_NO_WAIT,

@@ -206,7 +206,7 @@ const struct cmd cmd_delete = {
     .examples =
 	"  qtool delete --sasl joe@victim.example\n"
 	"  qtool delete -n --sender-domain spam.example --newer 2h\n"
-	"  qtool delete --ids ids.txt --expect 117 --yes --reason 'ticket 4711'\n"
+	"  qtool delete --ids ids.txt --expect 117 --yes --note 'ticket 4711'\n"
 	"  qtool delete --all --queue hold --purge --state-dir /root/qtool",
     .groups = groups,
     .ngroups = 4,

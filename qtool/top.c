@@ -321,7 +321,8 @@ static int run(struct ctx *c, int argc, char **argv)
 static const struct qt_option own_table[] = {
     {"by", 'b', "COLUMN[,...]", OPT_BY,
 	"count by these columns of messages (sasl_username)"},
-    {"sort", 's', "WEIGHT", OPT_SORT, "messages (default), recipients or bytes"},
+    {"sort", 's', "WEIGHT", OPT_SORT,
+	"messages (default), recipients or bytes"},
     {"limit", 'n', "N", OPT_LIMIT,
 	"at most N groups, 0 all (20 in a table, else all)"},
     {.name = NULL},

@@ -168,6 +168,17 @@ ARGS
 	[ "$before" = "$(tree "$Q")" ]
 }
 
+@test "no command has two options of one name or letter" {
+	for cmd in $("$QTOOL" help | sed -n '/^Commands:/,/^$/s/^  \([a-z]*\) .*/\1/p'); do
+		"$QTOOL" help "$cmd" >"$BATS_TEST_TMPDIR/help"
+		for part in '\2' '\3'; do
+			run bash -c "sed -nE 's/^ +(-(.), )?--([a-z-]+).*/$part/p' '$BATS_TEST_TMPDIR/help' |
+			    grep . | sort | uniq -d"
+			[ -z "$output" ] || { echo "$cmd: $output"; false; }
+		done
+	done
+}
+
 @test "help equals the manual" {
 	run "$ROOT/scripts/check-manual"
 	expect_status 0

@@ -29,9 +29,10 @@ static int option(void *ctx, const struct qt_option *opt, const char *value,
 }
 
 /* Which transaction: the one given, or the last that can be undone. */
-static int choose(struct ctx *c, int argc, char **argv,
-    const struct qt_tx_list *l, uint64_t *id, struct qt_error *err)
+static int choose(int argc, char **argv, const struct qt_tx_list *l,
+    uint64_t *id, struct qt_error *err)
 {
+	const struct qt_tx_info *damaged = NULL;
 	size_t i;
 
 	*id = 0;
@@ -41,11 +42,17 @@ static int choose(struct ctx *c, int argc, char **argv,
 		return find_tx(l, *id) != NULL ? 0 : qt_fail(err, QT_E_USAGE,
 		    argv[0], "there is no such transaction; see qtool history");
 	}
-	for (i = 0; i < l->n; i++)
+	for (i = 0; i < l->n; i++) {
 		if (l->v[i].state == QT_TX_COMMITTED ||
 		    l->v[i].state == QT_TX_UNDOING)
 			*id = l->v[i].txid;
-	(void)c;
+		if (l->v[i].state == QT_TX_DAMAGED)
+			damaged = &l->v[i];
+	}
+	/* it may be the very one that is meant */
+	if (*id == 0 && damaged != NULL)
+		return qt_fail(err, QT_E_STATE, "undo", "transaction %" PRIu64
+		    ": %s", damaged->txid, damaged->problem);
 	return 0;
 }
 
@@ -128,7 +135,7 @@ static int run(struct ctx *c, int argc, char **argv)
 	if (own == NULL || qt_change_allowed(c->spools.v[0], &err) != 0 ||
 	    qt_tx_list_read(&l, c->spools.v[0], c->state_dir, &err) != 0)
 		return change_failed(&err, false);
-	r = choose(c, argc, argv, &l, &id, &err);
+	r = choose(argc, argv, &l, &id, &err);
 	t = r == 0 ? find_tx(&l, id) : NULL;
 	was_undoing = t != NULL && t->state == QT_TX_UNDOING;
 	qt_tx_list_release(&l);

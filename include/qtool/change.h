@@ -44,7 +44,7 @@ int qt_plan_add(struct qt_plan *p, const struct qt_item *item,
 size_t qt_plan_count(const struct qt_plan *p);
 /* The queue ID of the i-th message, valid until the next add. */
 const char *qt_plan_id_of(const struct qt_plan *p, size_t i);
-/* One printable line kept with the transaction (--reason); copied. */
+/* One printable line kept with the transaction (--note); copied. */
 int qt_plan_set_reason(struct qt_plan *p, const char *reason,
     struct qt_error *err) QT_MUST_CHECK;
 int qt_plan_set_argv(struct qt_plan *p, int argc, char **argv,

@@ -211,9 +211,18 @@ int qt_stage_back(struct qt_change *c, struct qt_tx *tx, size_t seq,
 	struct qt_plan_item *it = &tx->plan->v[seq];
 	char path[QT_PLAN_PATH_SIZE];
 	unsigned bit;
+	int r;
 
-	if (target_path(c, tx->plan, it, to, path, err) != 0 ||
-	    id_is_taken(c, tx->plan, it, path, conflict, err) != 0)
+	if (target_path(c, tx->plan, it, to, path, err) != 0)
+		return -1;
+	*conflict = false;
+	/*
+	 * An abort leaves the queue as it was found: who shared the ID in
+	 * another queue then is no reason to keep the message now.
+	 */
+	r = to == QT_BACK_ABORT ? is_taken(c, path, conflict, err) :
+	    id_is_taken(c, tx->plan, it, path, conflict, err);
+	if (r != 0)
 		return -1;
 	if (*conflict)
 		return 0;

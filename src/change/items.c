@@ -253,11 +253,11 @@ int qt_plan_set_reason(struct qt_plan *p, const char *reason,
 	const unsigned char *s;
 
 	if (strlen(reason) > REASON_MAX)
-		return qt_fail(err, QT_E_USAGE, "--reason",
+		return qt_fail(err, QT_E_USAGE, "--note",
 		    "longer than %d bytes", REASON_MAX);
 	for (s = (const unsigned char *)reason; *s != '\0'; s++)
 		if (*s < 0x20 || *s == 0x7f)
-			return qt_fail(err, QT_E_USAGE, "--reason",
+			return qt_fail(err, QT_E_USAGE, "--note",
 			    "must be one printable line");
 	return qt_plan_set_string(&p->reason, reason, err);
 }

@@ -50,6 +50,21 @@ static int fill(struct qt_tx_list *l, struct qt_tx_info *info,
 	return r == 0 ? qt_tx_count(tx, QT_TX_MESSAGES, &info->staged, err) : r;
 }
 
+static int lost_plan(const struct qt_change *c, const struct qt_tx *tx,
+    size_t staged, struct qt_error *err)
+{
+	size_t i;
+
+	for (i = 0; i < c->places.n; i++)
+		if (c->places.v[i].tx < 0)
+			return qt_fail(err, QT_E_STATE, tx->where,
+			    "%zu messages are staged and the plan is not "
+			    "found; %s is not there: is it mounted?", staged,
+			    c->places.v[i].path);
+	return qt_fail(err, QT_E_STATE, tx->where,
+	    "%zu messages are staged, but there is no plan", staged);
+}
+
 /* 1: it is no transaction (never had a plan), or went away meanwhile. */
 static int read_one(struct qt_tx_list *l, struct qt_change *c, uint64_t id,
     struct qt_tx_info *info, struct qt_error *err)
@@ -70,9 +85,7 @@ static int read_one(struct qt_tx_list *l, struct qt_change *c, uint64_t id,
 	if (r > 0 && info->staged == 0)
 		return 1;
 	if (r > 0) {
-		(void)qt_fail(&e, QT_E_STATE, tx.where,
-		    "messages are staged and the plan is not found");
-		r = -1;
+		r = lost_plan(c, &tx, info->staged, &e);
 	}
 	if (r < 0 && e.sys == ENOENT)
 		return 1; /* discarded while we looked */

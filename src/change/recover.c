@@ -100,7 +100,9 @@ static int act(struct qt_change *c, struct qt_tx *tx, enum action what,
 	*did = true;
 	switch (what) {
 	case ABORT:
-		return qt_settle_abort(c, tx, err);
+		r = qt_settle_abort(c, tx, &out, err);
+		*did = out.done != 0 || tx->log.last.state == QT_TX_ABORTED;
+		return r;
 	case REDO:
 		r = qt_settle_redo(c, tx, &moved, err);
 		*did = moved != 0;

@@ -89,9 +89,9 @@ static int back_all(struct qt_change *c, struct qt_tx *tx, enum qt_back to,
 	return 0;
 }
 
-int qt_settle_abort(struct qt_change *c, struct qt_tx *tx, struct qt_error *err)
+int qt_settle_abort(struct qt_change *c, struct qt_tx *tx,
+    struct qt_outcome *out, struct qt_error *err)
 {
-	struct qt_outcome none = {0};
 	size_t left;
 
 	/*
@@ -103,13 +103,12 @@ int qt_settle_abort(struct qt_change *c, struct qt_tx *tx, struct qt_error *err)
 
 		(void)!record(c, tx, QT_TX_ABORTING, &ignored);
 	}
-	if (back_all(c, tx, QT_BACK_ABORT, &none, &left, err) != 0 ||
+	if (back_all(c, tx, QT_BACK_ABORT, out, &left, err) != 0 ||
 	    check_left(tx, left, err) != 0 || qt_state_barrier(c, err) != 0)
 		return -1;
+	out->changed = left;
 	if (left != 0)
-		return qt_fail(err, QT_E_STATE, tx->where,
-		    "%zu messages stay in staging, as their names are taken in "
-		    "the queue", left);
+		return 0; /* no failure: it would forbid all other work */
 	qt_tx_clean(c, tx);
 	if (tx->log.last.state != QT_TX_ABORTING || tx->log.last.n == 0)
 		if (record(c, tx, QT_TX_ABORTING, err) != 0)

@@ -12,9 +12,12 @@
  * state records themselves.
  */
 
-/* Everything back to where it was taken from; ends in ABORTED. */
+/*
+ * Everything back to where it was taken from; ends in ABORTED, or stays
+ * ABORTING when a name is taken (counted in out->changed).
+ */
 int qt_settle_abort(struct qt_change *c, struct qt_tx *tx,
-    struct qt_error *err) QT_MUST_CHECK;
+    struct qt_outcome *out, struct qt_error *err) QT_MUST_CHECK;
 /*
  * To hold or in place; ends in UNDONE, or stays UNDOING when a name is taken
  * (counted in out->changed, reported).  QT_E_INTERRUPTED: stays UNDOING.

@@ -57,6 +57,7 @@
 #include <unistd.h>
 
 #include "base/io.h"
+#include "change/places.h"
 #include "change/recover.h"
 #include "change/settle.h"
 
@@ -294,10 +295,16 @@ static int abort_after(struct qt_change *c, struct qt_tx *tx,
     struct qt_error *err)
 {
 	struct qt_error cause = *err, e = {0};
+	struct qt_outcome back = {0};
 
 	if (!tx->log.unsure && qt_tx_open_log(c, tx, &e) == 0 &&
-	    qt_settle_abort(c, tx, &e) == 0)
-		return -1;
+	    qt_settle_abort(c, tx, &back, &e) == 0) {
+		if (back.changed == 0)
+			return -1;
+		(void)qt_fail(&e, QT_E_STATE, tx->where,
+		    "%zu messages stay in staging, as their names are taken in "
+		    "the queue", back.changed);
+	}
 	if (tx->log.unsure)
 		/* COMMIT may be there or not: the log has to be read again */
 		(void)qt_fail(&e, QT_E_STATE, tx->where,
@@ -358,6 +365,7 @@ int qt_change_run(struct qt_change *c, struct qt_plan *plan,
 		*err = e;
 	tx.plan = NULL; /* the caller's */
 	qt_tx_release(&tx);
+	qt_places_reserve(c); /* the transaction has used it */
 	return r;
 }
 

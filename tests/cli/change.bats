@@ -1,0 +1,454 @@
+#!/usr/bin/env bats
+# shellcheck disable=SC2030,SC2031 # each test has its own Q
+# qtool delete, undo, history, purge, recover: what is taken, what is left, what
+# is asked, and what each exit status means.
+
+load common
+
+JOE=anna.keller@victim.example
+
+setup() {
+	Q=$BATS_TEST_TMPDIR/q
+	practice_queue "$Q" 40
+}
+
+# Names, inodes, modes, owners, sizes and times of all files in the queues.
+queue_files() {
+	find "$Q" -path "$Q/qtool" -prune -o -type f \
+	    -printf '%P %i %m %U %G %s %T@\n' | LC_ALL=C sort
+}
+
+sums() {
+	find "$Q" -path "$Q/qtool" -prune -o -type f -exec sha256sum {} + | LC_ALL=C sort
+}
+
+# IDs in hold and deferred, of a selection.
+ids() {
+	"$QTOOL" -Q "$Q" list --queue hold,deferred --format ids "$@" | LC_ALL=C sort
+}
+
+# at_terminal ANSWER ARGS...: qtool with a terminal, an answer typed.
+at_terminal() {
+	local answer=$1
+	shift
+	TERM=dumb run script -qec "$(printf '%q ' "$QTOOL" "$@")" /dev/null <<<"$answer"
+}
+
+# ---- delete ----
+
+@test "delete takes exactly what list shows, and says how to undo it" {
+	mine=$(ids --sasl $JOE)
+	others=$(ids --sasl "!$JOE")
+	run_q -Q "$Q" delete --sasl $JOE --yes
+	expect_status 0
+	n=$(wc -l <<<"$mine")
+	[ "$output" = "transaction 1: deleted $n messages; to undo: qtool -Q $Q undo 1" ]
+	[ -z "$stderr" ]
+	[ -z "$(ids --sasl $JOE)" ]
+	[ "$(ids)" = "$others" ]
+}
+
+@test "undo --in-place restores every file, undo puts them into hold" {
+	before=$(queue_files)
+	bytes=$(sums)
+	"$QTOOL" -Q "$Q" delete --sasl $JOE --yes
+	[ "$(queue_files)" != "$before" ]
+	run_q -Q "$Q" undo --in-place
+	expect_status 0
+	[[ $output == "transaction 1 undone: "*" put back where they were" ]]
+	diff <(echo "$before") <(queue_files)
+	diff <(echo "$bytes") <(sums)
+
+	mine=$(ids --sasl $JOE)
+	"$QTOOL" -Q "$Q" delete --sasl $JOE --yes
+	run_q -Q "$Q" undo 2
+	expect_status 0
+	[[ $output == *"put back into hold" ]]
+	[ "$(ids --sasl $JOE --queue hold)" = "$mine" ]
+	[ -z "$("$QTOOL" -Q "$Q" list --sasl $JOE --queue deferred --format ids)" ]
+}
+
+@test "without a selection nothing is deleted" {
+	run_q -Q "$Q" delete --yes
+	expect_status 2
+	[[ $stderr == *"all mail is --all"* ]]
+	run_q -Q "$Q" delete --yes --queue hold
+	expect_status 2
+	run_q -Q "$Q" delete --yes --sasl ''
+	expect_status 2
+	[ ! -e "$Q/qtool" ]
+}
+
+@test "--all is hold and deferred, no other queue" {
+	"$QTOOL" -Q "$Q" delete --all --yes
+	[ -z "$(find "$Q/hold" "$Q/deferred" -type f)" ]
+	[ "$(find "$Q/active" "$Q/incoming" "$Q/maildrop" -type f | wc -l)" -eq \
+	    "$("$QTOOL" -Q "$Q" list --format ids | wc -l)" ]
+	for queue in active incoming maildrop corrupt hold,active; do
+		run_q -Q "$Q" delete --all --yes --queue $queue
+		expect_status 2
+		[[ $stderr == *"only hold and deferred"* ]]
+	done
+}
+
+@test "nothing that matches is exit 1, and writes nothing" {
+	run_q -Q "$Q" delete --sasl nobody@example.org --yes
+	expect_status 1
+	[[ $stderr == *"no message matches"* ]]
+	[ ! -e "$Q/qtool" ]
+}
+
+@test "-n shows the same and writes nothing" {
+	before=$(tree "$Q")
+	run_q -Q "$Q" delete --sasl $JOE -n
+	expect_status 0
+	n=$(ids --sasl $JOE | wc -l)
+	[[ ${lines[0]} == "would delete $n messages, "* ]]
+	[[ $output == *"accounts "*"$n $JOE"* ]]
+	[[ $output == *"least like the others:"* ]]
+	[ "$(tree "$Q")" = "$before" ]
+	run_q -Q "$Q" delete --sasl nobody@example.org -n
+	expect_status 1
+}
+
+@test "the odd one out is shown first" {
+	# one innocent message among Joe's, which a careless pattern would take
+	odd=$("$QTOOL" -Q "$Q" list --sasl "!$JOE" --queue deferred --class authenticated --format ids | head -1)
+	run_q -Q "$Q" delete -n -w "sasl_username = '$JOE' OR queue_id = '$odd'"
+	expect_status 0
+	first=$(grep -A1 'least like the others' <<<"$output" | tail -1)
+	[[ $first == *" $odd "* ]]
+}
+
+@test "--expect and --max guard a script" {
+	n=$(ids --sasl $JOE | wc -l)
+	run_q -Q "$Q" delete --sasl $JOE --yes --expect $((n + 1))
+	expect_status 4
+	[[ $stderr == *"$n match"* ]]
+	run_q -Q "$Q" delete --sasl $JOE --yes --max $((n - 1))
+	expect_status 4
+	[ ! -e "$Q/qtool" ]
+	run_q -Q "$Q" delete --sasl $JOE --yes --expect "$n" --max "$n"
+	expect_status 0
+}
+
+@test "no terminal and no --yes: refused" {
+	run_q -Q "$Q" delete --sasl $JOE
+	expect_status 4
+	[[ $stderr == *"no terminal"* ]]
+	[ ! -e "$Q/qtool" ]
+}
+
+@test "at a terminal the count has to be typed" {
+	n=$(ids --sasl $JOE | wc -l)
+	for answer in y yes '' "$((n + 1))" "${n}0" "$n $n"; do
+		at_terminal "$answer" -Q "$Q" delete --sasl $JOE
+		[ "$status" -eq 4 ] || { echo "$answer: $output"; false; }
+		[[ $output == *"not confirmed; nothing was changed"* ]]
+	done
+	[ ! -e "$Q/qtool" ]
+	at_terminal "$n" -Q "$Q" delete --sasl $JOE
+	[ "$status" -eq 0 ]
+	[[ $output == *"delete $n messages, "*"accounts "*"Type $n to delete"*"transaction 1: deleted $n messages"* ]]
+	[ -z "$(ids --sasl $JOE)" ]
+}
+
+@test "not root and not the owner: refused before anything is looked at" {
+	[ "$(id -u)" -eq 0 ] || return 0
+	chmod -R a+rX "$BATS_RUN_TMPDIR" 2>/dev/null || true
+	for command in "delete --all --yes" "undo" "purge --all-committed --yes" recover; do
+		# shellcheck disable=SC2086 # words
+		run --separate-stderr setpriv --reuid 64999 --regid 64999 --clear-groups \
+		    "$QTOOL" -Q "$Q" $command
+		[ "$status" -eq 4 ] || { echo "$command: $status $output $stderr"; false; }
+		[[ $stderr == *"needs root"* ]]
+	done
+	[ ! -e "$Q/qtool" ]
+}
+
+@test "what is in delivery is left out and named" {
+	victim=$("$QTOOL" -Q "$Q" list --queue hold --format ids | head -1)
+	exec 8<"$Q/hold/$victim"
+	flock -s 8
+	run_q -Q "$Q" delete --all --yes
+	exec 8<&-
+	expect_status 3
+	[[ $stderr == *"hold/$victim: is in delivery: left out"* ]]
+	[ "$(ids)" = "$victim" ]
+}
+
+@test "what was sent already is counted apart" {
+	fixture_queue "$Q" accepted/all-done
+	done=$(id_of "$Q" accepted/all-done)
+	mv "$Q"/deferred/?/"$done" "$Q/hold/$done"
+	run_q -Q "$Q" delete -n --ids - <<<"$done"
+	expect_status 0
+	[[ $output == *"already sent "*"1 in hold, with no recipient left to do"* ]]
+	run_q -Q "$Q" delete --yes "$done"
+	expect_status 0
+	[[ $output == *"deleted 1 message, of which 1 had been sent already"* ]]
+}
+
+@test "--explain prints the clauses and changes nothing" {
+	run_q -Q "$Q" delete --sasl $JOE --explain
+	expect_status 0
+	[[ $output == *"SELECT "*"$JOE"* ]]
+	[ ! -e "$Q/qtool" ]
+}
+
+@test "a hostile spool: what is no message is left alone" {
+	Q=$BATS_TEST_TMPDIR/hostile
+	hostile_queue "$Q"
+	others=$(find "$Q" ! -type f | LC_ALL=C sort)
+	run_q -Q "$Q" delete --all --yes --state corrupt,ok,misplaced
+	expect_status 0
+	[ -z "$("$QTOOL" -Q "$Q" list --queue hold,deferred --state corrupt,ok,misplaced --format ids)" ]
+	run_q -Q "$Q" undo --in-place
+	expect_status 0
+	run_q -Q "$Q" delete --all --yes
+	expect_status 3
+	is_harmless <<<"$output$stderr"
+	[ "$(find "$Q" -path "$Q/qtool" -prune -o ! -type f -print | LC_ALL=C sort)" = "$others" ]
+}
+
+@test "escape sequences in mail do not reach the terminal" {
+	fixture_queue "$Q" accepted/escape-in-recipient accepted/lf-in-sender
+	run_q -Q "$Q" delete -n --all
+	expect_status 0
+	is_harmless <<<"$output$stderr"
+}
+
+@test "--note is one line and is kept" {
+	run_q -Q "$Q" delete --sasl $JOE --yes --note $'two\nlines'
+	expect_status 2
+	[ ! -e "$Q/qtool" ]
+	"$QTOOL" -Q "$Q" delete --sasl $JOE --yes --note 'ticket 4711; "x"'
+	run_q -Q "$Q" history --json
+	expect_status 0
+	[ "$(jq -r '.[0].reason' <<<"$output")" = 'ticket 4711; "x"' ]
+}
+
+@test "misplaced messages are taken from where they lie" {
+	id=$("$QTOOL" -Q "$Q" list --queue deferred --format ids | head -1)
+	mkdir -p "$Q/deferred/z"
+	mv "$Q"/deferred/?/"$id" "$Q/deferred/z/$id"
+	before=$(queue_files)
+	run_q -Q "$Q" delete --yes "$id"
+	expect_status 0
+	run_q -Q "$Q" undo --in-place
+	expect_status 0
+	diff <(echo "$before") <(queue_files)
+}
+
+# ---- state ----
+
+@test "a qtool directory that is not ours alone is refused" {
+	before=$(queue_files)
+	ln -s /tmp "$Q/qtool"
+	run_q -Q "$Q" delete --all --yes
+	expect_status 4
+	[[ $stderr == *"not trusted"* ]]
+	rm "$Q/qtool"
+	mkdir -m 0770 "$Q/qtool"
+	run_q -Q "$Q" delete --all --yes
+	expect_status 4
+	if [ "$(id -u)" -eq 0 ]; then
+		chmod 0700 "$Q/qtool"
+		chown 64999 "$Q/qtool"
+		run_q -Q "$Q" delete --all --yes
+		expect_status 4
+		[[ $stderr == *"belongs to user 64999"* ]]
+	fi
+	rm -r "$Q/qtool"
+	touch "$Q/qtool"
+	run_q -Q "$Q" delete --all --yes
+	expect_status 4
+	rm "$Q/qtool"
+	diff <(echo "$before") <(queue_files)
+}
+
+@test "one at a time: the second waits, or refuses with --no-wait" {
+	"$QTOOL" -Q "$Q" recover
+	exec 8<"$Q/qtool/lock"
+	flock 8
+	run_q -Q "$Q" delete --all --yes --no-wait
+	expect_status 4
+	[[ $stderr == *"another qtool"* ]]
+	"$QTOOL" -Q "$Q" delete --all --yes >"$BATS_TEST_TMPDIR/out" \
+	    2>"$BATS_TEST_TMPDIR/err" 8<&- &
+	for _ in $(seq 100); do
+		[ ! -s "$BATS_TEST_TMPDIR/err" ] || break
+		sleep 0.05
+	done
+	grep -q 'waiting for it' "$BATS_TEST_TMPDIR/err"
+	[ -n "$(ids)" ]
+	exec 8<&-
+	wait $!
+	grep -q '^transaction 1: deleted' "$BATS_TEST_TMPDIR/out"
+	[ -z "$(ids)" ]
+}
+
+@test "--state-dir: plan and log elsewhere, found without being named again" {
+	state=$BATS_TEST_TMPDIR/state
+	before=$(queue_files)
+	"$QTOOL" -Q "$Q" delete --sasl $JOE --yes --state-dir "$state"
+	[ -f "$state/tx/000001/plan" ]
+	[ ! -e "$Q/qtool/tx/000001/plan" ]
+	[ "$("$QTOOL" -Q "$Q" history --json | jq -r '.[0].state')" = committed ]
+	mv "$state" "$state.away"
+	run_q -Q "$Q" undo
+	[ "$status" -ne 0 ]
+	[[ $stderr == *"$state"* ]]
+	mv "$state.away" "$state"
+	run_q -Q "$Q" undo 1 --in-place
+	expect_status 0
+	diff <(echo "$before") <(queue_files)
+}
+
+@test "looking never writes" {
+	before=$(tree "$Q")
+	run_q -Q "$Q" history
+	expect_status 1
+	run_q -Q "$Q" history --json
+	expect_status 1
+	[ "$(jq length <<<"$output")" -eq 0 ]
+	run_q -Q "$Q" undo
+	expect_status 1
+	run_q -Q "$Q" purge --all-committed --yes
+	expect_status 1
+	[ "$(tree "$Q")" = "$before" ]
+}
+
+# ---- afterwards ----
+
+@test "history tells what was done, in every format" {
+	n=$(ids --sasl $JOE | wc -l)
+	"$QTOOL" -Q "$Q" delete --sasl $JOE --yes
+	"$QTOOL" -Q "$Q" undo
+	"$QTOOL" -Q "$Q" delete --sasl "!$JOE" --yes
+	run_q -Q "$Q" history
+	expect_status 0
+	[[ ${lines[1]} == *"delete"*"undone"* ]]
+	[[ ${lines[2]} == *"committed"* ]]
+	run_q -Q "$Q" history --json
+	[ "$(jq -c 'map([.transaction, .operation, .state])' <<<"$output")" = \
+	    '[[1,"delete","undone"],[2,"delete","committed"]]' ]
+	[ "$(jq -c '.[0] | [.messages, .staged]' <<<"$output")" = "[$n,0]" ]
+	[ "$(jq '.[1] | .messages == .staged and .bytes > 0' <<<"$output")" = true ]
+	[[ $(jq -r '.[0].command' <<<"$output") == *"delete --sasl $JOE --yes" ]]
+	[ "$("$QTOOL" -Q "$Q" history --format csv | wc -l)" -eq 3 ]
+}
+
+@test "purge unlinks for good, once asked" {
+	"$QTOOL" -Q "$Q" delete --sasl $JOE --yes
+	n=$(find "$Q/qtool/tx/000001/m" -type f | wc -l)
+	run_q -Q "$Q" purge
+	expect_status 2
+	run_q -Q "$Q" purge 9 --yes
+	expect_status 2
+	run_q -Q "$Q" purge 1
+	expect_status 4
+	run_q -Q "$Q" purge 1 -n
+	expect_status 0
+	at_terminal 99999 -Q "$Q" purge 1
+	[ "$status" -eq 4 ]
+	run_q -Q "$Q" purge --older 1h --yes
+	expect_status 1
+	[ "$(find "$Q/qtool/tx/000001/m" -type f | wc -l)" -eq "$n" ]
+	at_terminal "$n" -Q "$Q" purge 1
+	[ "$status" -eq 0 ]
+	[[ $output == *"transaction 1 purged: $n messages unlinked"* ]]
+	[ -z "$(find "$Q/qtool/tx/000001" -type f ! -name plan ! -name log)" ]
+	run_q -Q "$Q" undo 1
+	expect_status 4
+	[[ $stderr == *"it is purged"* ]]
+	run_q -Q "$Q" purge 1 --yes
+	expect_status 4
+}
+
+@test "purge --older and --all-committed, at a rate" {
+	"$QTOOL" -Q "$Q" delete --sasl $JOE --yes
+	"$QTOOL" -Q "$Q" delete --sasl "!$JOE" --yes
+	"$QTOOL" -Q "$Q" undo 1
+	run_q -Q "$Q" purge --older 0s --yes --purge-rate 1000
+	expect_status 0
+	[ "${#lines[@]}" -eq 1 ]
+	[[ $output == "transaction 2 purged: "* ]]
+	[ "$("$QTOOL" -Q "$Q" history --json | jq -c 'map(.state)')" = '["undone","purged"]' ]
+}
+
+@test "delete --purge is for good at once" {
+	run_q -Q "$Q" delete --sasl $JOE --yes --purge
+	expect_status 0
+	[[ ${lines[1]} == "transaction 1: "*" purged; there is no undo" ]]
+	[ "$("$QTOOL" -Q "$Q" history --json | jq -r '.[0].state')" = purged ]
+	run_q -Q "$Q" undo
+	expect_status 1
+}
+
+@test "undo leaves one whose name is taken, and takes it up again" {
+	before=$(queue_files)
+	"$QTOOL" -Q "$Q" delete --sasl $JOE --queue deferred --yes
+	path=$(comm -13 <(queue_files | cut -d' ' -f1) <(cut -d' ' -f1 <<<"$before") |
+	    grep '^deferred/' | head -1)
+	echo usurper >"$Q/$path"
+	run_q -Q "$Q" undo --in-place
+	expect_status 3
+	[[ $stderr == *"$path"* || $stderr == *"deferred/${path##*/}: changed"* ]]
+	[ "$(cat "$Q/$path")" = usurper ]
+	[ "$("$QTOOL" -Q "$Q" history --json | jq -c '.[0] | [.state, .staged]')" = '["undoing",1]' ]
+	run_q -Q "$Q" recover
+	expect_status 3
+	rm "$Q/$path"
+	run_q -Q "$Q" undo 1 --in-place
+	expect_status 0
+	diff <(echo "$before") <(queue_files)
+}
+
+@test "an undo of nothing, of what is not there, of what is over" {
+	"$QTOOL" -Q "$Q" delete --sasl $JOE --yes
+	run_q -Q "$Q" undo 2
+	expect_status 2
+	run_q -Q "$Q" undo x
+	expect_status 2
+	run_q -Q "$Q" undo 1
+	expect_status 0
+	run_q -Q "$Q" undo 1
+	expect_status 4
+	run_q -Q "$Q" undo
+	expect_status 1
+}
+
+@test "recover with nothing to do is exit 0" {
+	run_q -Q "$Q" recover
+	expect_status 0
+	[ "$output" = "nothing to recover" ]
+	"$QTOOL" -Q "$Q" delete --sasl $JOE --yes
+	before=$(tree "$Q")
+	run_q -Q "$Q" recover
+	expect_status 0
+	[ "$(tree "$Q")" = "$before" ]
+}
+
+@test "a damaged plan: nothing is touched, and it is said" {
+	"$QTOOL" -Q "$Q" delete --sasl $JOE --yes
+	"$QTOOL" -Q "$Q" delete --yes "$(ids | head -1)"
+	printf x | dd of="$Q/qtool/tx/000001/log" bs=1 seek=3 conv=notrunc status=none
+	before=$(queue_files)
+	for command in "undo 2" "delete --all --yes" "purge 2 --yes" recover; do
+		# shellcheck disable=SC2086 # words
+		run_q -Q "$Q" $command
+		[ "$status" -eq 5 ] || { echo "$command: $status $output $stderr"; false; }
+		[[ $stderr == *"transaction 1"*"damaged"* ]]
+	done
+	diff <(echo "$before") <(queue_files)
+	run_q -Q "$Q" history --json
+	expect_status 3
+	[ "$(jq -r '.[0].state' <<<"$output")" = damaged ]
+	[ "$(jq -r '.[1].state' <<<"$output")" = committed ]
+}
+
+@test "output is the same at every --jobs" {
+	[ "$("$QTOOL" -Q "$Q" delete -n --all --jobs 1)" = \
+	    "$("$QTOOL" -Q "$Q" delete -n --all --jobs 8)" ]
+}

@@ -621,6 +621,83 @@ static void a_taken_name_is_left_for_later(void **state)
 	ts_release(&t);
 }
 
+static void take_back_and_stop(struct schedule *s)
+{
+	ts_write(s->t, s->t->m[1].path, "usurper", 0700);
+	s->stop = 1;
+}
+
+/* Nor does an abort that cannot put one back keep all others from working. */
+static void a_taken_name_does_not_lock_the_queue(void **state)
+{
+	struct schedule s;
+	struct tspool t;
+	struct run r;
+	size_t staged;
+	char *before;
+
+	(void)state;
+	fill(&t);
+	before = ts_snapshot(&t);
+	run_init(&r);
+	use_schedule(&r, &s, &t);
+	s.when = t.m[2].id;
+	s.act = take_back_and_stop;
+	assert_int_equal(delete_plan(&t, &r, ts_plan(&t, 0, 5)), -1);
+	assert_int_equal(r.err.code, QT_E_STATE);
+	assert_non_null(strstr(r.err.text, "names are taken"));
+	assert_int_equal(state_of(&t, 1, &staged), QT_TX_ABORTING);
+	assert_int_equal(staged, 1);
+	run_init(&r);
+	assert_int_equal(delete_plan(&t, &r, ts_plan(&t, 2, 3)), 0);
+	assert_int_equal(r.recovered, 0);
+	assert_int_equal(undo(&t, &r, 2, true), 0);
+	assert_int_equal(unlinkat(t.fd, t.m[1].path, 0), 0);
+	run_init(&r);
+	assert_int_equal(delete_plan(&t, &r, ts_plan(&t, 0, 0)), -1);
+	assert_int_equal(r.recovered, 1);
+	assert_int_equal(state_of(&t, 1, NULL), QT_TX_ABORTED);
+	ts_as_before(&t, before);
+	ts_release(&t);
+}
+
+/* m[n]: another message in hold under m[i]'s ID, as a copied file would be. */
+static void share_id(struct tspool *t, size_t i)
+{
+	struct tmessage m = t->m[i];
+	char path[sizeof(m.path)];
+
+	m.queue = QT_Q_HOLD;
+	(void)snprintf(path, sizeof(path), "hold/%s", m.id);
+	(void)strlcpy(m.path, path, sizeof(m.path));
+	ts_write(t, m.path, "copy", 0700);
+	t->m[t->n++] = m;
+}
+
+static void an_id_in_two_queues_can_be_aborted(void **state)
+{
+	struct schedule s;
+	struct tspool t;
+	struct run r;
+	char *before;
+
+	(void)state;
+	fill(&t);
+	share_id(&t, 2);
+	(void)ts_message(&t, QT_Q_HOLD, 0x77777, "");
+	(void)ts_message(&t, QT_Q_HOLD, 0x88888, "");
+	before = ts_snapshot(&t);
+	run_init(&r);
+	use_schedule(&r, &s, &t);
+	s.when = t.m[6].id;
+	s.act = interrupt;
+	assert_int_equal(delete_plan(&t, &r, ts_plan(&t, 5, 8)), -1);
+	assert_int_equal(r.err.code, QT_E_INTERRUPTED);
+	assert_int_equal(state_of(&t, 1, NULL), QT_TX_ABORTED);
+	ts_as_before(&t, before);
+	ts_release(&t);
+}
+
 static void a_hash_directory_is_made_again(void **state)
 {
 	struct tspool t;
@@ -1075,6 +1152,8 @@ int main(void)
 	    cmocka_unit_test(a_failing_rename_aborts),
 	    cmocka_unit_test(syncs_do_not_grow_with_messages),
 	    cmocka_unit_test(a_taken_name_is_left_for_later),
+	    cmocka_unit_test(a_taken_name_does_not_lock_the_queue),
+	    cmocka_unit_test(an_id_in_two_queues_can_be_aborted),
 	    cmocka_unit_test(a_hash_directory_is_made_again),
 	    cmocka_unit_test(a_changed_hash_depth_is_followed),
 	    cmocka_unit_test(late_logs),

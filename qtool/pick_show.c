@@ -29,10 +29,10 @@ static void put_text(const char *s, size_t len, size_t width)
 		/* not through the middle of a character */
 		for (len = width - 3; len > 0 && ((unsigned char)s[len] & 0xc0) == 0x80;)
 			len--;
-		qt_escape_term(&b, s, len);
+		qt_escape_cell(&b, s, len);
 		qt_buf_adds(&b, "...");
 	} else {
-		qt_escape_term(&b, s, len);
+		qt_escape_cell(&b, s, len);
 	}
 	(void)fputs(qt_buf_str(&b), stdout);
 	qt_buf_release(&b);

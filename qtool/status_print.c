@@ -15,7 +15,7 @@ static void put_escaped(const char *text)
 	struct qt_buf b;
 
 	qt_buf_init(&b, 0);
-	qt_escape_term(&b, text, strlen(text));
+	qt_escape_cell(&b, text, strlen(text));
 	(void)fputs(qt_buf_str(&b), stdout);
 	qt_buf_release(&b);
 }

@@ -40,6 +40,13 @@ void qt_escape_utf8(struct qt_buf *out, const char *s, size_t len);
 void qt_escape_term(struct qt_buf *out, const char *s, size_t len);
 
 /*
+ * The same with every backslash left alone: for a cell of a table, whose text
+ * has its bad bytes as \xHH already, and for a command to be copied, where
+ * DOMAIN\tom has to stay the login it is.
+ */
+void qt_escape_cell(struct qt_buf *out, const char *s, size_t len);
+
+/*
  * The inside of a JSON string (no quotes); bad bytes become \\xHH, and what a
  * terminal must not get \uHHHH.
  */

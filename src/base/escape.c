@@ -306,6 +306,22 @@ void qt_escape_term(struct qt_buf *out, const char *s, size_t len)
 	escape(&m, out, s, len);
 }
 
+static void cell_ascii(struct qt_buf *out, const char *s, size_t len)
+{
+	if (*s == '\\')
+		qt_buf_addc(out, '\\');
+	else
+		term_ascii(out, s, len);
+}
+
+void qt_escape_cell(struct qt_buf *out, const char *s, size_t len)
+{
+	static const struct medium m = {
+	    TERM, qt_codepoint_hidden, cell_ascii, add_codepoint, add_byte};
+
+	escape(&m, out, s, len);
+}
+
 /* ---- JSON (RFC 8259, section 7) ---- */
 
 static void json_unit(struct qt_buf *out, uint32_t unit)

@@ -582,7 +582,7 @@ void qt_output_text(struct qt_output *o, const char *s, size_t len)
 		return;
 	switch (o->fmt) {
 	case QT_FMT_TABLE:
-		qt_escape_term(&o->text, s, len);
+		qt_escape_cell(&o->text, s, len);
 		close_cell(o, off, false, false);
 		break;
 	case QT_FMT_JSON:

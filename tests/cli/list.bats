@@ -222,3 +222,24 @@ files_in() {
 	"$QTOOL" -Q "$H" list --json 2>/dev/null | jq empty
 	"$QTOOL" -Q "$H" list --columns queue_id,body,subject,recipients --json 2>/dev/null | jq empty
 }
+
+@test "tables: a byte that is no UTF-8 is escaped once, a login's backslash not" {
+	local q=$BATS_TEST_TMPDIR/q login='DOMAIN\tom'
+	fixture_queue "$q" content/subject-8bit-latin1
+	sed 's/^A sasl_username=.*/A sasl_username=DOMAIN\\\\tom/' \
+	    "$FIXTURES/origins/smtpd-login.txt" >"$BATS_TEST_TMPDIR/login.txt"
+	"$TOOLS/mkqueue" "$q" "$BATS_TEST_TMPDIR/login.txt"
+	run_q -Q "$q" list -C subject --subject '^K'
+	expect_status 0
+	[ "${lines[1]}" = 'K\xF6ln' ]
+	# what a table or a hint shows can be given back as it stands
+	run_q -Q "$q" top
+	[[ $output == *"$login"* && $output != *'\\'* ]]
+	run_q -Q "$q" status
+	[[ $output == *"--sasl '$login'"* && $output != *'\\'* ]]
+	run_q -Q "$q" list --sasl "$login"
+	expect_status 0
+	run_q -Q "$q" delete -n --sasl "$login"
+	expect_status 0
+	[[ $output == *"$login"* && $output != *'\\'* ]]
+}

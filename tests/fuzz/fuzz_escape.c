@@ -127,6 +127,10 @@ static void check_term(const char *s, size_t len, struct qt_buf *out,
 	for (i = 0; i < out->len;)
 		i += unescape_term(back, out->data + i, out->len - i);
 	require_same(back, s, len, "the terminal form reads back");
+	qt_buf_clear(back);
+	qt_escape_cell(back, s, len);
+	require(!has_hidden(qt_buf_str(back), back->len),
+	    "nothing hidden or broken is in a cell");
 	/* an escape of an escape is safe too */
 	qt_buf_clear(back);
 	qt_escape_term(back, qt_buf_str(out), out->len);

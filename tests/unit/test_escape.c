@@ -71,6 +71,12 @@ static const struct escape_case {
 	BYTES("\\\xff"), "\\\\\\xFF"},
     {"term: two backslashes", qt_escape_term, BYTES("\\\\"), "\\\\\\"},
 
+    {"cell: backslashes stay", qt_escape_cell, BYTES("DOM\\tom \\xE9\\\\"),
+	"DOM\\tom \\xE9\\\\"},
+    {"cell: what drives a terminal is shown", qt_escape_cell,
+	BYTES("\033[31m\n\xe9\xc2\x9b\xe2\x80\xae"),
+	"\\x1B[31m\\n\\xE9\\u{9B}\\u{202E}"},
+
     {"utf8: controls are kept", qt_escape_utf8, BYTES("\033\n\177"),
 	"\033\n\177"},
     {"utf8: bad bytes are written out", qt_escape_utf8,

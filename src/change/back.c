@@ -20,6 +20,49 @@ static int path_of(const struct qt_change *c, enum qt_queue q, const char *id,
 	return 0;
 }
 
+/* ---- names of others ---- */
+
+static int is_taken(struct qt_change *c, const char *path, bool *taken,
+    struct qt_error *err)
+{
+	const char *name;
+	struct stat st;
+	int dir, r = qt_dirs_get(&c->dirs, c->spool, path, &dir, &name, err);
+
+	if (r != 0)
+		return r < 0 ? -1 : 0;
+	if (fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) == 0)
+		*taken = true;
+	else if (errno != ENOENT)
+		return qt_fsops_fail(err, "fstatat", path);
+	return 0;
+}
+
+/*
+ * Whether a message in the queue has the ID of one that is staged.  An ID made
+ * of the inode's number cannot be given away while the inode is in staging.
+ */
+static int other_has_id(struct qt_change *c, const struct qt_plan *p,
+    const struct qt_plan_item *it, bool *yes, struct qt_error *err)
+{
+	static const enum qt_queue queues[] = {QT_Q_MAILDROP, QT_Q_INCOMING,
+	    QT_Q_ACTIVE, QT_Q_DEFERRED, QT_Q_HOLD};
+	const char *id = qt_plan_id(p, it);
+	char path[QT_PLAN_PATH_SIZE];
+	struct qt_queue_id parts;
+	size_t i;
+
+	*yes = false;
+	qt_queue_id_parse(&parts, id);
+	if (parts.has_inode && parts.inode == it->ino)
+		return 0;
+	for (i = 0; i < sizeof(queues) / sizeof(queues[0]) && !*yes; i++)
+		if (path_of(c, queues[i], id, path, err) != 0 ||
+		    is_taken(c, path, yes, err) != 0)
+			return -1;
+	return 0;
+}
+
 /* ---- logs ---- */
 
 static int take_log(struct qt_change *c, struct qt_tx *tx, size_t seq,
@@ -30,6 +73,7 @@ static int take_log(struct qt_change *c, struct qt_tx *tx, size_t seq,
 	unsigned bit = kind;
 	const char *name;
 	struct stat st;
+	bool shared;
 	int dir, bucket, r;
 
 	if (path_of(c, qt_tx_log_queue(kind), qt_plan_id(tx->plan, it), path,
@@ -43,6 +87,11 @@ static int take_log(struct qt_change *c, struct qt_tx *tx, size_t seq,
 		    qt_fsops_fail(err, "fstatat", path);
 	if (!S_ISREG(st.st_mode))
 		return 0; /* a hash directory, or nothing of Postfix's */
+	/* whose of the two it is nobody can tell: it stays with what stays */
+	if (other_has_id(c, tx->plan, it, &shared, err) != 0)
+		return -1;
+	if (shared)
+		return 0;
 	if ((it->logs & bit) != 0)
 		bit = kind << QT_LOG_LATE;
 	if ((it->logs & bit) != 0)
@@ -105,49 +154,18 @@ static int target_path(const struct qt_change *c, const struct qt_plan *p,
 	    qt_plan_id(p, it), path, err);
 }
 
-static int is_taken(struct qt_change *c, const char *path, bool *taken,
-    struct qt_error *err)
-{
-	const char *name;
-	struct stat st;
-	int dir, r = qt_dirs_get(&c->dirs, c->spool, path, &dir, &name, err);
-
-	if (r != 0)
-		return r < 0 ? -1 : 0;
-	if (fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) == 0)
-		*taken = true;
-	else if (errno != ENOENT)
-		return qt_fsops_fail(err, "fstatat", path);
-	return 0;
-}
-
 /*
  * Whether the ID is another message's now.  Postfix renames without looking, so
- * one ID in two queues would end as one message.  An ID made of the inode's
- * number cannot be given away while the inode is in staging.
+ * one ID in two queues would end as one message.
  */
 static int id_is_taken(struct qt_change *c, const struct qt_plan *p,
     const struct qt_plan_item *it, const char *target, bool *taken,
     struct qt_error *err)
 {
-	static const enum qt_queue queues[] = {QT_Q_MAILDROP, QT_Q_INCOMING,
-	    QT_Q_ACTIVE, QT_Q_DEFERRED, QT_Q_HOLD};
-	const char *id = qt_plan_id(p, it);
-	char path[QT_PLAN_PATH_SIZE];
-	struct qt_queue_id parts;
-	size_t i;
-
 	*taken = false;
 	if (is_taken(c, target, taken, err) != 0)
 		return -1;
-	qt_queue_id_parse(&parts, id);
-	if (parts.has_inode && parts.inode == it->ino)
-		return 0;
-	for (i = 0; i < sizeof(queues) / sizeof(queues[0]) && !*taken; i++)
-		if (path_of(c, queues[i], id, path, err) != 0 ||
-		    is_taken(c, path, taken, err) != 0)
-			return -1;
-	return 0;
+	return *taken ? 0 : other_has_id(c, p, it, taken, err);
 }
 
 /*

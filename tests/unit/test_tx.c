@@ -698,6 +698,26 @@ static void an_id_in_two_queues_can_be_aborted(void **state)
 	ts_release(&t);
 }
 
+static void a_shared_id_keeps_its_logs(void **state)
+{
+	struct tspool t;
+	struct run r;
+
+	(void)state;
+	fill(&t);
+	share_id(&t, 3);
+	run_init(&r);
+	/* the copy goes; the logs are for the one that stays */
+	assert_int_equal(delete_plan(&t, &r, ts_plan(&t, 5, 6)), 0);
+	assert_false(ts_exists(&t, "%s", t.m[5].path));
+	assert_true(ts_exists(&t, "defer/F/%s", t.m[3].id));
+	assert_true(ts_exists(&t, "bounce/%s", t.m[3].id));
+	assert_true(ts_exists(&t, "trace/%s", t.m[3].id));
+	assert_int_equal(purge(&t, &r, 1), 0);
+	assert_true(ts_exists(&t, "defer/F/%s", t.m[3].id));
+	ts_release(&t);
+}
+
 static void a_hash_directory_is_made_again(void **state)
 {
 	struct tspool t;
@@ -1154,6 +1174,7 @@ int main(void)
 	    cmocka_unit_test(a_taken_name_is_left_for_later),
 	    cmocka_unit_test(a_taken_name_does_not_lock_the_queue),
 	    cmocka_unit_test(an_id_in_two_queues_can_be_aborted),
+	    cmocka_unit_test(a_shared_id_keeps_its_logs),
 	    cmocka_unit_test(a_hash_directory_is_made_again),
 	    cmocka_unit_test(a_changed_hash_depth_is_followed),
 	    cmocka_unit_test(late_logs),

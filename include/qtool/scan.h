@@ -6,7 +6,8 @@
  *
  * A message that moves during the scan is one row: rows are told apart by
  * (dev, ino), a name that vanished is looked up again in the other queues, and
- * directories that changed while they were read are read once more.
+ * directories that changed while they were read are read once more.  Several
+ * links to one file (nlink > 1) are no move: each is a row.
  */
 #ifndef QTOOL_SCAN_H
 #define QTOOL_SCAN_H
@@ -20,9 +21,12 @@
 enum qt_state {
 	QT_STATE_OK,	     /* qmgr (pickup, in maildrop) would accept it */
 	QT_STATE_UNFINISHED, /* not ready: mode without 0700, being written */
-	QT_STATE_CORRUPT,    /* Postfix would reject it: error, error_offset */
+	QT_STATE_CORRUPT,    /* Postfix would reject it: error, error_offset;
+			      * marked so (mode 0400); or it cannot be read:
+			      * error_sys */
 	QT_STATE_MISPLACED,  /* fine, but not where Postfix looks for it */
-	QT_STATE_FOREIGN     /* no message: symlink, FIFO, bad name, ... */
+	QT_STATE_FOREIGN     /* no message: symlink, FIFO, bad name, a hash
+			      * directory that cannot be read, ... */
 };
 const char *qt_state_name(enum qt_state s);
 
@@ -91,6 +95,9 @@ struct qt_row {
 /*
  * Equality tests that workers may apply as soon as the envelope is known, so
  * that rows which cannot match are dropped before the dear tiers are read.
+ * What passes may still not match: the caller compares again (the client is
+ * the one for logging or the peer; a value with a backslash is not tested,
+ * since text columns show bad bytes as \xHH).
  */
 enum qt_prefilter_col {
 	QT_PF_SASL_USERNAME, QT_PF_SENDER, QT_PF_CLIENT_ADDRESS
@@ -104,13 +111,15 @@ struct qt_prefilter {
 struct qt_scan_opts {
 	unsigned want;	 /* QT_WANT_ bits */
 	unsigned queues; /* QT_Q_BIT mask; 0: all message queues */
-	unsigned jobs;	 /* workers; 0: the default (32) */
+	unsigned jobs;	 /* most workers; 0: the default (32).  As many of
+			  * them work as there is waiting for the disk */
 	const char *only_id; /* this queue ID alone: no walk, names are
 			      * looked up where Postfix and the walk would
 			      * find them; NULL: all */
 	const struct qt_prefilter *prefilter;
 	size_t nprefilter;
-	/* called in a worker once a row is loaded; may allocate in its arena */
+	/* called once a row is loaded, in a worker or the caller's thread; may
+	 * allocate in its arena; not 0: out of memory, the scan fails */
 	int (*finish)(struct qt_row *row, void *ctx);
 	void *finish_ctx;
 	volatile sig_atomic_t *stop; /* set by a signal: end early; may be NULL */

@@ -12,7 +12,8 @@
  * processor only get in each other's way: one that was preempted holds up the
  * front task, the rest run dry, and all have to be woken again.  So a task
  * during which its worker slept calls for more workers, one that ran through
- * for fewer.
+ * for fewer.  With the fewest the owner, too, works rather than sleeps: being
+ * woken is dearer than a task, above all in a virtual machine.
  */
 #include "base/pool.h"
 
@@ -52,18 +53,22 @@ struct qt_pool {
 	unsigned taken;	       /* items of front that the owner has */
 	unsigned idle;	       /* workers in work */
 	unsigned busy;	       /* workers with a task */
-	unsigned target;       /* most that may be, between least and threads */
-	unsigned least;
+	unsigned least;	       /* busy ones that are always allowed */
+	unsigned growth;       /* of target when the next task has slept */
 	unsigned unfinished;   /* tasks submitted and not done */
 	unsigned finished;     /* tasks done since the owner began to wait */
 	bool owner_waits, stopping;
 
 	/*
-	 * Outside the lock.  Both are sequentially consistent: release lowers
-	 * charged and then looks at throttled, reserve raises throttled and
-	 * then looks at charged, so one of the two sees the other.
+	 * Outside the lock.  charged and throttled are sequentially
+	 * consistent: release lowers charged and then looks at
+	 * throttled, reserve raises throttled and then looks at charged, so
+	 * one of the two sees the other.
 	 */
 	atomic_size_t charged;
+	/* Workers that may be busy, from least to opts.threads.  Written with
+	 * the lock held. */
+	atomic_uint target;
 	atomic_uint throttled; /* workers in room */
 };
 
@@ -94,8 +99,9 @@ int qt_pool_new(struct qt_pool **out, const struct qt_pool_opts *opts,
 		return qt_fail_mem(err);
 	}
 	p->tail = &p->head;
-	p->target = opts->threads; /* as if the disk had to be waited for */
 	p->least = least_workers(opts->threads);
+	p->growth = 1;
+	atomic_init(&p->target, p->least);
 	/* these cannot fail with default attributes on Linux */
 	(void)pthread_mutex_init(&p->lock, NULL);
 	(void)pthread_cond_init(&p->work, NULL);
@@ -126,25 +132,43 @@ void qt_pool_free(struct qt_pool *p)
 	free(p);
 }
 
+static unsigned target(const struct qt_pool *p)
+{
+	return atomic_load_explicit(&p->target, memory_order_relaxed);
+}
+
+unsigned qt_pool_workers(const struct qt_pool *p)
+{
+	return target(p);
+}
+
+/* Take the first of the waiting tasks; with the lock held. */
+static struct qt_task *pop(struct qt_pool *p)
+{
+	struct qt_task *t = p->head;
+
+	p->head = t->next;
+	if (p->head == NULL)
+		p->tail = &p->head;
+	p->busy++;
+	return t;
+}
+
 /* The next task, NULL at the end; with the lock held. */
 static struct qt_task *next_task(struct qt_pool *p)
 {
 	struct qt_task *t;
 
-	while ((p->head == NULL || p->busy >= p->target) && !p->stopping) {
+	while ((p->head == NULL || p->busy >= target(p)) && !p->stopping) {
 		p->idle++;
 		(void)pthread_cond_wait(&p->work, &p->lock);
 		p->idle--;
 	}
 	if (p->stopping)
 		return NULL;
-	t = p->head;
-	p->head = t->next;
-	if (p->head == NULL)
-		p->tail = &p->head;
-	p->busy++;
+	t = pop(p);
 	/* one wakes the next, when the target has grown */
-	if (p->head != NULL && p->idle > 0 && p->busy < p->target)
+	if (p->head != NULL && p->idle > 0 && p->busy < target(p))
 		(void)pthread_cond_signal(&p->work);
 	return t;
 }
@@ -157,18 +181,27 @@ static long sleeps(void)
 	return getrusage(RUSAGE_THREAD, &ru) == 0 ? ru.ru_nvcsw : 0;
 }
 
-/* A task is done; with the lock held. */
+/*
+ * A task is done; with the lock held.  A warm cache too makes a task sleep now
+ * and then, on some lock in the kernel, a cold one nearly every task: growth
+ * doubles with each in a row.
+ */
 static void task_done(struct qt_pool *p, struct qt_task *t, bool slept)
 {
+	unsigned n = target(p);
+
 	t->done = true;
 	p->busy--;
 	p->unfinished--;
 	p->finished++;
+	p->growth = !slept ? 1 : p->growth < p->opts.threads ? 2 * p->growth
+							      : p->growth;
 	if (slept)
-		p->target = 2 * p->target < p->opts.threads
-		    ? 2 * p->target : p->opts.threads;
-	else if (p->target > p->least)
-		p->target--;
+		n = n + p->growth < p->opts.threads ? n + p->growth
+						    : p->opts.threads;
+	else if (n > p->least)
+		n--;
+	atomic_store_explicit(&p->target, n, memory_order_relaxed);
 }
 
 /*
@@ -182,7 +215,7 @@ static void wake_owner(struct qt_pool *p)
 
 	if (!p->owner_waits || (!t->done && t->ready <= p->taken))
 		return;
-	if (p->finished >= p->opts.slack || p->unfinished == 0 ||
+	if (p->finished >= target(p) || p->unfinished == 0 ||
 	    atomic_load(&p->throttled) > 0)
 		(void)pthread_cond_signal(&p->ready);
 }
@@ -260,14 +293,37 @@ bool qt_pool_submit(struct qt_pool *p, struct qt_task *t)
 	*p->tail = t;
 	p->tail = &t->next;
 	p->unfinished++;
-	wake = p->idle > 0 && p->busy < p->target;
-	more = p->idle == 0 && p->busy < p->target;
+	wake = p->idle > 0 && p->busy < target(p);
+	more = p->idle == 0 && p->busy < target(p);
 	if (wake)
 		(void)pthread_cond_signal(&p->work);
 	(void)pthread_mutex_unlock(&p->lock);
 	if (more && p->nworkers < p->opts.threads && !p->barren)
 		add_worker(p);
 	return true;
+}
+
+/*
+ * The owner has to wait: run a task, or sleep when there is none to be run;
+ * with the lock held.  While tasks wait for a disk its place is here.
+ */
+static void help_or_sleep(struct qt_pool *p)
+{
+	struct qt_task *t;
+
+	if (p->opts.owner == NULL || p->head == NULL ||
+	    target(p) > p->least || atomic_load(&p->throttled) > 0) {
+		p->finished = 0;
+		p->owner_waits = true;
+		(void)pthread_cond_wait(&p->ready, &p->lock);
+		p->owner_waits = false;
+		return;
+	}
+	t = pop(p);
+	(void)pthread_mutex_unlock(&p->lock);
+	p->opts.run(t, p->opts.owner, p->opts.ctx);
+	(void)pthread_mutex_lock(&p->lock);
+	task_done(p, t, false);
 }
 
 unsigned qt_pool_wait(struct qt_pool *p, struct qt_task *t, unsigned have,
@@ -278,14 +334,11 @@ unsigned qt_pool_wait(struct qt_pool *p, struct qt_task *t, unsigned have,
 	(void)pthread_mutex_lock(&p->lock);
 	p->front = t;
 	p->taken = have;
-	p->finished = 0;
-	p->owner_waits = true;
 	while (!t->done && t->ready <= have) {
 		if (atomic_load(&p->throttled) > 0)
 			(void)pthread_cond_broadcast(&p->room);
-		(void)pthread_cond_wait(&p->ready, &p->lock);
+		help_or_sleep(p);
 	}
-	p->owner_waits = false;
 	ready = t->ready;
 	*done = t->done;
 	(void)pthread_mutex_unlock(&p->lock);

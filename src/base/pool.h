@@ -31,9 +31,6 @@ struct qt_task {
 
 struct qt_pool_opts {
 	unsigned threads; /* most that are started, each when there is work */
-	unsigned slack;	  /* the owner, once asleep, is left so until as many
-			   * tasks are done (or nothing else is to do): waking
-			   * it for each costs more than the task */
 	size_t budget;	  /* bytes */
 	/* What a thread needs, made and freed in the owner's thread; NULL from
 	 * worker_new: no such thread. */
@@ -41,6 +38,10 @@ struct qt_pool_opts {
 	void (*worker_free)(void *worker);
 	void (*run)(struct qt_task *task, void *worker, void *ctx);
 	void *ctx;
+	/* The owner's own: while what it waits for is not ready it runs tasks
+	 * too, with this in place of a worker's; it must not reserve then.
+	 * NULL: it sleeps. */
+	void *owner;
 };
 
 struct qt_pool;
@@ -61,6 +62,9 @@ bool qt_pool_submit(struct qt_pool *pool, struct qt_task *task) QT_MUST_CHECK;
  */
 unsigned qt_pool_wait(struct qt_pool *pool, struct qt_task *task,
     unsigned have, bool *done);
+
+/* How many workers take part now; a good window is a few tasks for each. */
+unsigned qt_pool_workers(const struct qt_pool *pool);
 
 /* Worker: whether the budget is used up; cheap, may be a moment old. */
 bool qt_pool_full(const struct qt_pool *pool);

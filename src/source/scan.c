@@ -25,9 +25,10 @@
 #define JOBS_DEFAULT 32u /* a cold disk wants many readers, a warm one is not
 			  * hurt by them */
 #define JOBS_MAX 512u
-#define WINDOW_MAX 128u		     /* batches */
+#define WINDOW_MIN 16u		  /* batches */
+#define WINDOW_MAX 64u
 #define BUDGET ((size_t)12 << 20) /* bytes of large rows outstanding */
-#define OPEN_DIRS_MAX 128u	     /* directories that rows refer to */
+#define OPEN_DIRS_MAX 128u	  /* directories that rows refer to */
 
 const char *qt_state_name(enum qt_state s)
 {
@@ -60,12 +61,17 @@ static void run_batch(struct qt_task *task, void *worker, void *ctx)
 {
 	struct qt_batch *b = (struct qt_batch *)(void *)task; /* first member */
 	struct qt_scan *s = ctx;
+	bool owner = worker == s->own;
 
 	for (unsigned i = 0; i < b->n; i++) {
 		if (atomic_load_explicit(&s->plan.cancel,
 			memory_order_relaxed))
 			return;
-		qt_load(worker, b->rows[i], task, i);
+		/* nobody would release anything while this thread waits: what
+		 * it leaves unread is read when it is taken */
+		if (owner && qt_pool_full(s->pool))
+			return;
+		qt_load(worker, b->rows[i], owner ? NULL : task, i);
 	}
 }
 
@@ -97,17 +103,11 @@ static int make_pool(struct qt_scan *s, unsigned jobs, struct qt_error *err)
 {
 	struct qt_pool_opts opts = {.budget = BUDGET,
 	    .worker_new = worker_new, .worker_free = worker_free,
-	    .run = run_batch, .ctx = s};
+	    .run = run_batch, .ctx = s, .owner = s->own};
 
 	if (jobs == 0)
 		jobs = JOBS_DEFAULT;
 	opts.threads = jobs < JOBS_MAX ? jobs : JOBS_MAX;
-	s->window = 2 * opts.threads;
-	if (s->window < 16)
-		s->window = 16;
-	if (s->window > WINDOW_MAX)
-		s->window = WINDOW_MAX;
-	opts.slack = s->window / 4;
 	if (s->plan.want == 0) /* nothing is read: no work to share */
 		return 0;
 	if (qt_pool_new(&s->pool, &opts, err) != 0)
@@ -191,9 +191,9 @@ static int open_parts(struct qt_scan *s, const struct qt_scan_opts *opts,
 	if ((s->plan.want & QT_WANT_LOCKS) != 0 &&
 	    qt_locks_read(&s->plan.locks, err) != 0)
 		return -1;
-	if (make_pool(s, opts->jobs, err) != 0)
+	if (qt_loader_new(&s->own, &s->plan, err) != 0)
 		return -1;
-	return qt_loader_new(&s->own, &s->plan, err);
+	return make_pool(s, opts->jobs, err);
 }
 
 int qt_scan_open(struct qt_scan **out, const struct qt_spools *spools,
@@ -402,13 +402,29 @@ static void append(struct qt_scan *s, struct qt_batch *b, bool more)
 	s->threaded = s->threaded || b->submitted;
 }
 
-/* Keep the window filled. */
+/*
+ * Batches to be outstanding: enough that no worker runs dry while this thread
+ * is away, no more than needed, since rows are best while they are in a cache.
+ */
+static unsigned window(const struct qt_scan *s)
+{
+	unsigned n = s->pool != NULL ? 4 * qt_pool_workers(s->pool) : 0;
+
+	if (n < WINDOW_MIN)
+		return WINDOW_MIN;
+	return n < WINDOW_MAX ? n : WINDOW_MAX;
+}
+
+/* Fill the window when half of it is used up: workers that have run dry are
+ * woken once for several batches. */
 static int fill(struct qt_scan *s, struct qt_error *err)
 {
 	struct qt_batch *b;
 	int rc = 0;
 
-	while (rc == 0 && s->outstanding < s->window && !stopped(s)) {
+	if (s->outstanding > window(s) / 2)
+		return 0;
+	while (rc == 0 && s->outstanding < window(s) && !stopped(s)) {
 		b = new_batch(s);
 		if (b == NULL)
 			return qt_fail_mem(err);
@@ -447,14 +463,13 @@ static struct qt_scan_row *take(struct qt_scan *s, struct qt_batch *b)
 	struct qt_scan_row *r = b->rows[b->taken];
 	bool done;
 
-	if (!b->submitted) {
-		if (!stopped(s))
-			qt_load(s->own, r, NULL, 0);
-	} else if (b->taken >= b->ready) {
+	if (b->submitted && b->taken >= b->ready) {
 		b->ready = qt_pool_wait(s->pool, &b->task, b->taken, &done);
 		if (done)
 			b->ready = b->n;
 	}
+	if (r->fate == QT_FATE_UNREAD && !stopped(s))
+		qt_load(s->own, r, NULL, 0);
 	b->taken++;
 	prefetch(s, b);
 	return r;

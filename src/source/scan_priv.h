@@ -74,7 +74,7 @@ struct qt_scan {
 	struct qt_batch *head, **tail; /* batches in walk order */
 	struct qt_batch *free_batches;
 	struct qt_scan_row *free_rows, *all_rows;
-	unsigned window, outstanding; /* batches */
+	unsigned outstanding; /* batches */
 	bool threaded;	 /* a batch was submitted */
 	uint64_t seq;
 	struct qt_scan_stats stats;

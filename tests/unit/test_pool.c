@@ -65,12 +65,13 @@ static void run(struct qt_task *task, void *worker, void *ctx)
 	(void)atomic_fetch_sub(&s->now, 1);
 }
 
-static struct shop *shop_new(unsigned threads, size_t budget)
+static struct shop *shop_new(unsigned threads, size_t budget, bool owner_helps)
 {
 	struct shop *s = calloc(1, sizeof *s);
-	struct qt_pool_opts o = {.threads = threads, .slack = 8,
+	struct qt_pool_opts o = {.threads = threads,
 	    .budget = budget, .worker_new = worker_new,
-	    .worker_free = worker_free, .run = run, .ctx = s};
+	    .worker_free = worker_free, .run = run, .ctx = s,
+	    .owner = owner_helps ? s : NULL};
 	struct qt_error err;
 
 	assert_non_null(s);
@@ -121,10 +122,10 @@ static void every_task_runs_once(void **state)
 	struct shop *s;
 
 	(void)state;
-	for (size_t i = 0; i < 3; i++) {
-		s = shop_new(threads[i], 1000);
+	for (size_t i = 0; i < 6; i++) {
+		s = shop_new(threads[i / 2], 1000, i % 2 != 0);
 		work(s, 64);
-		assert_true(atomic_load(&s->most) <= threads[i]);
+		assert_true(atomic_load(&s->most) <= threads[i / 2] + i % 2);
 		shop_free(s);
 	}
 }
@@ -137,7 +138,7 @@ static void budget_never_ends_in_waiting(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < 3; i++) {
-		s = shop_new(8, budgets[i]);
+		s = shop_new(8, budgets[i], false);
 		s->bytes = 10;
 		work(s, 32);
 		assert_false(qt_pool_full(s->pool));
@@ -147,18 +148,18 @@ static void budget_never_ends_in_waiting(void **state)
 
 static void sleeping_tasks_get_many_workers(void **state)
 {
-	struct shop *s = shop_new(16, 1000);
+	struct shop *s = shop_new(16, 1000, true);
 
 	(void)state;
 	s->sleep = 2000;
 	work(s, 48);
-	assert_int_equal(atomic_load(&s->most), 16);
+	assert_true(atomic_load(&s->most) >= 16);
 	shop_free(s);
 }
 
 static void without_threads_nothing_is_taken(void **state)
 {
-	struct shop *s = shop_new(4, 1000);
+	struct shop *s = shop_new(4, 1000, false);
 
 	(void)state;
 	s->barren = true;
@@ -169,7 +170,7 @@ static void without_threads_nothing_is_taken(void **state)
 
 static void freed_with_work_left(void **state)
 {
-	struct shop *s = shop_new(2, 10);
+	struct shop *s = shop_new(2, 10, false);
 
 	(void)state;
 	s->bytes = 10; /* both workers soon wait for room */

@@ -38,10 +38,14 @@ struct step {
 	const char *state; /* "done", "to do", "not known" */
 	struct qt_buf why;
 	struct qt_buf command; /* for a shell; "" none */
+	size_t second; /* where its second command begins, behind &&; 0 none */
 };
 void steps_make(struct step *steps, const struct ctx *c,
     const struct standing *s);
 void steps_release(struct step *steps);
+/* "qtool -Q /srv/copy": how to name this queue alone. */
+void standing_prefix(const struct ctx *c, const struct standing *s,
+    struct qt_buf *out);
 /* The command to type next; "" when the queue is empty. */
 const char *next_command(const struct step *steps, const struct standing *s);
 

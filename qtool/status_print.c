@@ -91,23 +91,32 @@ static int put_queues(struct ctx *c, const struct standing *s,
 	return r;
 }
 
-static void put_transactions(const struct standing *s)
+static void put_transactions(const struct ctx *c, const struct standing *s)
 {
 	const struct qt_tx_info *t;
+	struct qt_buf qtool;
 	char when[32];
 	size_t i;
 
 	if (s->open == 0)
 		return;
-	(void)puts("\nOpen transactions (qtool undo N gives the mail back, "
-		   "qtool purge N ends it):");
+	qt_buf_init(&qtool, 0);
+	standing_prefix(c, s, &qtool);
+	(void)fputs("\nOpen transactions; to give the mail back, or to end it:\n  ",
+	    stdout);
+	put_escaped(qt_buf_str(&qtool));
+	(void)fputs(" undo N\n  ", stdout);
+	put_escaped(qt_buf_str(&qtool));
+	(void)puts(" purge N\n");
+	qt_buf_release(&qtool);
 	for (i = 0; i < s->tx.n; i++) {
 		t = &s->tx.v[i];
 		if (!transaction_is_open(t->state))
 			continue;
-		(void)printf("  %llu  %s  %s  %zu messages  %s",
+		(void)printf("  %llu  %s  %s  %zu message%s  %s",
 		    (unsigned long long)t->txid, qt_op_name(t->op),
 		    qt_tx_state_name(t->state), t->planned,
+		    t->planned == 1 ? "" : "s",
 		    human_time(t->started, when));
 		if (t->reason != NULL) {
 			(void)fputs("  ", stdout);
@@ -117,6 +126,29 @@ static void put_transactions(const struct standing *s)
 	}
 }
 
+static void put_line(const char *s, size_t len)
+{
+	struct qt_buf line;
+
+	qt_buf_init(&line, 0);
+	qt_buf_add(&line, s, len);
+	(void)fputs("     ", stdout);
+	put_escaped(qt_buf_str(&line));
+	(void)putchar('\n');
+	qt_buf_release(&line);
+}
+
+/* Each command on a line: the first ends in && then. */
+static void put_command(const struct step *t)
+{
+	const char *s = qt_buf_str(&t->command);
+
+	if (t->second != 0)
+		put_line(s, t->second - 1);
+	if (t->command.len != 0)
+		put_line(s + t->second, t->command.len - t->second);
+}
+
 static void put_steps(const struct step *steps, const struct standing *s)
 {
 	const char *next = next_command(steps, s);
@@ -124,15 +156,12 @@ static void put_steps(const struct step *steps, const struct standing *s)
 
 	(void)puts("\nThe six steps:");
 	for (i = 0; i < NSTEPS; i++) {
-		(void)printf("  %d  %-18s  %-9s  ", i + 1, steps[i].name,
-		    steps[i].state);
+		/* what goes beyond 80 columns beside it stands below */
+		(void)printf("  %d  %-18s  %-9s%s", i + 1, steps[i].name,
+		    steps[i].state, steps[i].why.len <= 44 ? "  " : "\n     ");
 		put_escaped(qt_buf_str(&steps[i].why));
 		(void)putchar('\n');
-		if (steps[i].command.len != 0) {
-			(void)printf("%36s", "");
-			put_escaped(qt_buf_str(&steps[i].command));
-			(void)putchar('\n');
-		}
+		put_command(&steps[i]);
 	}
 	if (*next != '\0') {
 		(void)fputs("\nNext:  ", stdout);
@@ -157,7 +186,7 @@ int put_standing(struct ctx *c, const struct standing *s,
 	(void)printf("; Postfix %s\n\n", s->running ? "runs" : "does not run");
 	if (put_queues(c, s, err) != 0)
 		return -1;
-	put_transactions(s);
+	put_transactions(c, s);
 	steps_make(steps, c, s);
 	put_steps(steps, s);
 	steps_release(steps);

@@ -14,6 +14,33 @@ static int64_t sendable(const struct standing *s)
 	    s->queue[QT_Q_INCOMING].messages + s->queue[QT_Q_DEFERRED].messages;
 }
 
+/* "1 message", "1,234 messages" */
+static void add_messages(struct qt_buf *b, int64_t n)
+{
+	char count[32];
+
+	qt_buf_addf(b, "%s message%s", human_count((uint64_t)n, count),
+	    n == 1 ? "" : "s");
+}
+
+/*
+ * qtool on this queue: of several, each has its own commands, for a change
+ * takes one queue at a time.
+ */
+void standing_prefix(const struct ctx *c, const struct standing *s,
+    struct qt_buf *out)
+{
+	const struct qt_spool *spool = s->spool;
+
+	if (c->spools.n == 1) {
+		command_prefix(c, out);
+		return;
+	}
+	qt_buf_adds(out, spool->config_dir != NULL ? "qtool -c " : "qtool -Q ");
+	shell_word(out, spool->config_dir != NULL ? spool->config_dir
+						  : spool->queue_dir);
+}
+
 /* "postsuper", for this instance. */
 static void postsuper(struct qt_buf *b, const struct standing *s,
     const char *what)
@@ -33,13 +60,14 @@ static void step_stop(struct step *t, const struct standing *s)
 
 	t->name = "stop the mail";
 	t->state = n == 0 || !s->running ? "done" : "to do";
-	if (!s->running)
+	if (!s->running) {
 		qt_buf_adds(&t->why, "Postfix does not run on this queue");
-	else if (n == 0)
+	} else if (n == 0) {
 		qt_buf_adds(&t->why, "nothing is waiting outside hold");
-	else
-		qt_buf_addf(&t->why, "%lld messages can be sent at any time",
-		    (long long)n);
+	} else {
+		add_messages(&t->why, n);
+		qt_buf_adds(&t->why, " can be sent at any time");
+	}
 	if (s->spool->live && n != 0)
 		postsuper(&t->command, s, "-h ALL");
 }
@@ -49,8 +77,9 @@ static void step_look(struct step *t, const struct ctx *c,
 {
 	t->name = "look at it";
 	t->state = "not known";
-	qt_buf_addf(&t->why, "%lld messages from <>", (long long)s->null_sender);
-	command_prefix(c, &t->command);
+	add_messages(&t->why, s->null_sender);
+	qt_buf_adds(&t->why, " from <>");
+	standing_prefix(c, s, &t->command);
 	qt_buf_adds(&t->command,
 	    s->null_sender != 0 ? " list --null-sender" : " list --limit 20");
 }
@@ -58,17 +87,21 @@ static void step_look(struct step *t, const struct ctx *c,
 static void step_account(struct step *t, const struct ctx *c,
     const struct standing *s)
 {
-	char n[32];
+	int64_t all = s->total.messages, tenths;
 
 	t->name = "find the account";
 	t->state = "not known";
-	if (s->lead == NULL)
+	if (s->lead == NULL) {
 		qt_buf_adds(&t->why, "no queued message has a login");
-	else
-		qt_buf_addf(&t->why, "%s has most: %s messages, %.1f%% of all",
-		    s->lead, human_count((uint64_t)s->lead_messages, n),
-		    (double)s->lead_messages * 100 / (double)s->total.messages);
-	command_prefix(c, &t->command);
+	} else {
+		/* rounded as in qtool top */
+		tenths = (s->lead_messages * 1000 + all / 2) / all;
+		qt_buf_addf(&t->why, "%s has most: ", s->lead);
+		add_messages(&t->why, s->lead_messages);
+		qt_buf_addf(&t->why, ", %lld.%lld%% of all",
+		    (long long)(tenths / 10), (long long)(tenths % 10));
+	}
+	standing_prefix(c, s, &t->command);
 	qt_buf_adds(&t->command, s->lead != NULL ? " top" : " top -b client_address");
 }
 
@@ -98,7 +131,7 @@ static void step_remove(struct step *t, const struct ctx *c,
 		qt_buf_adds(&t->why, "nothing was taken away yet");
 	if (s->lead == NULL && s->deleted == 0)
 		return;
-	command_prefix(c, &t->command);
+	standing_prefix(c, s, &t->command);
 	if (s->deleted != 0) {
 		qt_buf_adds(&t->command, " history");
 		return;
@@ -106,7 +139,8 @@ static void step_remove(struct step *t, const struct ctx *c,
 	qt_buf_adds(&t->command, " archive -o evidence.tar.zst --sasl ");
 	shell_word(&t->command, s->lead);
 	qt_buf_adds(&t->command, " && ");
-	command_prefix(c, &t->command);
+	t->second = t->command.len;
+	standing_prefix(c, s, &t->command);
 	qt_buf_adds(&t->command, " delete --sasl ");
 	shell_word(&t->command, s->lead);
 }
@@ -117,7 +151,8 @@ static void step_release(struct step *t, const struct standing *s)
 
 	t->name = "let the rest go";
 	t->state = n == 0 ? "done" : "to do";
-	qt_buf_addf(&t->why, "%lld messages are on hold", (long long)n);
+	add_messages(&t->why, n);
+	qt_buf_adds(&t->why, n == 1 ? " is on hold" : " are on hold");
 	if (n != 0 && s->spool->live)
 		postsuper(&t->command, s, "-H ALL");
 }

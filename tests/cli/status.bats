@@ -76,6 +76,36 @@ setup() {
 	[ "$(grep -c '^Queue ' <<<"$output")" -eq 2 ]
 }
 
+@test "of two queues each has commands of its own, and they work" {
+	practice_queue "$BATS_TEST_TMPDIR/two" 40
+	"$QTOOL" -Q "$Q" -Q "$BATS_TEST_TMPDIR/two" status --json \
+	    >"$BATS_TEST_TMPDIR/s"
+	cmd=$(jq -r '.[1].steps[4].command' "$BATS_TEST_TMPDIR/s")
+	[[ $cmd == "qtool -Q $BATS_TEST_TMPDIR/two archive "*" && qtool -Q $BATS_TEST_TMPDIR/two delete "* ]]
+	[[ $(jq -r '.[0].next' "$BATS_TEST_TMPDIR/s") == "qtool -Q $Q top" ]]
+	cmd=${cmd##*&& qtool }
+	run --separate-stderr bash -c "\"$QTOOL\" $cmd -n"
+	expect_status 0
+}
+
+@test "one message is one message, and shares are those of top" {
+	local q=$BATS_TEST_TMPDIR/one
+	fixture_queue "$q" origins/smtpd-login
+	run_q -Q "$q" status
+	[[ $output == *"has most: 1 message, 100.0% of all"* ]]
+	[[ $output != *"1 messages"* ]]
+	run_q -Q "$q" delete --all --yes
+	expect_status 0
+	run_q -Q "$q" status
+	[[ $output == *"  qtool -Q $q undo N"* && $output == *"committed  1 message  "* ]]
+	top=$("$QTOOL" -Q "$Q" top -n 1 | awk 'NR == 2 {print $(NF - 1)}')
+	[[ $("$QTOOL" -Q "$Q" status) == *" $top of all"* ]]
+}
+
+@test "no line of the page is wider than a terminal" {
+	[ "$(cd "$BATS_FILE_TMPDIR" && "$QTOOL" -Q q status | wc -L)" -le 80 ]
+}
+
 @test "a login that a shell could stumble over is quoted in the commands" {
 	mkdir -p "$BATS_TEST_TMPDIR/f"
 	sed 's/^A sasl_username=.*/A sasl_username=x'\''; touch pwned; '\''@victim.example/' \

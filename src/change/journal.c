@@ -232,7 +232,15 @@ int qt_journal_open(struct qt_journal *j, const struct qt_fsops *fs, int dir,
 	    O_WRONLY | O_APPEND | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
 	if (j->fd < 0)
 		return qt_fsops_fail(err, "open log", where);
-	return j->torn ? cut(j, fs, where, err) : 0;
+	if (j->torn)
+		return cut(j, fs, where, err);
+	/*
+	 * Its writer may have been killed before the sync: what is done now
+	 * because of the last record must not outlive the record.
+	 */
+	if (fs->fdatasync(fs->ctx, j->fd) != 0)
+		return qt_fsops_fail(err, "fdatasync", where);
+	return 0;
 }
 
 int qt_journal_create(struct qt_journal *j, const struct qt_fsops *fs, int dir,

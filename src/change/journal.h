@@ -46,7 +46,10 @@ int qt_journal_parse(struct qt_journal *j, const char *bytes, size_t len,
 /* Read without writing: 0, 1 there is no log (ENOENT alone). */
 int qt_journal_read(struct qt_journal *j, int dir, const char *where,
     struct qt_error *err) QT_MUST_CHECK;
-/* Open for appending; a torn end is cut off.  1: there is no log. */
+/*
+ * Open for appending; a torn end is cut off, the rest is durable when this
+ * returns 0.  1: there is no log.
+ */
 int qt_journal_open(struct qt_journal *j, const struct qt_fsops *fs, int dir,
     const char *where, struct qt_error *err) QT_MUST_CHECK;
 /* Make it (O_EXCL); the directory is synced. */

@@ -972,6 +972,40 @@ static void a_commit_nobody_knows_of_waits(void **state)
 	ts_release(&t);
 }
 
+/*
+ * PURGE was written and its writer killed before the sync: nothing is unlinked
+ * because of a record that a power cut could still take away.
+ */
+static void a_record_is_durable_before_it_is_acted_on(void **state)
+{
+	struct log_fault f = {.at = 1};
+	struct schedule s;
+	struct tspool t;
+	struct run r;
+	size_t staged;
+
+	(void)state;
+	fill(&t);
+	run_init(&r);
+	assert_int_equal(delete_plan(&t, &r, ts_plan(&t, 0, 5)), 0);
+	use_schedule(&r, &s, &t);
+	s.stop = 1; /* before the first unlink */
+	assert_int_equal(purge(&t, &r, 1), -1);
+	assert_int_equal(state_of(&t, 1, &staged), QT_TX_PURGING);
+	assert_int_equal(staged, 5);
+	run_init(&r);
+	r.fs.ctx = &f;
+	r.fs.fdatasync = l_fdatasync;
+	r.fs.ftruncate = l_ftruncate;
+	assert_int_equal(purge(&t, &r, 1), -2);
+	assert_int_equal(state_of(&t, 1, &staged), QT_TX_PURGING);
+	assert_int_equal(staged, 5);
+	run_init(&r);
+	assert_int_equal(delete_plan(&t, &r, ts_plan(&t, 0, 0)), -1);
+	assert_int_equal(state_of(&t, 1, NULL), QT_TX_PURGED);
+	ts_release(&t);
+}
+
 /* ---- state elsewhere, damage ---- */
 
 static void plan_and_log_elsewhere_are_found_again(void **state)
@@ -1183,6 +1217,7 @@ int main(void)
 	    cmocka_unit_test(one_at_a_time),
 	    cmocka_unit_test(a_commit_that_fails_is_none),
 	    cmocka_unit_test(a_commit_nobody_knows_of_waits),
+	    cmocka_unit_test(a_record_is_durable_before_it_is_acted_on),
 	    cmocka_unit_test(plan_and_log_elsewhere_are_found_again),
 	    cmocka_unit_test(two_spools_may_share_a_state_dir),
 	    cmocka_unit_test(damage_stops_everything),

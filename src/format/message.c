@@ -505,6 +505,86 @@ static int next_record(struct parser *p)
 	return use_record(p);
 }
 
+/* ---- recipients that are only counted ---- */
+
+/* Length of the record at s with a one-byte length; 0: not so, or not whole. */
+static size_t short_record(const unsigned char *s, const unsigned char *end)
+{
+	if (end - s < 2 || s[1] >= 0x80 || end - s - 2 < s[1])
+		return 0;
+	return 2 + (size_t)s[1];
+}
+
+/*
+ * Length of the group at s: A dsn_orig_rcpt=..., O, then R or D (*last), as
+ * cleanup writes them for an SMTP recipient, without a NUL; 0: anything else.
+ */
+static size_t plain_group(const unsigned char *s, const unsigned char *end,
+    unsigned char *last)
+{
+	static const char name[] = "dsn_orig_rcpt=";
+	const size_t name_len = sizeof name - 1;
+	size_t a, o, r;
+
+	a = short_record(s, end);
+	if (a < 3 + name_len || s[0] != QT_REC_ATTR ||
+	    memcmp(s + 2, name, name_len) != 0)
+		return 0;
+	o = short_record(s + a, end);
+	if (o == 0 || s[a] != QT_REC_ORCP)
+		return 0;
+	r = short_record(s + a + o, end);
+	if (r == 0 || (s[a + o] != QT_REC_RCPT && s[a + o] != QT_REC_DONE) ||
+	    memchr(s, 0, a + o + r) != NULL)
+		return 0;
+	*last = s[a + o];
+	return a + o + r;
+}
+
+/*
+ * Count the plain groups that come next and lie in the window whole: most
+ * records of a mass mailing.  It stops before whatever is not one, for
+ * next_record() to judge, and does nothing where a record more or less would
+ * matter: something pending, a pointer, the skip of the content.
+ */
+static void count_groups(struct parser *p)
+{
+	struct qt_walk *w = &p->walk;
+	struct qt_cursor *c = &w->cur;
+	const struct qt_input *in = c->in;
+	const unsigned char *s, *end;
+	uint64_t limit = in->start + in->len;
+	unsigned char last;
+	size_t n;
+
+	if (p->have_orig || p->have_orcpt || p->notify != 0 || w->old_size ||
+	    c->pointer != QT_NO_POINTER ||
+	    (w->expect_x && w->seg != QT_SEG_EXTRACTED))
+		return;
+	if (limit > in->size)
+		limit = in->size;
+	/* up to where the content begins, at most */
+	if ((uint64_t)w->data_offset >= c->pos &&
+	    limit > (uint64_t)w->data_offset)
+		limit = (uint64_t)w->data_offset;
+	if (c->pos < in->start || c->pos >= limit)
+		return;
+	s = in->data + (c->pos - in->start);
+	end = in->data + (limit - in->start);
+	while ((n = plain_group(s, end, &last)) != 0) {
+		s += n;
+		c->pos += n;
+		c->steps += 3;
+		c->bytes += n;
+		p->msg->nrcpt++;
+		if (last == QT_REC_RCPT)
+			p->msg->ntodo++;
+		else
+			p->msg->ndone++;
+		w->seg = w->next;
+	}
+}
+
 /* What has to be there once the walk is over. */
 static int check_whole(struct parser *p)
 {
@@ -546,9 +626,11 @@ int qt_msg_parse(struct qt_msg *msg, struct qt_input *in,
 	/* qmgr reads padding like any record; pickup passes over it */
 	qt_walk_init(
 	    &p.walk, in, !p.maildrop, p.maildrop ? 0 : QT_CURSOR_PADDING);
-	do
+	do {
+		if (!p.keep_rcpts && !p.maildrop)
+			count_groups(&p);
 		rc = next_record(&p);
-	while (rc == 0);
+	} while (rc == 0);
 	if (p.have_orig || p.have_orcpt || p.notify != 0)
 		msg->odd |= QT_ODD_TAIL;
 	if (rc < 0)

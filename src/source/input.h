@@ -6,7 +6,7 @@
 
 #include "qtool/scan.h"
 
-#define QT_INPUT_FIRST ((size_t)4 << 10) /* a read where the walk leads */
+#define QT_INPUT_FIRST ((size_t)8 << 10) /* a read where the walk leads */
 #define QT_INPUT_RUN ((size_t)64 << 10)	 /* a read that goes on */
 
 /* Turn to another file, keeping the window's memory. */

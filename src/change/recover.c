@@ -126,6 +126,7 @@ static int act(struct qt_change *c, struct qt_tx *tx, enum action what,
 static int recover_one(struct qt_change *c, uint64_t id, enum action what,
     bool *did, struct qt_error *err)
 {
+	struct qt_error e = {0};
 	struct qt_tx tx;
 	int r;
 
@@ -141,6 +142,12 @@ static int recover_one(struct qt_change *c, uint64_t id, enum action what,
 		if ((r = qt_tx_load(&tx, err)) == 0 &&
 		    (r = qt_tx_open_log(c, &tx, err)) == 0)
 			r = act(c, &tx, what, did, err);
+		/* a log without room must not keep --state-dir from working */
+		if (r < 0 && what == ABORT && err != NULL &&
+		    qt_tx_withdraw(c, &tx, false, err, &e) == 0) {
+			*did = true;
+			r = 0;
+		}
 	}
 	qt_tx_release(&tx);
 	return r;

@@ -29,7 +29,8 @@
  *
  *	record		plan	action
  *	none		no	nothing has moved: remove the directory
- *	none, PREPARED	yes	abort is presumed
+ *	none, PREPARED	yes	abort is presumed (no record, and no room for
+ *				one: remove the plan, as nothing has moved)
  *	ABORT		yes	all back to where it was taken; ABORTED
  *	COMMIT		yes	take again what a power cut brought back
  *	UNDO		yes	all to hold, or in place; UNDONE
@@ -331,7 +332,8 @@ static int prepare(struct qt_change *c, struct qt_tx *tx, struct qt_error *err)
 	/* made now, so that COMMIT needs no more room than is there */
 	if (qt_journal_create(&tx->log, &c->fs, tx->home, tx->where, err) != 0 ||
 	    qt_journal_append(&tx->log, &c->fs, &rec, tx->where, err) != 0)
-		return abort_after(c, tx, err);
+		return qt_tx_withdraw(c, tx, true, err, &e) == 0 ? -1 :
+		    abort_after(c, tx, err);
 	return 0;
 }
 

@@ -634,3 +634,26 @@ int qt_tx_discard(struct qt_change *c, struct qt_tx *tx, bool home_too,
 	}
 	return 0;
 }
+
+int qt_tx_withdraw(struct qt_change *c, struct qt_tx *tx, bool home_too,
+    const struct qt_error *cause, struct qt_error *err)
+{
+	size_t messages, logfiles;
+
+	if ((cause->sys != ENOSPC && cause->sys != EDQUOT) ||
+	    tx->log.last.n != 0)
+		return 1;
+	if (qt_tx_count(tx, QT_TX_MESSAGES, &messages, err) != 0 ||
+	    qt_tx_count(tx, QT_TX_LOGS, &logfiles, err) != 0)
+		return -1;
+	if (messages + logfiles != 0)
+		return 1;
+	/* log first, durably: a log without a plan would be damage */
+	if (remove_name(c, tx->home, LOG_NAME, tx, err) != 0)
+		return -1;
+	if (c->fs.fsync(c->fs.ctx, tx->home) != 0)
+		return qt_fsops_fail(err, "fsync", tx->where);
+	if (remove_name(c, tx->home, PLAN_NAME, tx, err) != 0)
+		return -1;
+	return qt_tx_discard(c, tx, home_too, err);
+}

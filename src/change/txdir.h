@@ -82,6 +82,13 @@ enum qt_queue qt_tx_log_queue(unsigned bit);
 /* Remove the empty staging directories; what is not empty stays. */
 void qt_tx_clean(struct qt_change *c, struct qt_tx *tx);
 /*
+ * Remove a plan that nothing was done about: without a record in its log no
+ * message was touched, and there is no room to say so in a log.  1: it is not
+ * such a one, or cause is another failure than that of no room.
+ */
+int qt_tx_withdraw(struct qt_change *c, struct qt_tx *tx, bool home_too,
+    const struct qt_error *cause, struct qt_error *err) QT_MUST_CHECK;
+/*
  * Remove a transaction that never had a plan: nothing was staged, or
  * QT_E_STATE.  home_too: also the directory outside the spool, as it is ours.
  */

@@ -1006,6 +1006,59 @@ static void a_record_is_durable_before_it_is_acted_on(void **state)
 	ts_release(&t);
 }
 
+static int full_create(void *ctx, int dir, const char *path, int flags,
+    mode_t mode)
+{
+	(void)ctx;
+	if (strcmp(path, "log") == 0) {
+		errno = ENOSPC;
+		return -1;
+	}
+	return qt_fsops_system.create(NULL, dir, path, flags, mode);
+}
+
+static int no_unlink(void *ctx, int dir, const char *path)
+{
+	(void)ctx, (void)dir, (void)path;
+	errno = EIO;
+	return -1;
+}
+
+/* The plan took the last room and its log has none: nothing stays of either. */
+static void a_full_disk_keeps_nobody_from_trying_again(void **state)
+{
+	char dir[64] = "/tmp/qtool-state.XXXXXX";
+	struct tspool t;
+	struct run r;
+	char *before;
+
+	(void)state;
+	fill(&t);
+	before = ts_snapshot(&t);
+	assert_non_null(mkdtemp(dir));
+	run_init(&r);
+	r.fs.create = full_create;
+	assert_int_equal(delete_plan(&t, &r, ts_plan(&t, 0, 5)), -1);
+	assert_int_equal(r.err.sys, ENOSPC);
+	assert_int_equal(r.err.code, QT_E_SYS);
+	assert_false(ts_exists(&t, "qtool/tx/000001"));
+	/* one that was killed there is no hindrance either */
+	r.fs.unlink = no_unlink;
+	assert_int_equal(delete_plan(&t, &r, ts_plan(&t, 0, 5)), -1);
+	assert_int_equal(state_of(&t, 1, NULL), QT_TX_PREPARED);
+	run_init(&r);
+	r.fs.create = full_create;
+	assert_int_equal(delete_plan(&t, &r, ts_plan(&t, 0, 0)), -1);
+	assert_int_equal(r.err.code, QT_E_GONE);
+	assert_int_equal(r.recovered, 1);
+	ts_as_before(&t, before);
+	run_init(&r);
+	r.opts.state_dir = dir;
+	assert_int_equal(delete_plan(&t, &r, ts_plan(&t, 0, 5)), 0);
+	assert_int_equal(nftw(dir, ts_rm, 16, FTW_DEPTH | FTW_PHYS), 0);
+	ts_release(&t);
+}
+
 /* ---- state elsewhere, damage ---- */
 
 static void plan_and_log_elsewhere_are_found_again(void **state)
@@ -1218,6 +1271,7 @@ int main(void)
 	    cmocka_unit_test(a_commit_that_fails_is_none),
 	    cmocka_unit_test(a_commit_nobody_knows_of_waits),
 	    cmocka_unit_test(a_record_is_durable_before_it_is_acted_on),
+	    cmocka_unit_test(a_full_disk_keeps_nobody_from_trying_again),
 	    cmocka_unit_test(plan_and_log_elsewhere_are_found_again),
 	    cmocka_unit_test(two_spools_may_share_a_state_dir),
 	    cmocka_unit_test(damage_stops_everything),

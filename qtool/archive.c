@@ -357,8 +357,12 @@ static int finish(struct ctx *c, const struct own *own, struct qt_archive *a,
 	FILE *out = strcmp(own->file, "-") == 0 ? stderr : stdout;
 	struct qt_archive_counts n;
 
-	if (matched == 0)
+	if (matched == 0) {
+		progress_end(c);
+		if (!interrupted(c))
+			remark("no archive was made: no message matches");
 		return finish_scan(c, EXIT_NOTHING);
+	}
 	if (matched == left) {
 		remark("no archive was made: none of the %" PRIu64
 		       " messages could be read", matched);
@@ -422,7 +426,7 @@ static int dry_run(struct ctx *c)
 	qt_stmt_close(st);
 	if (r < 0 && err.code != QT_E_INTERRUPTED)
 		return complain(&err);
-	return finish_scan(c, rows != 0 ? EXIT_DONE : EXIT_NOTHING);
+	return rows != 0 ? finish_scan(c, EXIT_DONE) : finish_nothing(c);
 }
 
 static int check(const struct ctx *c, const struct own *own,

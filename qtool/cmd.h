@@ -157,6 +157,11 @@ void progress_end(struct ctx *c);
  * interrupted, and turns the exit status (EXIT_PARTLY) where that matters.
  */
 int finish_scan(struct ctx *c, int status);
+/*
+ * The same when nothing matched, after a remark on a terminal: silence there
+ * looks like an answer.  A script has the exit status.
+ */
+int finish_nothing(struct ctx *c);
 /* The same for a scan of the command's own. */
 int finish_stats(struct ctx *c, const struct qt_scan_stats *stats, int status);
 /* "qtool -Q /srv/copy": how to name the same queues again, for hints. */

@@ -342,11 +342,26 @@ int finish_scan(struct ctx *c, int status)
 	return finish_stats(c, qt_db_stats(c->db), status);
 }
 
+int finish_nothing(struct ctx *c)
+{
+	const char *what = "no row";
+
+	if (c->sel != NULL && qt_select_any(c->sel))
+		what = "no message matches; --explain shows what each clause keeps";
+	else if (c->cmd->operands_are_ids)
+		what = "there is no message";
+	progress_end(c);
+	if (c->tty_err && !c->quiet && !interrupted(c))
+		remark("%s", what);
+	return finish_scan(c, EXIT_NOTHING);
+}
+
 /* ---- human forms ---- */
 
 const char *human_bytes(int64_t bytes, char out[16])
 {
-	if (humanize_number(out, 6, bytes, "", HN_AUTOSCALE,
+	/* four characters, as in tables: 4.2K, not 4320B */
+	if (humanize_number(out, 5, bytes, "", HN_AUTOSCALE,
 		HN_B | HN_NOSPACE | HN_DECIMAL) < 0)
 		(void)snprintf(out, 16, "?");
 	return out;

@@ -261,7 +261,7 @@ static int print(struct ctx *c, const struct own *own, const char *columns,
 		progress_end(c);
 		return complain(err);
 	}
-	return finish_scan(c, rows != 0 ? EXIT_DONE : EXIT_NOTHING);
+	return rows != 0 ? finish_scan(c, EXIT_DONE) : finish_nothing(c);
 }
 
 static int run(struct ctx *c, int argc, char **argv)

@@ -208,7 +208,7 @@ static int run_sql(struct ctx *c, const char *sql)
 		r = print_rows(c, st, &rows, &err);
 	qt_stmt_close(st);
 	if (r == 0)
-		return finish_scan(c, rows != 0 ? EXIT_DONE : EXIT_NOTHING);
+		return rows != 0 ? finish_scan(c, EXIT_DONE) : finish_nothing(c);
 	progress_end(c);
 	status = complain(&err);
 	if (status == EXIT_USAGE)

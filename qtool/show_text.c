@@ -143,9 +143,10 @@ static void put_time(struct qt_buf *b, const char *label, int64_t seconds)
 		qt_buf_addf(b, "%-11s @%lld\n", label, (long long)seconds);
 		return;
 	}
-	qt_buf_addf(b, "%-11s %s (%s), %s%s\n", label, local, utc,
-	    t > now ? "ahead by " : "",
-	    human_age(t > now ? (int64_t)(t - now) : (int64_t)(now - t), age));
+	qt_buf_addf(b, "%-11s %s (%s), %s%s%s\n", label, local, utc,
+	    t > now ? "in " : "",
+	    human_age(t > now ? (int64_t)(t - now) : (int64_t)(now - t), age),
+	    t > now ? "" : " ago");
 }
 
 static void flag(struct qt_buf *b, const char *text)

@@ -285,7 +285,7 @@ static int show(struct ctx *c, const struct grouping *g, const char *columns,
 		remark("%lld of %lld shown; --limit 0 shows all",
 		    (long long)shown.rows, (long long)shown.groups);
 	}
-	return finish_scan(c, shown.rows != 0 ? EXIT_DONE : EXIT_NOTHING);
+	return shown.rows != 0 ? finish_scan(c, EXIT_DONE) : finish_nothing(c);
 }
 
 static int run(struct ctx *c, int argc, char **argv)

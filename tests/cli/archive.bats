@@ -177,6 +177,7 @@ no_file_left() {
 
 @test "nothing matched: exit 1 and no file" {
 	run -1 --separate-stderr "$QTOOL" -Q "$Q" archive -o "$OUT/x.tar.zst" --sasl nobody@nowhere.example
+	[[ $stderr == *"no archive was made: no message matches"* ]]
 	no_file_left
 }
 

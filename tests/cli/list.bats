@@ -122,6 +122,22 @@ files_in() {
 	[ -z "$output" ]
 }
 
+@test "nothing matched: said on a terminal, silent in a script" {
+	export TERM=dumb
+	for cmd in "list --sasl nobody" "top --sasl nobody"; do
+		run -1 script -qec "'$QTOOL' -Q '$Q' $cmd" /dev/null
+		[[ $output == *"no message matches"*"--explain"* ]]
+		run -1 script -qec "'$QTOOL' -Q '$Q' $cmd --quiet" /dev/null
+		[ -z "$output" ]
+		# shellcheck disable=SC2086 # words
+		run_q -Q "$Q" $cmd
+		expect_status 1
+		[ -z "$output$stderr" ]
+	done
+	run -1 script -qec "'$QTOOL' -Q '$Q' query 'SELECT 1 WHERE 0'" /dev/null
+	[[ $output == *"no row"* ]]
+}
+
 @test "--explain: the SQL, the parameters, and what each clause keeps" {
 	run_q -Q "$Q" list --explain --sasl anna.keller@victim.example --queue hold
 	expect_status 0

@@ -245,3 +245,12 @@ qtool_records() { # ID, from the JSON lines of all
 	"$QTOOL" -Q "$F" show --eml "$(id_of "$F" plain)" >/dev/null
 	[ "$before" = "$(tree "$F")" ]
 }
+
+@test "sizes are short as in list, times say ago" {
+	local id
+	id=$("$QTOOL" -Q "$Q" list -w 'message_size BETWEEN 2048 AND 9999' --format ids --limit 1)
+	run_q -Q "$Q" show "$id"
+	expect_status 0
+	[[ $output =~ size\ +[0-9]{4}\ bytes\ \([0-9]\.[0-9]K\),\ file ]]
+	[[ $output =~ arrived\ .*\ ago ]]
+}

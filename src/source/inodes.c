@@ -43,15 +43,18 @@ static int grow(struct qt_inode_table *t, struct qt_error *err)
 	struct qt_inode_table big = {.dev = t->dev, .n = t->n,
 	    .bits = t->bits != 0 ? t->bits + 1 : BITS_FIRST};
 	size_t slots = t->bits != 0 ? (size_t)1 << t->bits : 0;
+	uint64_t *old = t->slot;
 
 	big.slot = calloc((size_t)1 << big.bits, sizeof *big.slot);
-	if (big.slot == NULL)
-		return qt_fail_mem(err);
+	if (big.slot == NULL) {
+		(void)qt_fail_mem(err);
+		return -1;
+	}
 	for (size_t i = 0; i < slots; i++)
-		if (t->slot[i] != 0)
-			big.slot[probe(&big, t->slot[i])] = t->slot[i];
-	free(t->slot);
+		if (old[i] != 0)
+			big.slot[probe(&big, old[i])] = old[i];
 	*t = big;
+	free(old);
 	return 0;
 }
 

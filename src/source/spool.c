@@ -123,8 +123,10 @@ int qt_spool_new(struct qt_spool **out, const char *queue_dir,
 {
 	struct qt_spool *s = calloc(1, sizeof *s);
 
-	if (s == NULL)
-		return qt_fail_mem(err);
+	if (s == NULL) {
+		(void)qt_fail_mem(err);
+		return -1;
+	}
 	s->dirfd = -1;
 	for (unsigned q = 0; q < QT_Q_COUNT; q++)
 		s->qfd[q] = -1;
@@ -225,7 +227,7 @@ int qt_spools_take(struct qt_spools *list, struct qt_spool *s,
 			return 0;
 		}
 	}
-	v = reallocarray(list->v, list->n + 1, sizeof *v);
+	v = reallocarray(list->v, list->n + 1, sizeof(struct qt_spool *));
 	if (v == NULL) {
 		qt_spool_free(s);
 		return qt_fail_mem(err);

@@ -99,14 +99,16 @@ static int dir_new(struct qt_tree *t, struct qt_tree_dir **out, int fd,
 
 	if (d == NULL) {
 		(void)close(fd);
-		return qt_fail_mem(err);
+		(void)qt_fail_mem(err);
+		return -1;
 	}
 	n = snprintf(d->path, sizeof d->path, "%s%s%s", name,
 	    hash[0] != '\0' ? "/" : "", hash);
 	if (n < 0 || (size_t)n >= sizeof d->path) {
 		(void)close(fd);
 		free(d);
-		return qt_fail(err, QT_E_SYS, name, "path too long");
+		(void)qt_fail(err, QT_E_SYS, name, "path too long");
+		return -1;
 	}
 	d->path_len = (size_t)n;
 	while (d->path_len > 0 && d->path[d->path_len - 1] == '/')

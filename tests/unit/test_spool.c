@@ -211,6 +211,102 @@ static void running_is_seen_by_the_lock(void **state)
 	qt_spools_release(&list);
 }
 
+/* ---- through postconf ---- */
+
+/* A configuration directory for the sandbox, as main.cf below etc. */
+static void write_config(const struct sandbox *b, const char *more,
+    char dir[256])
+{
+	char text[1024];
+	int n;
+
+	n = snprintf(text, sizeof text,
+	    "compatibility_level = 3.6\nqueue_directory = %s\n"
+	    "myhostname = mx.example.org\nmail_owner = nobody\n%s",
+	    b->dir, more);
+	assert_true(n > 0 && (size_t)n < sizeof text);
+	box_mkdir(b, "etc");
+	box_file(b, "etc/main.cf", text, (size_t)n, 0644);
+	box_path(b, "etc", dir);
+	assert_int_equal(chmod(b->dir, 0755), 0);
+	assert_int_equal(chmod(dir, 0755), 0);
+}
+
+static void configuration_is_read_through_postconf(void **state)
+{
+	const struct sandbox *b = *state;
+	struct qt_spools list;
+	struct qt_spool *s;
+	struct qt_error err = {.code = QT_OK};
+	char dir[256];
+
+	write_config(b,
+	    "mydomain = example.org\nmyorigin =\n"
+	    "hash_queue_names = deferred, defer hold maildrop\n"
+	    "hash_queue_depth = 2\nenable_long_queue_ids = yes\n"
+	    "smtputf8_enable = no\nmaximal_queue_lifetime = 12h\n"
+	    "bounce_queue_lifetime = 3\n", dir);
+	qt_spools_init(&list);
+	if (qt_spools_add_config(&list, dir, &err) != 0)
+		fail_msg("%s", err.text);
+	s = list.v[0];
+	assert_string_equal(s->config_dir, dir);
+	assert_string_equal(s->queue_dir, b->dir);
+	assert_string_equal(s->host, "mx.example.org");
+	assert_string_equal(s->mydomain, "example.org");
+	assert_null(s->myorigin);
+	assert_string_equal(s->mail_owner, "nobody");
+	assert_true(s->live);
+	assert_true(s->long_ids);
+	assert_false(s->smtputf8);
+	assert_int_equal(s->depth[QT_Q_DEFERRED], 2);
+	assert_int_equal(s->depth[QT_Q_DEFER], 2);
+	assert_int_equal(s->depth[QT_Q_HOLD], 2);
+	assert_int_equal(s->depth[QT_Q_MAILDROP], 0);
+	assert_int_equal(s->depth[QT_Q_ACTIVE], 0);
+	assert_int_equal(s->max_lifetime, 12 * 3600);
+	assert_int_equal(s->bounce_lifetime, 3 * 86400);
+	assert_non_null(s->mail_version);
+	/* the same queue given as a directory is the same spool */
+	assert_int_equal(qt_spools_add_dir(&list, b->dir, &err), 0);
+	assert_int_equal(list.n, 1);
+	qt_spools_release(&list);
+}
+
+static void origin_may_be_a_files_first_word(void **state)
+{
+	const struct sandbox *b = *state;
+	struct qt_spools list;
+	struct qt_error err = {.code = QT_OK};
+	char dir[256], more[300], path[256];
+
+	box_path(b, "mailname", path);
+	box_file(b, "mailname", "mail.example.com\n", 17, 0644);
+	(void)snprintf(more, sizeof more, "myorigin = %s\n", path);
+	write_config(b, more, dir);
+	qt_spools_init(&list);
+	if (qt_spools_add_config(&list, dir, &err) != 0)
+		fail_msg("%s", err.text);
+	assert_string_equal(list.v[0]->myorigin, "mail.example.com");
+	assert_int_equal(list.v[0]->depth[QT_Q_DEFERRED], 1); /* default */
+	assert_int_equal(list.v[0]->max_lifetime, 5 * 86400);
+	qt_spools_release(&list);
+}
+
+static void missing_configuration_names_the_way_out(void **state)
+{
+	struct qt_spools list;
+	struct qt_error err = {.code = QT_OK};
+
+	(void)state;
+	qt_spools_init(&list);
+	assert_int_equal(qt_spools_add_config(&list, "/nonexistent", &err), -1);
+	assert_non_null(strstr(err.text, "-Q"));
+	assert_false(qt_error_is_item(&err));
+	assert_int_equal(list.n, 0);
+	qt_spools_release(&list);
+}
+
 /* ---- names and paths ---- */
 
 static void queue_names_go_both_ways(void **state)
@@ -303,6 +399,11 @@ int main(void)
 		teardown),
 	    cmocka_unit_test_setup_teardown(running_is_seen_by_the_lock, setup,
 		teardown),
+	    cmocka_unit_test_setup_teardown(
+		configuration_is_read_through_postconf, setup, teardown),
+	    cmocka_unit_test_setup_teardown(origin_may_be_a_files_first_word,
+		setup, teardown),
+	    cmocka_unit_test(missing_configuration_names_the_way_out),
 	    cmocka_unit_test(queue_names_go_both_ways),
 	    cmocka_unit_test(paths_are_computed),
 	    cmocka_unit_test(locks_are_granted_flocks),

@@ -50,10 +50,11 @@ static const char table_columns[] =
     "queue_name, age(arrival_time), message_size, sasl_username, sender_shown, "
     "recipients ->> '$[0].address', rcpt_todo, "
     "CASE WHEN state = 'ok' THEN delay_reason "
-    "ELSE state || coalesce(': ' || error, '') END";
+    "ELSE state || coalesce(': ' || error, '') END, host";
 
 enum table_column {
-	T_ID, T_QUEUE, T_AGE, T_SIZE, T_LOGIN, T_SENDER, T_RCPT, T_NRCPT, T_REASON
+	T_ID, T_QUEUE, T_AGE, T_SIZE, T_LOGIN, T_SENDER, T_RCPT, T_NRCPT, T_REASON,
+	T_HOST
 };
 
 static int add_name(void *ctx, const char *name, struct qt_error *err)
@@ -166,9 +167,11 @@ static void put_recipients(struct qt_output *o, const struct qt_stmt *st)
 	qt_buf_release(&b);
 }
 
-static int put_line(struct qt_output *o, const struct qt_stmt *st,
-    struct qt_error *err)
+static int put_line(const struct ctx *c, struct qt_output *o,
+    const struct qt_stmt *st, struct qt_error *err)
 {
+	if (c->spools.n > 1)
+		put_text(o, st, T_HOST);
 	put_text(o, st, T_ID);
 	put_text(o, st, T_QUEUE);
 	put_age(o, st);
@@ -193,7 +196,7 @@ static int put_lines(struct ctx *c, struct qt_stmt *st, struct qt_output *o,
 			progress_end(c);
 			c->progress.off = true;
 		}
-		if (put_line(o, st, err) != 0)
+		if (put_line(c, o, st, err) != 0)
 			return -1;
 		++*rows;
 	}
@@ -219,18 +222,22 @@ static int print_table(struct ctx *c, struct qt_stmt *st, uint64_t *rows,
 	/* ID, queue, age and size with their gaps take about 50 */
 	unsigned left = c->width > 80 ? c->width - 50 : 30;
 	const struct qt_outcol cols[] = {
-	    {"queue_id", QT_LEFT, 0}, {"queue", QT_LEFT, 0},
+	    {"host", QT_LEFT, 24}, /* of several queues only */
+	    /* no ID is that long, but a foreign file's name may be */
+	    {"queue_id", QT_LEFT, 24}, {"queue", QT_LEFT, 0},
 	    {"age", QT_RIGHT, 0}, {"size", QT_RIGHT, 0},
 	    {"login", QT_LEFT, part(left, 20, 12, 30)},
 	    {"sender", QT_LEFT, part(left, 20, 12, 30)},
 	    {"recipients", QT_LEFT, part(left, 25, 14, 40)},
 	    {"reason", QT_LEFT, part(left, 30, 16, 200)}};
+	size_t skip = c->spools.n > 1 ? 0 : 1;
 	struct qt_error late = {0};
 	struct qt_output *o = NULL;
 	int r;
 
-	if (qt_output_new(&o, stdout, QT_FMT_TABLE, cols,
-		sizeof(cols) / sizeof(cols[0]), c->width, c->color, err) != 0)
+	if (qt_output_new(&o, stdout, QT_FMT_TABLE, cols + skip,
+		sizeof(cols) / sizeof(cols[0]) - skip, c->width, c->color,
+		err) != 0)
 		return -1;
 	r = put_lines(c, st, o, rows, err);
 	if (qt_output_finish(o, &late) != 0 && r == 0) {

@@ -31,8 +31,9 @@ struct qt_output;
 /*
  * out is borrowed; cols are copied.  width: terminal columns, 0 not a terminal:
  * only with it long cells are cut to their max_width; color: SGR in table
- * headings.  Tables stream: widths come from the first 200 rows; without a row
- * there is no heading either.  JSON objects are spaced as postqueue -j does, a
+ * headings.  Tables stream: widths come from the first 200 rows, but no
+ * column is wider than 100 for one long cell; without a row there is no
+ * heading either.  JSON objects are spaced as postqueue -j does, a
  * blank after ':' and ','.  SIGPIPE is to be ignored, and LC_CTYPE a UTF-8
  * locale; one large buffer (setvbuf) for out makes long lists faster.
  */

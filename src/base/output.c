@@ -21,6 +21,9 @@
 #define WINDOW_ROWS ((size_t)200)
 #define WINDOW_BYTES ((size_t)1 << 20)
 
+/* One cell wider than that stands out of its column, which stays as it is. */
+#define COLUMN_MAX ((size_t)100)
+
 #define GAP "  "
 #define ELLIPSIS "\xe2\x80\xa6"
 #define BOLD "\033[1m"
@@ -303,7 +306,7 @@ static void close_cell(struct qt_output *o, size_t off, bool number, bool null)
 	    number || c->align == QT_RIGHT, null};
 	if (o->streaming)
 		return;
-	if (width > c->width)
+	if (width > c->width && width <= COLUMN_MAX)
 		c->width = width;
 	if (!null) {
 		c->values = true;

@@ -259,3 +259,28 @@ files_in() {
 	expect_status 0
 	[[ $output == *"$login"* && $output != *'\\'* ]]
 }
+
+@test "the table of several queues tells them apart" {
+	local two=$BATS_TEST_TMPDIR/two
+	fixture_queue "$two" accepted/plain
+	run_q -Q "$Q" -Q "$two" list --sort host
+	expect_status 0
+	[[ ${lines[0]} == host\ * ]]
+	[ "$(grep -c "^$two " <<<"$output")" -eq 1 ]
+	[ "$(grep -c "^$Q " <<<"$output")" -eq 300 ]
+	run_q -Q "$Q" list --limit 1
+	[[ ${lines[0]} == queue_id\ * ]]
+}
+
+@test "a foreign file's long name makes no other line wide" {
+	local q=$BATS_TEST_TMPDIR/q name
+	fixture_queue "$q" accepted/plain
+	name=$(printf 'A%.0s' {1..250})
+	touch "$q/deferred/$name"
+	run_q -Q "$q" list
+	expect_status 3
+	[[ $output == *"$name"* ]]
+	[ "$(grep -v "$name" <<<"$output" | wc -L)" -lt 160 ]
+	TERM=dumb run script -qec "stty cols 120; '$QTOOL' -Q '$q' list 2>/dev/null" /dev/null
+	[ "$(wc -L <<<"$output")" -le 125 ]
+}

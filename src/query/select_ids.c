@@ -52,6 +52,9 @@ static int not_an_id(struct qt_error *err, enum qt_sel opt, int64_t line,
 
 int select_add_id(struct qt_select *s, const char *id, struct qt_error *err)
 {
+	if (*id == '\0')
+		return select_fail(err, QT_SEL_ID,
+		    "an empty value matches nothing");
 	if (!add(s, id, strlen(id)))
 		return not_an_id(err, QT_SEL_ID, -1, "", id, strlen(id));
 	if (s->ids_label.len < SHOWN_MAX)

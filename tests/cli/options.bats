@@ -111,6 +111,7 @@ ARGS
 	expect_status 2
 	run_q -Q "$Q" list ''
 	expect_status 2
+	[[ $stderr == *"empty value matches nothing"* ]]
 }
 
 @test "every queue given is read; the same one twice is one" {

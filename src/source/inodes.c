@@ -53,7 +53,8 @@ static int grow(struct qt_inode_table *t, struct qt_error *err)
 	for (size_t i = 0; i < slots; i++)
 		if (old[i] != 0)
 			big.slot[probe(&big, old[i])] = old[i];
-	*t = big;
+	t->slot = big.slot;
+	t->bits = big.bits;
 	free(old);
 	return 0;
 }

@@ -15,6 +15,8 @@ enum { OPT_BY = OPT_OWN, OPT_SORT, OPT_LIMIT };
 
 #define LIMIT_TABLE 20 /* groups in a table; all of them elsewhere */
 #define MAX_BY 8       /* columns to group by */
+#define NARROW 110     /* terminal columns that do not hold a whole line */
+#define NARROW_SUMS 52 /* what the sums with their gaps take there */
 
 struct own {
 	const char *by; /* --by; NULL: sasl_username */
@@ -179,31 +181,56 @@ static void put_key(const struct ctx *c, struct qt_output *o,
 		put_value(o, st, i);
 }
 
+/*
+ * A terminal of 80 columns gets a table without bytes, first arrival and bar:
+ * a login has to be read and copied whole, the rest can wait for --json.
+ */
+static bool narrow(const struct ctx *c)
+{
+	return c->width != 0 && c->width < NARROW;
+}
+
+static void put_share(const struct ctx *c, struct qt_output *o, double percent)
+{
+	char text[16];
+
+	(void)snprintf(text, sizeof(text), "%.1f%%", percent);
+	qt_output_text(o, text, strlen(text));
+	if (!narrow(c))
+		put_bar(o, percent, c->width >= 130 || c->width == 0 ? 20 : 10);
+}
+
 static int put_group(const struct ctx *c, struct qt_output *o,
     const struct qt_stmt *st, int n, struct qt_error *err)
 {
 	bool table = c->format == QT_FMT_TABLE;
-	char text[16];
 	int i;
 
 	for (i = 0; i < n; i++)
 		put_key(c, o, st, i);
-	for (i = S_MESSAGES; i <= S_BYTES; i++)
-		put_value(o, st, n + i);
-	for (i = S_FIRST; i <= S_LAST; i++) {
-		if (table)
+	for (i = S_MESSAGES; i <= S_LAST; i++) {
+		if (table && narrow(c) && (i == S_BYTES || i == S_FIRST))
+			continue;
+		if (table && i >= S_FIRST)
 			put_short_time(o, st, n + i);
 		else
 			put_value(o, st, n + i);
 	}
-	if (table) {
-		(void)snprintf(text, sizeof(text), "%.1f%%", share(st, n));
-		qt_output_text(o, text, strlen(text));
-		put_bar(o, share(st, n), c->width >= 130 || c->width == 0 ? 20 : 10);
-	} else {
+	if (table)
+		put_share(c, o, share(st, n));
+	else
 		qt_output_real(o, share(st, n));
-	}
 	return qt_output_end_row(o, err);
+}
+
+/* How wide one of n values to count by may be on a narrow terminal. */
+static unsigned key_width(unsigned width, int n)
+{
+	unsigned left = width > NARROW_SUMS ? width - NARROW_SUMS : 0;
+
+	left /= (unsigned)n;
+	/* an IPv4 address is never cut */
+	return left < 18 ? 16 : left - (n > 1 ? 2 : 0);
 }
 
 static int open_output(struct ctx *c, const struct grouping *g,
@@ -214,14 +241,27 @@ static int open_output(struct ctx *c, const struct grouping *g,
 	    {"senders", QT_RIGHT, 0}, {"clients", QT_RIGHT, 0},
 	    {"bytes", QT_RIGHT, 0}, {"first", QT_LEFT, 0}, {"last", QT_LEFT, 0},
 	    {"share", QT_RIGHT, 0}, {"bar", QT_LEFT, 0}};
+	static const struct qt_outcol few[] = {
+	    {"msgs", QT_RIGHT, 0}, {"rcpts", QT_RIGHT, 0},
+	    {"senders", QT_RIGHT, 0}, {"clients", QT_RIGHT, 0},
+	    {"last", QT_LEFT, 0}, {"share", QT_RIGHT, 0}};
 	struct qt_outcol cols[MAX_BY + sizeof(sums) / sizeof(sums[0])];
 	size_t n = (size_t)g->n, nsums = sizeof(sums) / sizeof(sums[0]), i;
+	bool table = c->format == QT_FMT_TABLE;
+	unsigned key = 40;
 
+	if (table && narrow(c))
+		key = key_width(c->width, g->n);
 	for (i = 0; i < n; i++)
-		cols[i] = (struct qt_outcol){g->name[i], QT_LEFT, 40};
-	memcpy(cols + n, sums, sizeof(sums));
-	if (c->format != QT_FMT_TABLE)
-		nsums--; /* the bar is for the eye */
+		cols[i] = (struct qt_outcol){g->name[i], QT_LEFT, key};
+	if (table && narrow(c)) {
+		nsums = sizeof(few) / sizeof(few[0]);
+		memcpy(cols + n, few, sizeof(few));
+	} else {
+		memcpy(cols + n, sums, sizeof(sums));
+		if (!table)
+			nsums--; /* the bar is for the eye */
+	}
 	return qt_output_new(o, stdout, c->format, cols, n + nsums, c->width,
 	    c->color, err);
 }
@@ -341,7 +381,8 @@ const struct cmd cmd_top = {
     .about =
 	"For each login, or each value of the columns given: messages,\n"
 	"recipients, different senders and client addresses, bytes, first and\n"
-	"last arrival, and the share of all that the selection matches.",
+	"last arrival, and the share of all that the selection matches.  A\n"
+	"narrow terminal gets a table without bytes, first arrival and bar.",
     .examples =
 	"  qtool top\n"
 	"  qtool top -b sender_domain --sort recipients\n"

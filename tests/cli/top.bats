@@ -121,3 +121,11 @@ setup() {
 	[[ $output == *"GROUP BY sasl_username"* ]]
 	[[ $output != *anna.keller* ]]
 }
+
+@test "80 columns hold the table, with every login whole" {
+	TERM=dumb run -0 script -qec "stty cols 80; '$QTOOL' -Q '$Q' top" /dev/null
+	[ "$(wc -L <<<"$output")" -le 80 ]
+	[[ $output == *anna.keller@victim.example* && $output == *"%"* ]]
+	TERM=dumb run -0 script -qec "stty cols 160; '$QTOOL' -Q '$Q' top" /dev/null
+	[[ $output == *bytes*first*last*share*"###"* ]]
+}

@@ -618,19 +618,25 @@ int qt_tx_discard(struct qt_change *c, struct qt_tx *tx, bool home_too,
 			return qt_fail(err, QT_E_STATE, tx->where,
 			    "%zu messages are staged, but there is no plan",
 			    messages);
-		if (remove_area(c, tx, QT_TX_MESSAGES, err) != 0 ||
-		    remove_area(c, tx, QT_TX_LOGS, err) != 0 ||
-		    remove_name(c, tx->stage, PLAN_TMP, tx, err) != 0)
-			return -1;
-		if (c->fs.rmdir(c->fs.ctx, c->tx, tx->name) != 0)
-			return qt_fsops_fail(err, "rmdir", tx->where);
 	}
+	/*
+	 * Outside first: while a plan is left there, the directory in the spool
+	 * is what leads recovery to it.
+	 */
 	if (home_too && tx->place != NULL && tx->home >= 0) {
 		if (remove_name(c, tx->home, PLAN_TMP, tx, err) != 0)
 			return -1;
 		if (c->fs.rmdir(c->fs.ctx, c->places.v[c->place].tx,
 			tx->name) != 0)
 			return qt_fsops_fail(err, "rmdir", tx->place);
+	}
+	if (tx->stage >= 0) {
+		if (remove_area(c, tx, QT_TX_MESSAGES, err) != 0 ||
+		    remove_area(c, tx, QT_TX_LOGS, err) != 0 ||
+		    remove_name(c, tx->stage, PLAN_TMP, tx, err) != 0)
+			return -1;
+		if (c->fs.rmdir(c->fs.ctx, c->tx, tx->name) != 0)
+			return qt_fsops_fail(err, "rmdir", tx->where);
 	}
 	return 0;
 }

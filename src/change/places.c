@@ -30,6 +30,23 @@ void qt_places_release(struct qt_state_dirs *p)
 
 /* ---- the places ---- */
 
+/*
+ * The names PATH and PATH/tx are durable: the barrier is the spool's file
+ * system, and these may have been made just now on another one.
+ */
+static int sync_place(const struct qt_fsops *fs, int dir, const char *path,
+    struct qt_error *err)
+{
+	int up = openat(dir, "..", DIR_FLAGS), r = 0;
+
+	if (up < 0)
+		return qt_fsops_fail(err, "open", path);
+	if (fs->fsync(fs->ctx, dir) != 0 || fs->fsync(fs->ctx, up) != 0)
+		r = qt_fsops_fail(err, "fsync", path);
+	qt_close_quiet(&up);
+	return r;
+}
+
 /* PATH/tx in *tx; -1 there when it is not there.  make: then it is made. */
 static int open_place(const struct qt_fsops *fs, const char *path, bool make,
     int *tx, struct qt_error *err)
@@ -44,6 +61,8 @@ static int open_place(const struct qt_fsops *fs, const char *path, bool make,
 	r = qt_state_check_dir(dir, path, false, err);
 	if (r == 0 && make) {
 		r = qt_state_make_dir(fs, dir, QT_STATE_TX, path, tx, err);
+		if (r == 0)
+			r = sync_place(fs, dir, path, err);
 	} else if (r == 0) {
 		*tx = openat(dir, QT_STATE_TX, DIR_FLAGS);
 		if (*tx < 0 && errno != ENOENT)

@@ -1006,6 +1006,51 @@ static void a_record_is_durable_before_it_is_acted_on(void **state)
 	ts_release(&t);
 }
 
+struct synced { /* which of these was synced */
+	ino_t dir, up;
+	bool dir_yes, up_yes;
+};
+
+static int noting_fsync(void *ctx, int fd)
+{
+	struct synced *s = ctx;
+	struct stat st;
+
+	assert_int_equal(fstat(fd, &st), 0);
+	s->dir_yes = s->dir_yes || st.st_ino == s->dir;
+	s->up_yes = s->up_yes || st.st_ino == s->up;
+	return qt_fsops_system.fsync(NULL, fd);
+}
+
+/* The names that lead to a plan elsewhere are as durable as the plan. */
+static void a_state_dir_is_durable_with_its_parents(void **state)
+{
+	char up[64] = "/tmp/qtool-state.XXXXXX", dir[80];
+	struct synced s = {0};
+	struct stat st;
+	struct tspool t;
+	struct run r;
+
+	(void)state;
+	fill(&t);
+	assert_non_null(mkdtemp(up));
+	(void)snprintf(dir, sizeof(dir), "%s/new", up);
+	assert_int_equal(mkdir(dir, 0700), 0);
+	assert_int_equal(stat(up, &st), 0);
+	s.up = st.st_ino;
+	assert_int_equal(stat(dir, &st), 0);
+	s.dir = st.st_ino;
+	run_init(&r);
+	r.fs.ctx = &s;
+	r.fs.fsync = noting_fsync;
+	r.opts.state_dir = dir;
+	assert_int_equal(delete_plan(&t, &r, ts_plan(&t, 0, 5)), 0);
+	assert_true(s.dir_yes);
+	assert_true(s.up_yes);
+	assert_int_equal(nftw(up, ts_rm, 16, FTW_DEPTH | FTW_PHYS), 0);
+	ts_release(&t);
+}
+
 static int full_create(void *ctx, int dir, const char *path, int flags,
     mode_t mode)
 {
@@ -1272,6 +1317,7 @@ int main(void)
 	    cmocka_unit_test(a_commit_nobody_knows_of_waits),
 	    cmocka_unit_test(a_record_is_durable_before_it_is_acted_on),
 	    cmocka_unit_test(a_full_disk_keeps_nobody_from_trying_again),
+	    cmocka_unit_test(a_state_dir_is_durable_with_its_parents),
 	    cmocka_unit_test(plan_and_log_elsewhere_are_found_again),
 	    cmocka_unit_test(two_spools_may_share_a_state_dir),
 	    cmocka_unit_test(damage_stops_everything),

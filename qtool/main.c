@@ -67,17 +67,21 @@ static void on_signal(int sig)
 /*
  * The first Ctrl-C asks for an orderly end, the second ends the process (the
  * handler is gone by then).  Calls are restarted: the flag is looked at
- * between messages, so no half-done read or write has to be undone.  EPIPE is
- * seen as a write error instead of a signal.
+ * between messages, so no half-done read or write has to be undone.  A terminal
+ * that hangs up asks the same: a change must not stay half done until somebody
+ * logs in again; under nohup it says nothing.  EPIPE is seen as a write error
+ * instead of a signal.
  */
 static void catch_signals(void)
 {
-	struct sigaction sa = {.sa_handler = on_signal};
+	struct sigaction sa = {.sa_handler = on_signal}, hup;
 
 	sigemptyset(&sa.sa_mask);
 	sa.sa_flags = (int)(SA_RESTART | SA_RESETHAND);
 	(void)sigaction(SIGINT, &sa, NULL);
 	(void)sigaction(SIGTERM, &sa, NULL);
+	if (sigaction(SIGHUP, NULL, &hup) == 0 && hup.sa_handler != SIG_IGN)
+		(void)sigaction(SIGHUP, &sa, NULL);
 	sa.sa_handler = SIG_IGN;
 	sa.sa_flags = 0;
 	(void)sigaction(SIGPIPE, &sa, NULL);

@@ -448,6 +448,37 @@ at_terminal() {
 	[ "$(jq -r '.[1].state' <<<"$output")" = committed ]
 }
 
+@test "a terminal that hangs up ends a change in good order; nohup goes on" {
+	mkdir -m 0700 "$Q/qtool"
+	before=$(queue_files)
+	exec 8>"$Q/qtool/lock"
+	flock 8
+	"$QTOOL" -Q "$Q" delete --all --yes 2>"$BATS_TEST_TMPDIR/err" 8>&- &
+	pid=$!
+	for _ in $(seq 100); do
+		! grep -q waiting "$BATS_TEST_TMPDIR/err" || break
+		sleep 0.05
+	done
+	kill -HUP "$pid"
+	status=0
+	wait "$pid" || status=$?
+	[ "$status" -eq 5 ]
+	grep -q interrupted "$BATS_TEST_TMPDIR/err"
+	diff <(echo "$before") <(queue_files)
+	(trap "" HUP; exec "$QTOOL" -Q "$Q" delete --all --yes) \
+	    2>"$BATS_TEST_TMPDIR/err" 8>&- >/dev/null &
+	pid=$!
+	for _ in $(seq 100); do
+		! grep -q waiting "$BATS_TEST_TMPDIR/err" || break
+		sleep 0.05
+	done
+	kill -HUP "$pid"
+	flock -u 8
+	status=0
+	wait "$pid" || status=$?
+	[ "$status" -eq 0 ]
+}
+
 @test "output is the same at every --jobs" {
 	[ "$("$QTOOL" -Q "$Q" delete -n --all --jobs 1)" = \
 	    "$("$QTOOL" -Q "$Q" delete -n --all --jobs 8)" ]

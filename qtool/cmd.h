@@ -164,6 +164,8 @@ int finish_scan(struct ctx *c, int status);
 int finish_nothing(struct ctx *c);
 /* The same for a scan of the command's own. */
 int finish_stats(struct ctx *c, const struct qt_scan_stats *stats, int status);
+/* Queue directories that could not be read, by name; silent without one. */
+void say_unreadable_queues(const struct qt_scan_stats *stats);
 /* "qtool -Q /srv/copy": how to name the same queues again, for hints. */
 void command_prefix(const struct ctx *c, struct qt_buf *out);
 /* One word for a shell, quoted only where it must be. */

@@ -311,12 +311,30 @@ static void say_bad(const struct ctx *c, const struct qt_scan_stats *s)
 	       " unreadable; to see them: %s list --state "
 	       "corrupt,foreign,misplaced --columns "
 	       "queue_name,queue_id,state,error",
-	    s->bad, s->rows,
-	    s->bad == 1 ? "is no message that Postfix takes"
+	    s->bad - s->dirs, s->rows,
+	    s->bad - s->dirs == 1 ? "is no message that Postfix takes"
 			: "are no messages that Postfix takes",
 	    s->by_state[QT_STATE_CORRUPT], s->by_state[QT_STATE_MISPLACED],
-	    s->by_state[QT_STATE_FOREIGN], s->unreadable, qt_buf_str(&cmd));
+	    s->by_state[QT_STATE_FOREIGN], s->unreadable - s->dirs,
+	    qt_buf_str(&cmd));
 	qt_buf_release(&cmd);
+}
+
+/* A queue that cannot be read looks like one without mail. */
+void say_unreadable_queues(const struct qt_scan_stats *s)
+{
+	struct qt_buf names;
+	int i;
+
+	qt_buf_init(&names, 0);
+	for (i = 0; i < QT_Q_MESSAGES; i++)
+		if ((s->dir_queues & QT_Q_BIT(i)) != 0)
+			qt_buf_addf(&names, "%s%s", names.len != 0 ? ", " : "",
+			    qt_queue_name((enum qt_queue)i));
+	if (names.len != 0)
+		remark("cannot be read, so its mail is missing here: %s "
+		       "(root or the mail owner can)", qt_buf_str(&names));
+	qt_buf_release(&names);
 }
 
 int finish_stats(struct ctx *c, const struct qt_scan_stats *s, int status)
@@ -326,10 +344,11 @@ int finish_stats(struct ctx *c, const struct qt_scan_stats *s, int status)
 		return status;
 	if (s->vanished != 0 && c->tty_err && !c->quiet)
 		remark("%" PRIu64 " left the queue while it was read", s->vanished);
-	if (s->bad != 0) {
+	say_unreadable_queues(s);
+	if (s->bad != s->dirs)
 		say_bad(c, s);
+	if (s->bad != 0)
 		status = EXIT_PARTLY;
-	}
 	if (s->interrupted || interrupted(c)) {
 		remark("interrupted: what is shown is not all");
 		status = EXIT_PARTLY;

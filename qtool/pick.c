@@ -247,11 +247,14 @@ bool pick_left_out(const struct pick *p)
 
 int pick_guard(struct ctx *c, const struct pick *p)
 {
-	uint64_t unreadable = qt_db_stats(c->db)->unreadable;
+	const struct qt_scan_stats *s = qt_db_stats(c->db);
+	uint64_t files = s->unreadable - s->dirs;
 
-	if (unreadable != 0)
-		remark("%" PRIu64 " files could not be read; whether they match "
-		       "is not known", unreadable);
+	say_unreadable_queues(s);
+	if (files != 0)
+		remark("%" PRIu64 " file%s could not be read; whether %s "
+		       "is not known", files, files == 1 ? "" : "s",
+		    files == 1 ? "it matches" : "they match");
 	if (c->expect >= 0 && p->matched != (uint64_t)c->expect) {
 		remark("refused: %" PRIu64 " match, and --expect says %" PRId64,
 		    p->matched, c->expect);
@@ -264,7 +267,7 @@ int pick_guard(struct ctx *c, const struct pick *p)
 	}
 	if (p->matched == 0) {
 		remark("no message matches");
-		return EXIT_NOTHING;
+		return s->unreadable != 0 ? EXIT_PARTLY : EXIT_NOTHING;
 	}
 	if (p->taken == 0) {
 		remark("none of the messages that match can be taken");

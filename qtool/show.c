@@ -204,7 +204,16 @@ struct shower {
 	uint64_t shown;		   /* places where a message was found */
 	uint64_t missing;	   /* IDs that are nowhere */
 	uint64_t damaged;	   /* shown as far as they could be read */
+	bool unreadable;	   /* a missing one may be in a queue that is */
 };
+
+/* "In no queue" would be a guess while one of them cannot be read. */
+static void say_missing(const char *id, const struct qt_scan_stats *stats)
+{
+	(void)fflush(stdout);
+	say_unreadable_queues(stats);
+	remark("%s: in no %squeue", id, stats->dirs != 0 ? "other " : "");
+}
 
 /* An item error is said and counted: the next message is shown all the same. */
 static int show_row(struct shower *s, const struct qt_row *row,
@@ -266,12 +275,12 @@ static int show_id(struct shower *s, const char *id, struct qt_error *err)
 	if (qt_scan_open(&scan, &s->c->spools, &opts, err) != 0)
 		return -1;
 	r = show_rows(s, scan, err);
-	qt_scan_close(scan);
 	if (r == 0 && s->shown == before) {
-		(void)fflush(stdout);
-		remark("%s: in no queue", id);
+		say_missing(id, qt_scan_stats(scan));
+		s->unreadable |= qt_scan_stats(scan)->dirs != 0;
 		s->missing++;
 	}
+	qt_scan_close(scan);
 	return r;
 }
 
@@ -304,7 +313,7 @@ static int show_all(struct shower *s, int argc, char **argv,
 static int status_of(const struct shower *s)
 {
 	if (s->shown == 0)
-		return EXIT_NOTHING;
+		return s->unreadable ? EXIT_PARTLY : EXIT_NOTHING;
 	if (s->missing != 0 || s->damaged != 0 || interrupted(s->c))
 		return EXIT_PARTLY;
 	return EXIT_DONE;
@@ -358,7 +367,7 @@ static int select_known(struct ctx *c, int argc, char **argv, int *missing,
 		if (clean_id(argv[i], id, err) != 0)
 			return -1;
 		if (!id_is_there(c, id)) {
-			remark("%s: in no queue", id);
+			say_missing(id, qt_db_stats(c->db));
 			++*missing;
 		}
 		if (qt_select_add(c->sel, QT_SEL_ID, id, err) != 0)
@@ -394,7 +403,7 @@ static int show_objects(struct ctx *c, int argc, char **argv)
 	if (r != 0)
 		return complain(&err);
 	if (rows == 0)
-		return EXIT_NOTHING;
+		return qt_db_stats(c->db)->dirs != 0 ? EXIT_PARTLY : EXIT_NOTHING;
 	return missing != 0 || interrupted(c) ? EXIT_PARTLY : EXIT_DONE;
 }
 

@@ -145,6 +145,8 @@ static void add_stats(struct qt_scan_stats *to, const struct qt_scan_stats *s)
 	to->vanished += s->vanished;
 	to->bad += s->bad;
 	to->unreadable += s->unreadable;
+	to->dirs += s->dirs;
+	to->dir_queues |= s->dir_queues;
 	for (i = 0; i <= QT_STATE_FOREIGN; i++)
 		to->by_state[i] += s->by_state[i];
 	to->interrupted |= s->interrupted;
@@ -163,8 +165,10 @@ static int read_queue(struct ctx *c, struct standing *s, struct qt_spool *spool,
 	if (qt_db_open(&db, &one, &opts, err) != 0)
 		return -1;
 	r = sum_up(s, db, err);
-	if (r == 0)
+	if (r == 0) {
+		s->unreadable = qt_db_stats(db)->dir_queues;
 		add_stats(stats, qt_db_stats(db));
+	}
 	qt_db_close(db);
 	return r;
 }

@@ -19,6 +19,7 @@ struct queue_sum {
 struct standing {
 	const struct qt_spool *spool;
 	struct queue_sum queue[QT_Q_MESSAGES], total;
+	unsigned unreadable; /* queues that could not be read: QT_Q_BIT() of each */
 	int64_t null_sender;
 	/* the login with the most messages */
 	char *lead; /* owned; NULL: none has one */

@@ -33,12 +33,15 @@ static void put_age(struct qt_output *o, int64_t time_of)
 }
 
 /* "2 corrupt, 1 foreign" */
-static void put_states(struct qt_output *o, const struct queue_sum *q)
+static void put_states(struct qt_output *o, const struct queue_sum *q,
+    bool unreadable)
 {
 	struct qt_buf b;
 	int i;
 
 	qt_buf_init(&b, 0);
+	if (unreadable)
+		qt_buf_adds(&b, "cannot be read");
 	for (i = QT_STATE_OK + 1; i <= QT_STATE_FOREIGN; i++)
 		if (q->state[i] != 0)
 			qt_buf_addf(&b, "%s%lld %s", b.len != 0 ? ", " : "",
@@ -52,7 +55,7 @@ static void put_states(struct qt_output *o, const struct queue_sum *q)
 }
 
 static int put_queue(struct qt_output *o, const char *name,
-    const struct queue_sum *q, struct qt_error *err)
+    const struct queue_sum *q, bool unreadable, struct qt_error *err)
 {
 	qt_output_text(o, name, strlen(name));
 	qt_output_int(o, q->messages);
@@ -61,7 +64,7 @@ static int put_queue(struct qt_output *o, const char *name,
 	qt_output_int(o, q->logins);
 	put_age(o, q->oldest);
 	put_age(o, q->newest);
-	put_states(o, q);
+	put_states(o, q, unreadable);
 	return qt_output_end_row(o, err);
 }
 
@@ -82,9 +85,9 @@ static int put_queues(struct ctx *c, const struct standing *s,
 	r = 0;
 	for (i = 0; r == 0 && i < QT_Q_MESSAGES; i++)
 		r = put_queue(o, qt_queue_name((enum qt_queue)i), &s->queue[i],
-		    err);
+		    (s->unreadable & QT_Q_BIT(i)) != 0, err);
 	if (r == 0)
-		r = put_queue(o, "all", &s->total, err);
+		r = put_queue(o, "all", &s->total, false, err);
 	if (r == 0)
 		r = qt_output_finish(o, err);
 	qt_output_free(o);
@@ -225,7 +228,8 @@ static void json_queues(struct qt_buf *b, const struct standing *s)
 			qt_buf_addf(b, ", \"%s\": %lld",
 			    qt_state_name((enum qt_state)k),
 			    (long long)q->state[k]);
-		qt_buf_addc(b, '}');
+		qt_buf_addf(b, ", \"unreadable\": %s}",
+		    (s->unreadable & QT_Q_BIT(i)) != 0 ? "true" : "false");
 	}
 	qt_buf_addc(b, ']');
 }

@@ -62,6 +62,9 @@ static void step_stop(struct step *t, const struct standing *s)
 	t->state = n == 0 || !s->running ? "done" : "to do";
 	if (!s->running) {
 		qt_buf_adds(&t->why, "Postfix does not run on this queue");
+	} else if (n == 0 && (s->unreadable & ~QT_Q_BIT(QT_Q_HOLD)) != 0) {
+		t->state = "not known";
+		qt_buf_adds(&t->why, "not every queue can be read");
 	} else if (n == 0) {
 		qt_buf_adds(&t->why, "nothing is waiting outside hold");
 	} else {
@@ -151,6 +154,11 @@ static void step_release(struct step *t, const struct standing *s)
 
 	t->name = "let the rest go";
 	t->state = n == 0 ? "done" : "to do";
+	if ((s->unreadable & QT_Q_BIT(QT_Q_HOLD)) != 0) {
+		t->state = "not known";
+		qt_buf_adds(&t->why, "hold cannot be read");
+		return;
+	}
 	add_messages(&t->why, n);
 	qt_buf_adds(&t->why, n == 1 ? " is on hold" : " are on hold");
 	if (n != 0 && s->spool->live)

@@ -134,6 +134,8 @@ struct qt_scan_stats {
 	uint64_t bad;	    /* corrupt, misplaced, foreign outside the queues
 			     * corrupt and saved, or unreadable: exit 3 */
 	uint64_t unreadable; /* of those, a read that failed (errno) */
+	uint64_t dirs;	    /* of those, queue directories, which have no row, */
+	unsigned dir_queues; /* and whose: QT_Q_BIT() of each */
 	bool interrupted;   /* stopped early: what was handed out is not all */
 };
 

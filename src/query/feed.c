@@ -103,6 +103,8 @@ static void add_stats(struct qt_scan_stats *sum, const struct qt_scan_stats *s)
 	sum->vanished += s->vanished;
 	sum->bad += s->bad;
 	sum->unreadable += s->unreadable;
+	sum->dirs += s->dirs;
+	sum->dir_queues |= s->dir_queues;
 	sum->interrupted = sum->interrupted || s->interrupted;
 	for (i = 0; i < sizeof sum->by_state / sizeof sum->by_state[0]; i++)
 		sum->by_state[i] += s->by_state[i];

@@ -609,6 +609,8 @@ static void finish(struct qt_scan *s)
 	qt_late_count(s);
 	s->stats.unreadable += s->tree.denied;
 	s->stats.bad += s->tree.denied;
+	s->stats.dirs += s->tree.denied;
+	s->stats.dir_queues |= s->tree.denied_queues;
 	s->tree.denied = 0;
 }
 

@@ -244,7 +244,10 @@ static void finish_reading(struct qt_tree *t, struct qt_tree_dir *d)
 /* A directory that cannot be read; told once, in the first walk. */
 static void deny(struct qt_tree *t, enum qt_queue q)
 {
-	if (t->again || t->denied++ > 0)
+	if (t->again)
+		return;
+	t->denied_queues |= QT_Q_BIT(q);
+	if (t->denied++ > 0)
 		return;
 	t->denied_sys = errno;
 	t->denied_queue = q;

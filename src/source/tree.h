@@ -68,6 +68,7 @@ struct qt_tree {
 	bool again;		/* skip what has not changed */
 	uint64_t dirs_read;	/* in this walk */
 	uint64_t denied;	/* queue directories that could not be read */
+	unsigned denied_queues;	/* whose: QT_Q_BIT() of each */
 	int denied_sys;		/* errno of the first, */
 	enum qt_queue denied_queue; /* and which */
 	uint64_t roots;		/* queue directories that could */

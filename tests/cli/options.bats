@@ -243,3 +243,36 @@ run_tty() {
 	[ "$n" -gt 0 ] && [ "$n" -lt 4000 ]
 	grep -q interrupted "$BATS_TEST_TMPDIR/err"
 }
+
+# without_override ARGS...: qtool as somebody whom permission bits stop.
+without_override() {
+	local drop=()
+	[ "$(id -u)" -ne 0 ] || drop=(setpriv --bounding-set
+	    -dac_override,-dac_read_search --)
+	run --separate-stderr "${drop[@]}" "$QTOOL" "$@"
+}
+
+@test "a queue that cannot be read is named, not taken for empty" {
+	local q=$BATS_TEST_TMPDIR/q id n
+	"$TOOLS/mkspool" -n 60 -o "$(id -un)" "$q"
+	id=$("$QTOOL" -Q "$q" list --queue hold --format ids --limit 1)
+	n=$("$QTOOL" -Q "$q" list --queue '!hold' --format ids | wc -l)
+	chmod 0 "$q/hold"
+	without_override -Q "$q" list --format ids
+	expect_status 3
+	[ "$(wc -l <<<"$output")" -eq "$n" ]
+	[[ $stderr == *"cannot be read"*": hold "* && $stderr != *"no message that"* ]]
+	without_override -Q "$q" status
+	expect_status 3
+	[[ $output =~ hold\ +0.*cannot\ be\ read ]]
+	[[ $output =~ let\ the\ rest\ go\ +not\ known ]]
+	without_override -Q "$q" status --json
+	[ "$(jq -r '.[0].queues[] | select(.unreadable).queue_name' <<<"$output")" = hold ]
+	without_override -Q "$q" show "$id"
+	expect_status 3
+	[[ $stderr == *": hold "*"$id: in no other queue" ]]
+	without_override -Q "$q" delete --yes "$id"
+	expect_status 3
+	[[ $stderr == *": hold "*"no message matches" ]]
+	chmod 700 "$q/hold"
+}

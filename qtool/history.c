@@ -39,8 +39,36 @@ static int put_tx(struct qt_output *o, const struct qt_tx_info *t,
 	return qt_output_end_row(o, err);
 }
 
+/*
+ * On a narrow terminal a line is what decides about undo and purge; who typed
+ * what is in --json.
+ */
+static int put_short(struct qt_output *o, const struct qt_tx_info *t,
+    struct qt_error *err)
+{
+	qt_output_int(o, (int64_t)t->txid);
+	if (t->started != 0)
+		qt_output_time(o, t->started);
+	else
+		qt_output_null(o);
+	put_string(o, t->state != QT_TX_DAMAGED || t->started != 0 ?
+		qt_op_name(t->op) : NULL);
+	put_string(o, qt_tx_state_name(t->state));
+	qt_output_int(o, (int64_t)t->planned);
+	qt_output_int(o, (int64_t)t->staged);
+	put_string(o, t->problem != NULL ? t->problem : t->reason);
+	return qt_output_end_row(o, err);
+}
+
+#define NARROW 140 /* terminal columns that do not hold a whole line */
+
 static int print(struct ctx *c, const struct qt_tx_list *l, struct qt_error *err)
 {
+	static const struct qt_outcol few[] = {
+	    {"transaction", QT_RIGHT, 0}, {"started", QT_LEFT, 0},
+	    {"operation", QT_LEFT, 0}, {"state", QT_LEFT, 0},
+	    {"messages", QT_RIGHT, 0}, {"staged", QT_RIGHT, 0},
+	    {"reason", QT_LEFT, 60}};
 	static const struct qt_outcol cols[] = {
 	    {"transaction", QT_RIGHT, 0}, {"started", QT_LEFT, 0},
 	    {"changed", QT_LEFT, 0}, {"operation", QT_LEFT, 0},
@@ -48,15 +76,20 @@ static int print(struct ctx *c, const struct qt_tx_list *l, struct qt_error *err
 	    {"staged", QT_RIGHT, 0}, {"bytes", QT_RIGHT, 0},
 	    {"operator", QT_LEFT, 20}, {"reason", QT_LEFT, 30},
 	    {"problem", QT_LEFT, 60}, {"command", QT_LEFT, 80}};
+	bool narrow = c->format == QT_FMT_TABLE && c->width != 0 &&
+	    c->width < NARROW;
+	size_t n = narrow ? sizeof(few) / sizeof(few[0])
+			  : sizeof(cols) / sizeof(cols[0]);
 	struct qt_output *o = NULL;
 	size_t i;
 	int r;
 
-	if (qt_output_new(&o, stdout, c->format, cols,
-		sizeof(cols) / sizeof(cols[0]), c->width, c->color, err) != 0)
+	if (qt_output_new(&o, stdout, c->format, narrow ? few : cols, n,
+		c->width, c->color, err) != 0)
 		return -1;
 	for (i = 0, r = 0; i < l->n && r == 0; i++)
-		r = put_tx(o, &l->v[i], err);
+		r = narrow ? put_short(o, &l->v[i], err)
+			   : put_tx(o, &l->v[i], err);
 	if (r == 0)
 		r = qt_output_finish(o, err);
 	qt_output_free(o);
@@ -108,7 +141,7 @@ const struct cmd cmd_history = {
 	"undone or purged; undone, purged and aborted are over; prepared,\n"
 	"aborting, undoing and purging were interrupted, or are being worked on\n"
 	"now; damaged has to be looked at (exit status 3).  Staged is how many\n"
-	"messages it holds at present.",
+	"messages it holds at present.  A narrow terminal gets fewer columns.",
     .examples =
 	"  qtool history\n"
 	"  qtool history --json",

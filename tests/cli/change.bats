@@ -336,6 +336,10 @@ at_terminal() {
 	[ "$(jq -c '.[0] | [.messages, .staged]' <<<"$output")" = "[$n,0]" ]
 	[ "$(jq '.[1] | .messages == .staged and .bytes > 0' <<<"$output")" = true ]
 	[[ $(jq -r '.[0].command' <<<"$output") == *"delete --sasl $JOE --yes" ]]
+	# 80 columns hold what decides about undo and purge
+	TERM=dumb run -0 script -qec "stty cols 80; '$QTOOL' -Q '$Q' history" /dev/null
+	[ "$(head -1 <<<"$output" | wc -L)" -le 80 ]
+	[[ ${lines[1]} == *delete* && ${lines[1]} != *"qtool -Q"* ]]
 	[ "$("$QTOOL" -Q "$Q" history --format csv | wc -l)" -eq 3 ]
 }
 

@@ -46,6 +46,7 @@ struct qt_plan_item {
 	char staged;	 /* letter of the queue it was taken from, 0 not staged */
 	uint8_t logs;	 /* QT_LOG_ bits; shifted by QT_LOG_LATE the late ones */
 	bool drop;	 /* leave it out (qt_plan_compact) */
+	bool left;	 /* changed: stays in the queue (left.h) */
 };
 
 struct qt_plan {

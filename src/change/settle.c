@@ -6,6 +6,8 @@
 #include <string.h>
 #include <time.h>
 
+#include "change/left.h"
+
 #define PROGRESS_EVERY 256
 
 void qt_settle_report(const struct qt_outcome *out, enum qt_fate fate,
@@ -235,7 +237,7 @@ static int redo_one(struct qt_change *c, struct qt_tx *tx, size_t seq,
 			return -1;
 		*moved += !conflict;
 	}
-	if (it->staged != '\0')
+	if (it->staged != '\0' || it->left)
 		return 0;
 	if (qt_stage_take(c, tx, seq, true, &what, err) != 0)
 		return -1;
@@ -253,6 +255,8 @@ int qt_settle_redo(struct qt_change *c, struct qt_tx *tx, size_t *moved,
 	/* a spool that was copied has other inodes: nothing can be compared */
 	if (tx->plan->queue_ino != c->spool->ino)
 		return 0;
+	if (tx->log.commit.changed != 0 && qt_left_read(tx, err) != 0)
+		return -1;
 	for (i = 0; i < n; i++)
 		if (redo_one(c, tx, i, moved, err) != 0)
 			return -1;
@@ -263,6 +267,7 @@ int qt_settle_redo(struct qt_change *c, struct qt_tx *tx, size_t *moved,
 	if (tx->log.last.state != QT_TX_COMMITTED)
 		return 0;
 	rec.done = count_staged(tx->plan);
-	rec.gone = n - rec.done;
+	rec.changed = tx->log.commit.changed;
+	rec.gone = n - rec.done - rec.changed;
 	return qt_journal_append(&tx->log, &c->fs, &rec, tx->where, err);
 }

@@ -447,6 +447,7 @@ int qt_stage_take(struct qt_change *c, struct qt_tx *tx, size_t seq,
 			return -1;
 		if (best == TOUCHED) {
 			*what = QT_TAKEN_CHANGED;
+			tx->plan->v[seq].left = true; /* also by recovery */
 			return 0;
 		}
 		if (best == SAME) {

@@ -18,6 +18,8 @@
  * 2 A message is found by its name, compared, renamed into staging without
  *   replacing anything, and compared again (stage.c).  One that is gone or
  *   changed is left out and reported; any other failure aborts.
+ *   What has changed only after 1 is in the plan: the file "left" says so,
+ *   durably, before 4 (left.h).
  * 3 One syncfs() for all renames, whatever their number: a power cut may lose
  *   any subset of renames that were not synced, also on file systems that keep
  *   no order among them.
@@ -58,6 +60,7 @@
 #include <unistd.h>
 
 #include "base/io.h"
+#include "change/left.h"
 #include "change/places.h"
 #include "change/recover.h"
 #include "change/settle.h"
@@ -273,6 +276,7 @@ static int stage_and_commit(struct qt_change *c, struct qt_tx *tx,
     struct qt_outcome *out, struct qt_error *err)
 {
 	struct qt_journal_record rec = {.state = QT_TX_COMMITTED};
+	size_t i;
 
 	if (stage_all(c, tx, out, err) != 0)
 		return -1;
@@ -282,9 +286,13 @@ static int stage_and_commit(struct qt_change *c, struct qt_tx *tx,
 	if (find_delivered(c, tx, out, err) != 0 ||
 	    qt_state_barrier(c, err) != 0)
 		return -1;
-	rec.done = out->done;
 	/* of this plan: those dropped before it are none of its messages */
-	rec.gone = tx->plan->n - out->done;
+	for (i = 0; i < tx->plan->n; i++)
+		rec.changed += tx->plan->v[i].left;
+	rec.done = out->done;
+	rec.gone = tx->plan->n - rec.done - rec.changed;
+	if (rec.changed != 0 && qt_left_write(c, tx, err) != 0)
+		return -1;
 	return qt_journal_append(&tx->log, &c->fs, &rec, tx->where, err);
 }
 

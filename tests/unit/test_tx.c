@@ -1206,6 +1206,55 @@ static void damage_stops_everything(void **state)
 	}
 }
 
+static void touch_two(struct schedule *s)
+{
+	/* as postsuper -e: only the change time tells it from what was judged */
+	assert_int_equal(fchmodat(s->t->fd, s->t->m[2].path, 0710, 0), 0);
+	assert_int_equal(fchmodat(s->t->fd, s->t->m[2].path, 0700, 0), 0);
+}
+
+/* What was said to be left alone is left alone by recovery, too. */
+static void what_changed_meanwhile_stays_for_good(void **state)
+{
+	struct schedule s;
+	struct tspool t;
+	struct run r;
+	size_t staged;
+	char *before;
+
+	(void)state;
+	fill(&t);
+	run_init(&r);
+	use_schedule(&r, &s, &t);
+	s.when = t.m[1].id; /* the one before it is being taken */
+	s.act = touch_two;
+	assert_int_equal(delete_plan(&t, &r, ts_plan(&t, 0, 5)), 0);
+	assert_int_equal(r.out.done, 4);
+	assert_int_equal(r.out.changed, 1);
+	assert_true(ts_exists(&t, "%s", t.m[2].path));
+	run_init(&r);
+	assert_int_equal(delete_plan(&t, &r, ts_plan(&t, 0, 0)), -1);
+	assert_int_equal(r.recovered, 0);
+	assert_true(ts_exists(&t, "%s", t.m[2].path));
+	assert_int_equal(state_of(&t, 1, &staged), QT_TX_COMMITTED);
+	assert_int_equal(staged, 4);
+	/* without the list nobody can know: nothing is touched */
+	before = ts_snapshot(&t);
+	assert_int_equal(renameat(t.fd, "qtool/tx/000001/left", t.fd,
+			     "qtool/tx/000001/right"), 0);
+	run_init(&r);
+	assert_int_equal(delete_plan(&t, &r, ts_plan(&t, 0, 0)), -2);
+	assert_int_equal(r.err.code, QT_E_STATE);
+	ts_as_before(&t, before);
+	assert_int_equal(renameat(t.fd, "qtool/tx/000001/right", t.fd,
+			     "qtool/tx/000001/left"), 0);
+	/* nor by what comes before unlinking */
+	run_init(&r);
+	assert_int_equal(purge(&t, &r, 1), 0);
+	assert_true(ts_exists(&t, "%s", t.m[2].path));
+	ts_release(&t);
+}
+
 static void lose_two(struct schedule *s)
 {
 	assert_int_equal(linkat(s->t->fd, s->t->m[2].path, s->t->fd, "aside", 0),
@@ -1321,6 +1370,7 @@ int main(void)
 	    cmocka_unit_test(plan_and_log_elsewhere_are_found_again),
 	    cmocka_unit_test(two_spools_may_share_a_state_dir),
 	    cmocka_unit_test(damage_stops_everything),
+	    cmocka_unit_test(what_changed_meanwhile_stays_for_good),
 	    cmocka_unit_test(what_comes_back_is_taken_again),
 	    cmocka_unit_test(many_messages_lie_in_buckets),
 	};

@@ -42,6 +42,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <locale.h>
+#include <malloc.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
@@ -433,6 +434,8 @@ int main(int argc, char **argv)
 	int status;
 
 	fill_descriptors();
+	/* large blocks go back to the system at once, however many there were */
+	(void)mallopt(M_MMAP_THRESHOLD, 128 << 10);
 	/* for the width of characters; everything else stays as in C */
 	(void)setlocale(LC_CTYPE, "C.UTF-8");
 	catch_signals();

@@ -139,7 +139,7 @@ void qt_queue_id_key(const char *name, char *key, size_t size)
 	if (z != NULL)
 		(void)snprintf(key, size, "%05X", (unsigned)long_usec(z));
 	else
-		(void)snprintf(key, size, "%s", name);
+		(void)strlcpy(key, name, size);
 }
 
 void qt_queue_id_hash(const char *name, unsigned depth, char *dir, size_t size)

@@ -12,6 +12,8 @@
 
 #include <limits.h>
 
+#include "base/word.h"
+
 /*
  * One number: what strtol takes.  Returns the place after it, NULL when there
  * is no digit.
@@ -102,6 +104,13 @@ int64_t qt_text_offset(const char *s, size_t len)
 	return v;
 }
 
+/* Eight printable bytes without '=' or blank: part of an attribute's name. */
+static bool plain_name(uint64_t w)
+{
+	return qt_word_printable(w) && !qt_word_has(w, '=') &&
+	       !qt_word_has(w, ' ');
+}
+
 const char *qt_text_nameval(struct qt_nameval *nv, const char *s, size_t len)
 {
 	const char *end = s + len, *name, *name_end;
@@ -111,7 +120,9 @@ const char *qt_text_nameval(struct qt_nameval *nv, const char *s, size_t len)
 	if (s == end || *s == '=')
 		return "no attribute name";
 	name = s;
-	/* the loop that a scan spends most time in: one test for most bytes */
+	/* a scan spends most of its time here: eight plain bytes at a time */
+	while (end - s >= QT_WORD_SIZE && plain_name(qt_word_load(s)))
+		s += QT_WORD_SIZE;
 	while (s < end && *s != '=' &&
 	    ((unsigned char)*s > ' ' || !qt_is_space((unsigned char)*s)))
 		s++;

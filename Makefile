@@ -122,4 +122,4 @@ format:                              ## clang-format in place
 clean:                               ## remove every build directory
 	rm -rf build build-*
 
--include $(LIBOBJ:.o=.d) $(CMDOBJ:.o=.d)
+-include $(LIBOBJ:.o=.d) $(CMDOBJ:.o=.d) $(addsuffix .d,$(TOOLS) $(UNIT) $(BENCH))

@@ -107,10 +107,11 @@ int change_failed(const struct qt_error *err, bool moved)
 
 /* ---- asking ---- */
 
-/* A line from standard input; -1: end of file, error or Ctrl-C. */
+/* A line from standard input; -1: end of file, error, Ctrl-C, or too long. */
 static int read_line(const struct ctx *c, char *line, size_t size)
 {
 	struct pollfd p = {.fd = STDIN_FILENO, .events = POLLIN};
+	bool cut = false; /* an answer is not what its beginning says */
 	size_t len = 0;
 	ssize_t n;
 	char ch;
@@ -130,9 +131,11 @@ static int read_line(const struct ctx *c, char *line, size_t size)
 			break;
 		if (len + 1 < size)
 			line[len++] = ch;
+		else
+			cut = true;
 	}
 	line[len] = '\0';
-	return 0;
+	return cut ? -1 : 0;
 }
 
 int check_can_ask(struct ctx *c, const char *what)

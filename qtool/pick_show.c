@@ -161,17 +161,24 @@ static void put_column(const struct qt_stmt *st, int i, const char *none)
 		put_text(text, len, 50);
 }
 
-/* One message, read again: its texts were not kept. */
-static int put_message(struct ctx *c, const char *id, struct qt_error *err)
+/*
+ * One message, read again: its texts were not kept.  By its path, too, as an ID
+ * can stand in two queues.
+ */
+static int put_message(struct ctx *c, const struct qt_plan *plan, size_t i,
+    struct qt_error *err)
 {
 	static const char sql[] =
 	    "SELECT queue_name, queue_id, sasl_username, sender,"
-	    " client_address, subject FROM messages WHERE queue_id = ?1 LIMIT 1";
-	struct qt_bind bind = {.type = QT_BIND_TEXT, .text = id};
+	    " client_address, subject FROM messages WHERE queue_id = ?1"
+	    " AND path = ?2 LIMIT 1";
+	const struct qt_bind binds[] = {
+	    {.type = QT_BIND_TEXT, .text = qt_plan_id_of(plan, i)},
+	    {.type = QT_BIND_TEXT, .text = qt_plan_path_of(plan, i)}};
 	struct qt_stmt *st;
 	int r;
 
-	if (qt_stmt_open(&st, c->db, sql, &bind, 1, err) != 0)
+	if (qt_stmt_open(&st, c->db, sql, binds, 2, err) != 0)
 		return -1;
 	if ((r = qt_stmt_step(st, err)) == 0) {
 		(void)fputs("  ", stdout);
@@ -203,7 +210,7 @@ int pick_show(struct ctx *c, const struct pick *p, const char *verb,
 	(void)printf("  %s:\n", p->taken > ODD ? "least like the others" :
 	    "all of them");
 	for (i = 0; i < n; i++)
-		if (put_message(c, qt_plan_id_of(p->plan, odd[i].index), err) != 0)
+		if (put_message(c, p->plan, odd[i].index, err) != 0)
 			return -1;
 	return 0;
 }

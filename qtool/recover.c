@@ -40,14 +40,13 @@ static void say(const struct qt_tx_info *was, const struct qt_tx_info *is)
 	}
 }
 
-/* What differs between before and after; *left: still not at an end. */
+/* What differs between before and after. */
 static size_t say_all(const struct qt_tx_list *before,
-    const struct qt_tx_list *after, size_t *left)
+    const struct qt_tx_list *after)
 {
 	const struct qt_tx_info *was, *is;
 	size_t i, n = 0;
 
-	*left = 0;
 	for (i = 0; i < after->n; i++) {
 		is = &after->v[i];
 		was = find_tx(before, is->txid);
@@ -56,14 +55,43 @@ static size_t say_all(const struct qt_tx_list *before,
 			say(was, is);
 			n++;
 		}
+	}
+	return n;
+}
+
+/* What recovery could not bring to an end. */
+static size_t say_left(const struct qt_tx_list *after)
+{
+	const struct qt_tx_info *is;
+	size_t i, n = 0;
+
+	for (i = 0; i < after->n; i++) {
+		is = &after->v[i];
 		if (interrupted_state(is->state)) {
 			remark("transaction %" PRIu64 " is still %s: %zu "
 			       "messages whose names are taken in the queue",
 			    is->txid, qt_tx_state_name(is->state), is->staged);
-			++*left;
+			n++;
 		}
 	}
 	return n;
+}
+
+/* Recovery stopped half way: what it did before that, and the status for it. */
+static int stopped_recovery(struct ctx *c, const struct qt_tx_list *before,
+    const struct qt_error *why)
+{
+	struct qt_error ignored = {0};
+	struct qt_tx_list after;
+	size_t said = 0;
+	int status;
+
+	if (qt_tx_list_read(&after, c->spools.v[0], c->state_dir, &ignored) == 0) {
+		said = say_all(before, &after);
+		qt_tx_list_release(&after);
+	}
+	status = change_failed(why, said != 0);
+	return said != 0 && status == EXIT_FAILED ? EXIT_PARTLY : status;
 }
 
 static int recover(struct ctx *c, const struct qt_tx_list *before)
@@ -76,12 +104,13 @@ static int recover(struct ctx *c, const struct qt_tx_list *before)
 	size_t recovered = 0, left, said;
 
 	if (qt_change_open(&change, c->spools.v[0], &opts, &recovered, &err) != 0)
-		return change_failed(&err, false);
+		return stopped_recovery(c, before, &err);
 	if (qt_tx_list_read(&after, c->spools.v[0], c->state_dir, &err) != 0) {
 		qt_change_close(change);
 		return change_failed(&err, false);
 	}
-	said = say_all(before, &after, &left);
+	said = say_all(before, &after);
+	left = say_left(&after);
 	if (recovered > said)
 		(void)printf("%zu transaction%s that had not begun removed\n",
 		    recovered - said, recovered - said == 1 ? "" : "s");

@@ -44,6 +44,8 @@ int qt_plan_add(struct qt_plan *p, const struct qt_item *item,
 size_t qt_plan_count(const struct qt_plan *p);
 /* The queue ID of the i-th message, valid until the next add. */
 const char *qt_plan_id_of(const struct qt_plan *p, size_t i);
+/* Its path below queue_dir, likewise. */
+const char *qt_plan_path_of(const struct qt_plan *p, size_t i);
 /* One printable line kept with the transaction (--note); copied. */
 int qt_plan_set_reason(struct qt_plan *p, const char *reason,
     struct qt_error *err) QT_MUST_CHECK;

@@ -61,6 +61,11 @@ const char *qt_plan_id_of(const struct qt_plan *p, size_t i)
 	return qt_plan_id(p, &p->v[i]);
 }
 
+const char *qt_plan_path_of(const struct qt_plan *p, size_t i)
+{
+	return qt_plan_path(p, &p->v[i]);
+}
+
 const char *qt_plan_path(const struct qt_plan *p, const struct qt_plan_item *it)
 {
 	return p->strings + it->path;

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "change/left.h"
 #include "change/settle.h"
 
 enum action { NOTHING, DISCARD, ABORT, REDO, UNDO, PURGE };
@@ -75,6 +76,9 @@ static int inspect(struct qt_change *c, uint64_t id, enum action *what,
 		*what = action_of(&tx);
 		if (*what != NOTHING)
 			r = qt_tx_load(&tx, err);
+		if (r == 0 && (*what == REDO || *what == PURGE) &&
+		    tx.log.commit.changed != 0)
+			r = qt_left_read(&tx, err);
 	} else if (r > 0) {
 		r = judge_planless(c, &tx, what, err);
 	}

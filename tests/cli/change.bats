@@ -487,3 +487,25 @@ at_terminal() {
 	[ "$("$QTOOL" -Q "$Q" delete -n --all --jobs 1)" = \
 	    "$("$QTOOL" -Q "$Q" delete -n --all --jobs 8)" ]
 }
+
+@test "an answer that is longer than a line is none" {
+	n=$(ids --sasl $JOE | wc -l)
+	at_terminal "$n$(printf '%80s')0" -Q "$Q" delete --sasl $JOE
+	[ "$status" -eq 4 ]
+	[ "$(ids --sasl $JOE | wc -l)" -eq "$n" ]
+}
+
+@test "a recovery that is interrupted says how far it came: exit 3" {
+	"$QTOOL" -Q "$Q" delete --all --yes
+	# killed at the first message it unlinks, then Ctrl-C at the third
+	run strace -f -o /dev/null -e trace=unlinkat -e inject=unlinkat:signal=KILL:when=1 \
+	    "$QTOOL" -Q "$Q" purge 1 --yes
+	[ "$status" -ne 0 ]
+	run strace -f -o /dev/null -e trace=unlinkat -e inject=unlinkat:signal=INT:when=3 \
+	    "$QTOOL" -Q "$Q" recover
+	[ "$status" -eq 3 ]
+	[[ $output == *"transaction 1: purging, holds"* ]]
+	run_q -Q "$Q" recover
+	expect_status 0
+	[[ $output == *"purged"* ]]
+}

@@ -143,8 +143,8 @@ int check_can_ask(struct ctx *c, const char *what)
 	if (c->yes || (c->tty_err && isatty(STDIN_FILENO) == 1))
 		return 0;
 	progress_end(c);
-	remark("refused: there is no terminal to ask at; with --yes it is done "
-	       "without the question whether to %s", what);
+	remark("refused: there is no terminal to ask at whether to %s; --yes "
+	       "answers for you", what);
 	return EXIT_REFUSED;
 }
 

@@ -8,6 +8,7 @@
 #include <signal.h>
 
 #include "qtool/db.h"
+#include "qtool/group.h"
 #include "qtool/option.h"
 #include "qtool/output.h"
 #include "qtool/select.h"
@@ -66,6 +67,7 @@ struct ctx {
 	bool yes, dry_run, strict, no_wait;
 	int64_t expect, max;	 /* -1 not given */
 	const char *reason; /* --note; --reason is a selection option */
+	struct answer *answer; /* what a change will say with --json (answer.h) */
 	void *own; /* the running command's own options: own_options() */
 };
 
@@ -202,6 +204,9 @@ int put_row(struct qt_output *o, const struct qt_stmt *st,
     struct qt_error *err) QT_MUST_CHECK;
 /* One column of it, by its type and name. */
 void put_value(struct qt_output *o, const struct qt_stmt *st, int i);
+/* A value that column i had or could have. */
+void put_typed(struct qt_output *o, const struct qt_stmt *st, int i,
+    const struct qt_value *v);
 /*
  * An output on stdout for a statement's columns, after its first step (types
  * decide the alignment; have_row: there was a row).

@@ -251,10 +251,9 @@ static enum meaning meaning_of(const char *name)
 	return PLAIN;
 }
 
-static void put_int(struct qt_output *o, const struct qt_stmt *st, int i)
+static void put_int(struct qt_output *o, const struct qt_stmt *st, int i,
+    int64_t v)
 {
-	int64_t v = qt_stmt_int(st, i);
-
 	if (qt_stmt_isbool(st, i)) {
 		qt_output_bool(o, v != 0);
 		return;
@@ -273,31 +272,36 @@ static void put_int(struct qt_output *o, const struct qt_stmt *st, int i)
 	}
 }
 
-void put_value(struct qt_output *o, const struct qt_stmt *st, int i)
+void put_typed(struct qt_output *o, const struct qt_stmt *st, int i,
+    const struct qt_value *v)
 {
-	const char *text;
-	size_t len;
-
-	switch (qt_stmt_type(st, i)) {
+	switch (v->type) {
 	case QT_COL_INT:
-		put_int(o, st, i);
+		put_int(o, st, i, v->i);
 		break;
 	case QT_COL_REAL:
-		qt_output_real(o, qt_stmt_real(st, i));
+		qt_output_real(o, v->real);
 		break;
 	case QT_COL_TEXT:
 	case QT_COL_BLOB:
-		text = qt_stmt_text(st, i, &len);
 		if (qt_stmt_isjson(st, i))
-			qt_output_json(o, text, len);
+			qt_output_json(o, v->text, v->len);
 		else
-			qt_output_text(o, text, len);
+			qt_output_text(o, v->text, v->len);
 		break;
 	case QT_COL_NULL:
 	default:
 		qt_output_null(o);
 		break;
 	}
+}
+
+void put_value(struct qt_output *o, const struct qt_stmt *st, int i)
+{
+	struct qt_value v;
+
+	qt_value_of(&v, st, i);
+	put_typed(o, st, i, &v);
 }
 
 int put_row(struct qt_output *o, const struct qt_stmt *st, struct qt_error *err)

@@ -1,9 +1,13 @@
 /*
  * top.c - qtool top: who sends how much.
  *
- * One GROUP BY over the selection, by login unless told otherwise, and the
- * share of each group in all of them.  What is no message (a foreign entry in
- * a queue directory) is not counted.
+ * The selection's rows counted by login unless told otherwise, and the share of
+ * each group in all of them.  What is no message (a foreign entry in a queue
+ * directory) is not counted.
+ *
+ * The rows are counted as they come (qtool/group.h).  Where there are too many
+ * groups for memory, by message ID say, SQL's GROUP BY does the same: it sorts,
+ * on disk if need be.
  */
 #include "cmd.h"
 
@@ -17,6 +21,7 @@ enum { OPT_BY = OPT_OWN, OPT_SORT, OPT_LIMIT };
 #define MAX_BY 8       /* columns to group by */
 #define NARROW 110     /* terminal columns that do not hold a whole line */
 #define NARROW_SUMS 52 /* what the sums with their gaps take there */
+#define GROUPS_MAX ((size_t)24 << 20) /* bytes for groups; more: GROUP BY */
 
 struct own {
 	const char *by; /* --by; NULL: sasl_username */
@@ -26,12 +31,13 @@ struct own {
 };
 
 /* What a group's weight can be: --sort, and the expression that sums it up. */
-static const struct {
+static const struct weight {
 	const char *name, *sum;
+	enum qt_group_weight by;
 } weights[] = {
-    {"messages", "count(*)"},
-    {"recipients", "coalesce(sum(rcpt_total), 0)"},
-    {"bytes", "coalesce(sum(message_size), 0)"},
+    {"messages", "count(*)", QT_BY_MESSAGES},
+    {"recipients", "coalesce(sum(rcpt_total), 0)", QT_BY_RECIPIENTS},
+    {"bytes", "coalesce(sum(message_size), 0)", QT_BY_BYTES},
 };
 
 static int option(void *ctx, const struct qt_option *opt, const char *value,
@@ -56,17 +62,22 @@ static int option(void *ctx, const struct qt_option *opt, const char *value,
 	}
 }
 
-/* ---- the statement ---- */
+/* ---- the statements ---- */
 
-/* The columns after the grouped ones, in this order. */
+/* GROUP BY's columns after the grouped ones, in this order. */
 enum sum_column {
 	S_MESSAGES, S_RECIPIENTS, S_SENDERS, S_CLIENTS, S_BYTES, S_FIRST,
-	S_LAST, S_WEIGHT, S_ALL, S_GROUPS, S_COUNT
+	S_LAST, S_ALL, S_GROUPS
 };
 
 struct grouping {
 	char name[MAX_BY][64];
 	int n;
+	const struct weight *weight;
+	int64_t limit;	 /* groups shown; 0: all */
+	int64_t weighed; /* the weights of all groups together */
+	int64_t groups;	 /* there are, of which */
+	int64_t shown;	 /* were printed */
 };
 
 static int add_group(void *ctx, const char *name, struct qt_error *err)
@@ -88,26 +99,34 @@ static void add_names(struct qt_buf *b, const struct grouping *g)
 		qt_buf_addf(b, "%s%s", i != 0 ? ", " : "", g->name[i]);
 }
 
-static int find_weight(const char *name, const char **sum, struct qt_error *err)
+static int find_weight(struct grouping *g, const char *name,
+    struct qt_error *err)
 {
 	size_t i;
 
 	for (i = 0; i < sizeof(weights) / sizeof(weights[0]); i++)
 		if (name == NULL || strcmp(weights[i].name, name) == 0) {
-			*sum = weights[i].sum;
+			g->weight = &weights[i];
 			return 0;
 		}
 	return qt_fail(err, QT_E_USAGE, "--sort",
 	    "not messages, recipients or bytes: %s", name);
 }
 
-static int statement(const struct own *own, const struct grouping *g,
-    struct qt_buf *columns, struct qt_buf *tail, struct qt_error *err)
+/* The rows themselves: the columns that qt_groups_add() wants. */
+static void rows_statement(const struct grouping *g, struct qt_buf *columns,
+    struct qt_buf *tail)
 {
-	const char *sum = weights[0].sum;
+	add_names(columns, g);
+	qt_buf_adds(columns, ", rcpt_total, message_size, arrival_time, sender"
+	    ", client_address");
+	qt_buf_adds(tail, "AND state <> 'foreign'");
+}
 
-	if (find_weight(own->sort, &sum, err) != 0)
-		return -1;
+/* The same counts, made by SQL. */
+static void group_by_statement(const struct grouping *g, struct qt_buf *columns,
+    struct qt_buf *tail)
+{
 	add_names(columns, g);
 	qt_buf_addf(columns,
 	    ", count(*) AS messages, coalesce(sum(rcpt_total), 0) AS recipients"
@@ -115,41 +134,37 @@ static int statement(const struct own *own, const struct grouping *g,
 	    ", count_unique(client_address) AS clients"
 	    ", coalesce(sum(message_size), 0) AS bytes"
 	    ", min(arrival_time) AS first, max(arrival_time) AS last"
-	    ", %s AS weight, sum(%s) OVER () AS weight_of_all"
-	    ", count(*) OVER () AS groups",
-	    sum, sum);
+	    ", sum(%s) OVER () AS weight_of_all, count(*) OVER () AS groups",
+	    g->weight->sum);
 	qt_buf_adds(tail, "AND state <> 'foreign' GROUP BY ");
 	add_names(tail, g);
-	qt_buf_adds(tail, " ORDER BY weight DESC, ");
+	qt_buf_addf(tail, " ORDER BY %s DESC, ", g->weight->sum);
 	add_names(tail, g);
-	if (own->limit != 0)
-		qt_buf_addf(tail, " LIMIT %lld", (long long)own->limit);
-	return qt_buf_check(columns, err) != 0 ? -1 : qt_buf_check(tail, err);
+	if (g->limit != 0)
+		qt_buf_addf(tail, " LIMIT %lld", (long long)g->limit);
 }
 
 /* ---- output ---- */
 
-static double share(const struct qt_stmt *st, int n)
+static double share(const struct grouping *g, const struct qt_group *group)
 {
-	double all = (double)qt_stmt_int(st, n + S_ALL);
-	double tenths;
+	double all = (double)g->weighed, tenths;
 
 	if (all <= 0)
 		return 0;
-	tenths = (double)qt_stmt_int(st, n + S_WEIGHT) * 1000 / all;
+	tenths = (double)qt_group_weigh(group, g->weight->by) * 1000 / all;
 	return (double)(int64_t)(tenths + 0.5) / 10;
 }
 
 /* "11-24 04:22": the year only where it is not this one. */
-static void put_short_time(struct qt_output *o, const struct qt_stmt *st, int i)
+static void put_short_time(struct qt_output *o, time_t t)
 {
-	time_t now = time(NULL), t = (time_t)qt_stmt_int(st, i);
+	time_t now = time(NULL);
 	bool near = t <= now + 86400 && t > now - 300 * (time_t)86400;
 	struct tm tm;
 	char s[32];
 
-	if (qt_stmt_type(st, i) == QT_COL_NULL ||
-	    localtime_r(&t, &tm) == NULL ||
+	if (localtime_r(&t, &tm) == NULL ||
 	    strftime(s, sizeof(s), near ? "%m-%d %H:%M" : "%Y-%m-%d", &tm) == 0)
 		qt_output_null(o);
 	else
@@ -170,15 +185,15 @@ static void put_bar(struct qt_output *o, double percent, unsigned width)
 
 /* Only a table shows who is behind an empty login. */
 static void put_key(const struct ctx *c, struct qt_output *o,
-    const struct qt_stmt *st, int i)
+    const struct qt_stmt *st, int i, const struct qt_value *v)
 {
 	static const char none[] = "- (no login)";
 
-	if (c->format == QT_FMT_TABLE && qt_stmt_type(st, i) == QT_COL_NULL &&
+	if (c->format == QT_FMT_TABLE && v->type == QT_COL_NULL &&
 	    strcmp(qt_stmt_colname(st, i), "sasl_username") == 0)
 		qt_output_text(o, none, sizeof(none) - 1);
 	else
-		put_value(o, st, i);
+		put_typed(o, st, i, v);
 }
 
 /*
@@ -200,26 +215,40 @@ static void put_share(const struct ctx *c, struct qt_output *o, double percent)
 		put_bar(o, percent, c->width >= 130 || c->width == 0 ? 20 : 10);
 }
 
-static int put_group(const struct ctx *c, struct qt_output *o,
-    const struct qt_stmt *st, int n, struct qt_error *err)
+static void put_time(const struct ctx *c, struct qt_output *o,
+    const struct qt_group *group, int64_t t)
 {
-	bool table = c->format == QT_FMT_TABLE;
+	if (!group->timed)
+		qt_output_null(o);
+	else if (c->format == QT_FMT_TABLE)
+		put_short_time(o, (time_t)t);
+	else
+		qt_output_time(o, t);
+}
+
+/* st: what the columns are called, and what they are declared as. */
+static int put_group(const struct ctx *c, struct qt_output *o,
+    const struct qt_stmt *st, const struct grouping *g,
+    const struct qt_group *group, struct qt_error *err)
+{
+	bool table = c->format == QT_FMT_TABLE, few = table && narrow(c);
 	int i;
 
-	for (i = 0; i < n; i++)
-		put_key(c, o, st, i);
-	for (i = S_MESSAGES; i <= S_LAST; i++) {
-		if (table && narrow(c) && (i == S_BYTES || i == S_FIRST))
-			continue;
-		if (table && i >= S_FIRST)
-			put_short_time(o, st, n + i);
-		else
-			put_value(o, st, n + i);
+	for (i = 0; i < g->n; i++)
+		put_key(c, o, st, i, &group->key[i]);
+	qt_output_int(o, group->messages);
+	qt_output_int(o, group->recipients);
+	qt_output_int(o, group->senders);
+	qt_output_int(o, group->clients);
+	if (!few) {
+		qt_output_bytes(o, group->bytes);
+		put_time(c, o, group, group->first);
 	}
+	put_time(c, o, group, group->last);
 	if (table)
-		put_share(c, o, share(st, n));
+		put_share(c, o, share(g, group));
 	else
-		qt_output_real(o, share(st, n));
+		qt_output_real(o, share(g, group));
 	return qt_output_end_row(o, err);
 }
 
@@ -266,28 +295,130 @@ static int open_output(struct ctx *c, const struct grouping *g,
 	    c->color, err);
 }
 
-struct shown {
-	int64_t groups; /* there are, of which */
-	int64_t rows;	/* were printed */
-};
+/* ---- counting as the rows come ---- */
 
-static int put_groups(struct ctx *c, struct qt_output *o, struct qt_stmt *st,
-    int n, struct shown *shown, struct qt_error *err)
+/* 1: too many groups. */
+static int count_rows(struct qt_stmt *st, struct qt_groups *groups,
+    struct qt_error *err)
 {
+	int r;
+
+	while ((r = qt_stmt_step(st, err)) == 0)
+		if ((r = qt_groups_add(groups, st, err)) != 0)
+			return r;
+	/* what was read before Ctrl-C is shown, and said to be a part */
+	return r < 0 && err->code != QT_E_INTERRUPTED ? -1 : 0;
+}
+
+static int put_counted(struct ctx *c, struct qt_output *o,
+    const struct qt_stmt *st, struct grouping *g, struct qt_groups *groups,
+    struct qt_error *err)
+{
+	size_t i, n = qt_groups_count(groups);
+
+	g->groups = (int64_t)n;
+	g->weighed = 0;
+	for (i = 0; i < n; i++)
+		if (__builtin_add_overflow(g->weighed, qt_group_weigh(
+			qt_groups_at(groups, i), g->weight->by), &g->weighed))
+			g->weighed = INT64_MAX;
+	qt_groups_sort(groups, g->weight->by);
+	for (i = 0; i < n && (g->limit == 0 || (int64_t)i < g->limit); i++) {
+		if (put_group(c, o, st, g, qt_groups_at(groups, i), err) != 0)
+			return -1;
+		g->shown++;
+	}
+	return 0;
+}
+
+static int print_counted(struct ctx *c, struct qt_output *o, struct grouping *g,
+    struct qt_error *err)
+{
+	struct qt_groups *groups = NULL;
+	struct qt_buf columns, tail;
+	struct qt_stmt *st = NULL;
+	int r;
+
+	qt_buf_init(&columns, 0);
+	qt_buf_init(&tail, 0);
+	rows_statement(g, &columns, &tail);
+	r = qt_groups_new(&groups, (size_t)g->n, GROUPS_MAX, err);
+	if (r == 0)
+		r = open_messages(c, qt_buf_str(&columns), qt_buf_str(&tail),
+		    &st, err);
+	if (r == 0)
+		r = count_rows(st, groups, err);
+	progress_end(c);
+	if (r == 0)
+		r = put_counted(c, o, st, g, groups, err);
+	qt_groups_free(groups);
+	qt_stmt_close(st);
+	qt_buf_release(&columns);
+	qt_buf_release(&tail);
+	return r;
+}
+
+/* ---- GROUP BY ---- */
+
+static void group_of(struct qt_group *group, struct qt_value *key,
+    const struct qt_stmt *st, int n)
+{
+	int i;
+
+	for (i = 0; i < n; i++)
+		qt_value_of(&key[i], st, i);
+	*group = (struct qt_group){.key = key,
+	    .messages = qt_stmt_int(st, n + S_MESSAGES),
+	    .recipients = qt_stmt_int(st, n + S_RECIPIENTS),
+	    .bytes = qt_stmt_int(st, n + S_BYTES),
+	    .senders = qt_stmt_int(st, n + S_SENDERS),
+	    .clients = qt_stmt_int(st, n + S_CLIENTS),
+	    .first = qt_stmt_int(st, n + S_FIRST),
+	    .last = qt_stmt_int(st, n + S_LAST),
+	    .timed = qt_stmt_type(st, n + S_FIRST) != QT_COL_NULL};
+}
+
+static int put_grouped(struct ctx *c, struct qt_output *o, struct qt_stmt *st,
+    struct grouping *g, struct qt_error *err)
+{
+	struct qt_value key[MAX_BY];
+	struct qt_group group;
 	int r;
 
 	while ((r = qt_stmt_step(st, err)) == 0) {
 		progress_end(c);
-		shown->groups = qt_stmt_int(st, n + S_GROUPS);
-		shown->rows++;
-		if (put_group(c, o, st, n, err) != 0)
+		g->groups = qt_stmt_int(st, g->n + S_GROUPS);
+		g->weighed = qt_stmt_int(st, g->n + S_ALL);
+		group_of(&group, key, st, g->n);
+		if (put_group(c, o, st, g, &group, err) != 0)
 			return -1;
+		g->shown++;
 	}
 	return r < 0 && err->code != QT_E_INTERRUPTED ? -1 : 0;
 }
 
-static int print(struct ctx *c, const struct grouping *g, struct qt_stmt *st,
-    struct shown *shown, struct qt_error *err)
+static int print_grouped(struct ctx *c, struct qt_output *o, struct grouping *g,
+    struct qt_error *err)
+{
+	struct qt_buf columns, tail;
+	struct qt_stmt *st = NULL;
+	int r;
+
+	qt_buf_init(&columns, 0);
+	qt_buf_init(&tail, 0);
+	group_by_statement(g, &columns, &tail);
+	r = open_messages(c, qt_buf_str(&columns), qt_buf_str(&tail), &st, err);
+	if (r == 0)
+		r = put_grouped(c, o, st, g, err);
+	qt_stmt_close(st);
+	qt_buf_release(&columns);
+	qt_buf_release(&tail);
+	return r;
+}
+
+/* ---- the command ---- */
+
+static int print(struct ctx *c, struct grouping *g, struct qt_error *err)
 {
 	struct qt_error late = {0};
 	struct qt_output *o = NULL;
@@ -295,7 +426,9 @@ static int print(struct ctx *c, const struct grouping *g, struct qt_stmt *st,
 
 	if (open_output(c, g, &o, err) != 0)
 		return -1;
-	r = put_groups(c, o, st, g->n, shown, err);
+	r = print_counted(c, o, g, err);
+	if (r > 0)
+		r = print_grouped(c, o, g, err);
 	if (qt_output_finish(o, &late) != 0 && r == 0) {
 		*err = late;
 		r = -1;
@@ -304,37 +437,42 @@ static int print(struct ctx *c, const struct grouping *g, struct qt_stmt *st,
 	return r;
 }
 
-static int show(struct ctx *c, const struct grouping *g, const char *columns,
-    const char *tail)
+static int show(struct ctx *c, struct grouping *g)
 {
-	struct shown shown = {0};
 	struct qt_error err = {0};
-	struct qt_stmt *st = NULL;
-	int r;
 
-	r = open_messages(c, columns, tail, &st, &err);
-	if (r == 0)
-		r = print(c, g, st, &shown, &err);
-	qt_stmt_close(st);
-	if (r != 0) {
+	if (print(c, g, &err) != 0) {
 		progress_end(c);
 		return complain(&err);
 	}
-	if (shown.groups > shown.rows && c->format == QT_FMT_TABLE && !c->quiet) {
+	if (g->groups > g->shown && c->format == QT_FMT_TABLE && !c->quiet) {
 		(void)fflush(stdout);
 		remark("%lld of %lld shown; --limit 0 shows all",
-		    (long long)shown.rows, (long long)shown.groups);
+		    (long long)g->shown, (long long)g->groups);
 	}
-	return shown.rows != 0 ? finish_scan(c, EXIT_DONE) : finish_nothing(c);
+	return g->shown != 0 ? finish_scan(c, EXIT_DONE) : finish_nothing(c);
+}
+
+/* SQL says best what is counted. */
+static int explain(struct ctx *c, const struct grouping *g)
+{
+	struct qt_buf columns, tail;
+	int status;
+
+	qt_buf_init(&columns, 0);
+	qt_buf_init(&tail, 0);
+	group_by_statement(g, &columns, &tail);
+	status = explain_messages(c, qt_buf_str(&columns), qt_buf_str(&tail));
+	qt_buf_release(&columns);
+	qt_buf_release(&tail);
+	return status;
 }
 
 static int run(struct ctx *c, int argc, char **argv)
 {
 	struct grouping g = {.n = 0};
-	struct qt_buf columns, tail;
 	struct qt_error err = {0};
 	struct own *own;
-	int status;
 
 	(void)argc, (void)argv; /* IDs: in the selection already */
 	own = own_options(c, sizeof(*own), &err);
@@ -342,20 +480,11 @@ static int run(struct ctx *c, int argc, char **argv)
 		return complain(&err);
 	if (!own->limit_set && c->format == QT_FMT_TABLE)
 		own->limit = LIMIT_TABLE;
-	qt_buf_init(&columns, 0);
-	qt_buf_init(&tail, 0);
+	g.limit = own->limit;
 	if (each_column(own->by != NULL ? own->by : "sasl_username", add_group,
-		&g, &err) != 0 ||
-	    statement(own, &g, &columns, &tail, &err) != 0)
-		status = complain(&err);
-	else if (c->explain)
-		status = explain_messages(c, qt_buf_str(&columns),
-		    qt_buf_str(&tail));
-	else
-		status = show(c, &g, qt_buf_str(&columns), qt_buf_str(&tail));
-	qt_buf_release(&columns);
-	qt_buf_release(&tail);
-	return status;
+		&g, &err) != 0 || find_weight(&g, own->sort, &err) != 0)
+		return complain(&err);
+	return c->explain ? explain(c, &g) : show(c, &g);
 }
 
 static const struct qt_option own_table[] = {

@@ -403,6 +403,34 @@ static int put_aside(struct qt_change *c, const struct qt_plan *p,
 	return 0;
 }
 
+/*
+ * It exists, and all the rounds have missed it.  Under another name it is no
+ * longer what was judged.  Anything else ends the run: without it the
+ * transaction would not be whole.
+ */
+static int judge_alive(struct qt_change *c, const struct qt_plan *p,
+    const struct qt_plan_item *it, enum qt_taken *what, struct qt_error *err)
+{
+	const char *id = qt_plan_id(p, it);
+	char path[QT_PLAN_PATH_SIZE];
+	int r = qt_stage_find(c, it, path, err);
+
+	if (r < 0)
+		return -1;
+	if (r > 0)
+		return qt_fail(err, QT_E_SYS, qt_plan_path(p, it),
+		    "message %s still exists (inode %llu) and is in no queue "
+		    "under any name; whether it will be sent nobody can tell, "
+		    "so nothing is deleted", id, (unsigned long long)it->ino);
+	if (strcmp(strrchr(path, '/') + 1, id) == 0)
+		return qt_fail(err, QT_E_SYS, path,
+		    "message %s could not be taken: looked for %d times in "
+		    "deferred, incoming and hold, it was always elsewhere; "
+		    "nothing is deleted, try again", id, ROUNDS_ALIVE);
+	*what = QT_TAKEN_CHANGED;
+	return 0;
+}
+
 /* After a round that found nothing: what to say, or *more: look again. */
 static int judge_miss(struct qt_change *c, const struct qt_plan *p,
     const struct qt_plan_item *it, int round, bool again, enum qt_taken *what,
@@ -426,9 +454,7 @@ static int judge_miss(struct qt_change *c, const struct qt_plan *p,
 		return 0;
 	}
 	*more = round + 1 < (life == ALIVE ? ROUNDS_ALIVE : ROUNDS);
-	if (!*more && life == ALIVE)
-		*what = QT_TAKEN_CHANGED; /* renamed: it is not that ID's */
-	return 0;
+	return *more || life != ALIVE ? 0 : judge_alive(c, p, it, what, err);
 }
 
 int qt_stage_take(struct qt_change *c, struct qt_tx *tx, size_t seq,
@@ -458,5 +484,6 @@ int qt_stage_take(struct qt_change *c, struct qt_tx *tx, size_t seq,
 			round, again, what, &more, err) != 0)
 			return -1;
 	}
+	tx->plan->v[seq].left |= *what == QT_TAKEN_CHANGED;
 	return 0;
 }

@@ -27,6 +27,12 @@ int qt_stage_look(struct qt_change *c, struct qt_plan *p, size_t i,
 /* Take it.  again: by recovery, when change times are no longer the same. */
 int qt_stage_take(struct qt_change *c, struct qt_tx *tx, size_t seq,
     bool again, enum qt_taken *what, struct qt_error *err) QT_MUST_CHECK;
+/*
+ * The path, below the spool, of the planned inode in any queue and under any
+ * name: 0 found, 1 not.
+ */
+int qt_stage_find(struct qt_change *c, const struct qt_plan_item *it,
+    char path[QT_PLAN_PATH_SIZE], struct qt_error *err) QT_MUST_CHECK;
 /* Take the logs that Postfix has for it now. */
 int qt_stage_logs(struct qt_change *c, struct qt_tx *tx, size_t seq,
     struct qt_error *err) QT_MUST_CHECK;

@@ -381,6 +381,7 @@ struct schedule { /* what happens when a message is about to be renamed */
 	void (*act)(struct schedule *s);
 	volatile sig_atomic_t stop;
 	int fail; /* errno for the renames from then on, 0 none */
+	struct qt_plan *plan; /* for what changes it */
 	unsigned syncs;
 };
 
@@ -495,6 +496,99 @@ static void what_moves_away_is_looked_for(void **state)
 	assert_int_equal(undo(&t, &r, 1, false), 0);
 	assert_true(ts_exists(&t, "hold/%s", t.m[2].id));
 	ts_release(&t);
+}
+
+static void hide_two(struct schedule *s)
+{
+	assert_int_equal(renameat(s->t->fd, s->t->m[2].path, s->t->fd, "hidden"),
+	    0);
+}
+
+static void misplace_two(struct schedule *s)
+{
+	char to[128];
+
+	ts_dir(s->t, "hold/Z"); /* no depth of hold leads there */
+	(void)snprintf(to, sizeof(to), "hold/Z/%s", s->t->m[2].id);
+	assert_int_equal(renameat(s->t->fd, s->t->m[2].path, s->t->fd, to), 0);
+}
+
+/* One that exists and cannot be taken: then none is. */
+static void what_exists_and_is_not_found_aborts(void **state)
+{
+	static void (*const acts[])(struct schedule *) = {hide_two,
+	    misplace_two};
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < sizeof(acts) / sizeof(acts[0]); i++) {
+		struct schedule s;
+		struct tspool t;
+		struct run r;
+
+		fill(&t);
+		run_init(&r);
+		use_schedule(&r, &s, &t);
+		s.when = t.m[2].id;
+		s.act = acts[i];
+		assert_int_equal(delete_plan(&t, &r, ts_plan(&t, 0, 5)), -1);
+		assert_int_equal(r.err.code, QT_E_SYS);
+		assert_non_null(strstr(r.err.text, t.m[2].id));
+		assert_int_equal(state_of(&t, 1, NULL), QT_TX_ABORTED);
+		for (size_t k = 0; k < 5; k++)
+			assert_int_equal(ts_exists(&t, "%s", t.m[k].path),
+			    k != 2);
+		ts_release(&t);
+	}
+}
+
+static void rename_two(struct schedule *s)
+{
+	assert_int_equal(renameat(s->t->fd, s->t->m[2].path, s->t->fd,
+			     "deferred/0/00001ABCDEF"), 0);
+}
+
+static void set_two_aside(struct schedule *s)
+{
+	char to[128];
+
+	(void)snprintf(to, sizeof(to), "corrupt/%s", s->t->m[2].id);
+	assert_int_equal(renameat(s->t->fd, s->t->m[2].path, s->t->fd, to), 0);
+}
+
+/* As postsuper does: it is no longer what was judged, and stays for good. */
+static void what_got_another_name_is_left(void **state)
+{
+	static void (*const acts[])(struct schedule *) = {rename_two,
+	    set_two_aside};
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < sizeof(acts) / sizeof(acts[0]); i++) {
+		struct schedule s;
+		struct tspool t;
+		struct run r;
+		char to[128];
+
+		fill(&t);
+		run_init(&r);
+		use_schedule(&r, &s, &t);
+		s.when = t.m[2].id;
+		s.act = acts[i];
+		assert_int_equal(delete_plan(&t, &r, ts_plan(&t, 0, 5)), 0);
+		assert_int_equal(r.out.done, 4);
+		assert_int_equal(r.out.changed, 1);
+		assert_non_null(strstr(r.seen.text, "changed deferred"));
+		/* not even recovery takes it when it has its old name again */
+		(void)snprintf(to, sizeof(to), "corrupt/%s", t.m[2].id);
+		assert_int_equal(renameat(t.fd, acts[i] == rename_two ?
+		    "deferred/0/00001ABCDEF" : to, t.fd, t.m[2].path), 0);
+		run_init(&r);
+		assert_int_equal(delete_plan(&t, &r, ts_plan(&t, 0, 0)), -1);
+		assert_int_equal(r.recovered, 0);
+		assert_true(ts_exists(&t, "%s", t.m[2].path));
+		ts_release(&t);
+	}
 }
 
 static void interrupt(struct schedule *s)
@@ -1255,8 +1349,10 @@ static void what_changed_meanwhile_stays_for_good(void **state)
 	ts_release(&t);
 }
 
+/* Away from all queues, and with no handle by which the kernel could be asked. */
 static void lose_two(struct schedule *s)
 {
+	s->plan->v[2].handle = 0;
 	assert_int_equal(linkat(s->t->fd, s->t->m[2].path, s->t->fd, "aside", 0),
 	    0);
 	assert_int_equal(unlinkat(s->t->fd, s->t->m[2].path, 0), 0);
@@ -1276,7 +1372,8 @@ static void what_comes_back_is_taken_again(void **state)
 	use_schedule(&r, &s, &t);
 	s.when = t.m[2].id; /* planned, and gone when it is to be taken */
 	s.act = lose_two;
-	assert_int_equal(delete_plan(&t, &r, ts_plan(&t, 0, 5)), 0);
+	s.plan = ts_plan(&t, 0, 5);
+	assert_int_equal(delete_plan(&t, &r, s.plan), 0);
 	assert_int_equal(r.out.done, 4);
 	assert_int_equal(state_of(&t, 1, &staged), QT_TX_COMMITTED);
 	assert_int_equal(staged, 4);
@@ -1349,6 +1446,8 @@ int main(void)
 	    cmocka_unit_test(one_that_moved_is_followed),
 	    cmocka_unit_test(what_was_swapped_in_is_put_back),
 	    cmocka_unit_test(what_moves_away_is_looked_for),
+	    cmocka_unit_test(what_exists_and_is_not_found_aborts),
+	    cmocka_unit_test(what_got_another_name_is_left),
 	    cmocka_unit_test(ctrl_c_puts_all_back),
 	    cmocka_unit_test(a_failing_rename_aborts),
 	    cmocka_unit_test(syncs_do_not_grow_with_messages),

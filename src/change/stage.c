@@ -259,21 +259,20 @@ int qt_stage_check(struct qt_change *c, struct qt_tx *tx, size_t seq,
 
 /* ---- taking ---- */
 
-/* What came into staging by mistake goes back to where it was. */
+/*
+ * What came into staging by mistake goes back as it does after an abort: what
+ * was in active to incoming, as qmgr forgot it when it was not there.
+ */
 static int give_back(struct qt_change *c, struct qt_tx *tx, size_t seq,
-    int bucket, const char *entry, const char *path, struct qt_error *err)
+    const char *path, struct qt_error *err)
 {
-	const char *name;
-	int dir, r;
+	bool conflict;
 
-	r = qt_dirs_make(&c->dirs, &c->fs, c->spool, tx->stage, path, &dir,
-	    &name, err);
-	if (r != 0)
+	if (qt_stage_back(c, tx, seq, QT_BACK_ABORT, &conflict, err) != 0)
 		return -1;
-	if (c->fs.rename(c->fs.ctx, bucket, entry, dir, name) != 0)
-		return qt_fsops_fail(err, "rename", path);
-	tx->plan->v[seq].staged = '\0';
-	return 0;
+	return !conflict ? 0 : qt_fail(err, QT_E_STATE, path,
+	    "was replaced while it was taken, and again before it could be put "
+	    "back: it stays in staging");
 }
 
 /*
@@ -306,7 +305,7 @@ static int take_from(struct qt_change *c, struct qt_tx *tx, size_t seq,
 		return -1;
 	/* it was replaced or tried between the look and the rename */
 	return *like == SAME ? 0 :
-	    give_back(c, tx, seq, bucket, entry, path, err);
+	    give_back(c, tx, seq, path, err);
 }
 
 /* One round over the places. */

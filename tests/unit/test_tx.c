@@ -470,6 +470,33 @@ static void what_was_swapped_in_is_put_back(void **state)
 	ts_release(&t);
 }
 
+static void swap_five(struct schedule *s)
+{
+	ts_write(s->t, "new", "another", 0700);
+	assert_int_equal(renameat(s->t->fd, "new", s->t->fd, s->t->m[5].path), 0);
+}
+
+/* qmgr knows no more of what was away from active: it looks into incoming. */
+static void nothing_is_put_into_active(void **state)
+{
+	struct schedule s;
+	struct tspool t;
+	struct run r;
+
+	(void)state;
+	fill(&t);
+	(void)ts_message(&t, QT_Q_ACTIVE, 0x55555, "");
+	run_init(&r);
+	use_schedule(&r, &s, &t);
+	s.when = t.m[5].id;
+	s.act = swap_five;
+	assert_int_equal(delete_plan(&t, &r, ts_plan(&t, 0, 6)), 0);
+	assert_int_equal(r.out.done, 5);
+	assert_false(ts_exists(&t, "%s", t.m[5].path));
+	assert_true(ts_exists(&t, "incoming/%s", t.m[5].id));
+	ts_release(&t);
+}
+
 static void move_two(struct schedule *s)
 {
 	char to[128];
@@ -1445,6 +1472,7 @@ int main(void)
 	    cmocka_unit_test(strict_refuses),
 	    cmocka_unit_test(one_that_moved_is_followed),
 	    cmocka_unit_test(what_was_swapped_in_is_put_back),
+	    cmocka_unit_test(nothing_is_put_into_active),
 	    cmocka_unit_test(what_moves_away_is_looked_for),
 	    cmocka_unit_test(what_exists_and_is_not_found_aborts),
 	    cmocka_unit_test(what_got_another_name_is_left),

@@ -66,10 +66,18 @@ int open_change(struct ctx *c, struct changing *how,
 
 /* ---- the outcome ---- */
 
+/* In the answer's words. */
+static const char *fate_name(enum qt_fate fate)
+{
+	if (fate == QT_FATE_GONE)
+		return "gone";
+	return fate == QT_FATE_CHANGED ? "changed" : "delivered";
+}
+
 static void report(void *ctx, enum qt_fate fate, const char *queue,
     const char *id)
 {
-	(void)ctx;
+	answer_message(ctx, queue, id, fate_name(fate));
 	switch (fate) {
 	case QT_FATE_GONE:
 		remark("%s/%s: gone: delivered or removed meanwhile", queue, id);
@@ -82,17 +90,20 @@ static void report(void *ctx, enum qt_fate fate, const char *queue,
 		remark("%s/%s: was in delivery: recipients were delivered "
 		       "after it was taken", queue, id);
 		break;
+	case QT_FATE_IN_DELIVERY:
+		remark("%s/%s: is in delivery: left alone", queue, id);
+		break;
 	}
 }
 
-void outcome_init(struct qt_outcome *out)
+void outcome_init(struct ctx *c, struct qt_outcome *out)
 {
-	*out = (struct qt_outcome){.report = report};
+	*out = (struct qt_outcome){.report = report, .report_ctx = c};
 }
 
-int change_failed(const struct qt_error *err, bool moved)
+int change_failed(struct ctx *c, const struct qt_error *err, bool moved)
 {
-	(void)complain(err);
+	(void)complain_why(c, err);
 	switch (err->code) {
 	case QT_E_USAGE:
 		return EXIT_USAGE;
@@ -143,8 +154,8 @@ int check_can_ask(struct ctx *c, const char *what)
 	if (c->yes || (c->tty_err && isatty(STDIN_FILENO) == 1))
 		return 0;
 	progress_end(c);
-	remark("refused: there is no terminal to ask at whether to %s; --yes "
-	       "answers for you", what);
+	say_why(c, "refused: there is no terminal to ask at whether to %s; "
+	    "--yes answers for you", what);
 	return EXIT_REFUSED;
 }
 
@@ -169,7 +180,7 @@ int ask_count(struct ctx *c, uint64_t n, const char *what)
 	if (strncmp(answer, want, strlen(want)) == 0 &&
 	    strspn(answer + strlen(want), " \t\r") == strlen(answer + strlen(want)))
 		return 0;
-	remark("not confirmed; nothing was changed");
+	say_why(c, "not confirmed; nothing was changed");
 	return EXIT_REFUSED;
 }
 

@@ -63,7 +63,8 @@ const char *qt_tx_state_name(enum qt_tx_state s);
 enum qt_fate {
 	QT_FATE_GONE,	  /* delivered or removed before it was staged */
 	QT_FATE_CHANGED,  /* under that name is something else now */
-	QT_FATE_DELIVERED /* an agent finished recipients after staging */
+	QT_FATE_DELIVERED, /* an agent finished recipients after staging */
+	QT_FATE_IN_DELIVERY /* in active, or an agent is at it: left alone */
 };
 struct qt_outcome {
 	size_t planned, done, gone, changed;

@@ -230,7 +230,7 @@ static int redo_one(struct qt_change *c, struct qt_tx *tx, size_t seq,
 	enum qt_taken what;
 
 	if (it->staged != '\0' &&
-	    qt_stage_check(c, tx, seq, &same, NULL, err) != 0)
+	    qt_stage_check(c, tx, seq, &same, err) != 0)
 		return -1;
 	if (!same) {
 		if (qt_stage_back(c, tx, seq, QT_BACK_ABORT, &conflict, err) != 0)

@@ -73,7 +73,12 @@ static bool same_handle(const struct qt_plan *p, const struct qt_plan_item *it,
 	    memcmp(then.bytes, now->bytes, now->len) == 0;
 }
 
-enum likeness { SAME, TOUCHED, OTHER }; /* TOUCHED: same inode, not content */
+enum likeness {
+	SAME,
+	TOUCHED, /* same inode, not content */
+	BUSY,	 /* same inode, in active */
+	OTHER
+};
 
 static enum likeness compare(const struct qt_change *c,
     const struct qt_plan_item *it, const struct stat *st, bool with_ctime)
@@ -139,6 +144,16 @@ static int step_path(const struct qt_change *c, const struct qt_plan *p,
 	return 0;
 }
 
+/*
+ * Whether what is found at a step is left alone: a message that was judged in
+ * hold or deferred and is in active now is qmgr's.  Recovery takes it: a power
+ * cut brought it back, and it was taken once.
+ */
+static bool leave_there(const struct qt_plan_item *it, size_t step, bool again)
+{
+	return !again && search[step] == QT_Q_ACTIVE && it->queue != QT_Q_ACTIVE;
+}
+
 /* ---- looking, before there is a plan ---- */
 
 /* One round over the places: *found says what is there under its name. */
@@ -166,6 +181,8 @@ static int look_round(struct qt_change *c, struct qt_plan *p, size_t i,
 			continue;
 		*any = true;
 		like = compare(c, it, &st, step == 0);
+		if (like != OTHER && leave_there(it, step, false))
+			like = BUSY;
 		if (like == SAME &&
 		    (r = handle_of(dir, name, h, path, err)) != 0) {
 			if (r < 0)
@@ -205,7 +222,8 @@ int qt_stage_look(struct qt_change *c, struct qt_plan *p, size_t i,
 			break; /* the name is another message's now */
 	}
 	if (best != SAME) {
-		*what = any ? QT_TAKEN_CHANGED : QT_TAKEN_GONE;
+		*what = best == BUSY ? QT_TAKEN_IN_DELIVERY :
+		    any ? QT_TAKEN_CHANGED : QT_TAKEN_GONE;
 		return 0;
 	}
 	if (computed(c, (enum qt_queue)it->queue, qt_plan_id(p, it), path,
@@ -245,15 +263,13 @@ static int staged_likeness(struct qt_change *c, struct qt_tx *tx, size_t seq,
 }
 
 int qt_stage_check(struct qt_change *c, struct qt_tx *tx, size_t seq,
-    bool *same, bool *touched, struct qt_error *err)
+    bool *same, struct qt_error *err)
 {
 	enum likeness like;
 
 	if (staged_likeness(c, tx, seq, tx->plan->v[seq].staged, &like, err) != 0)
 		return -1;
 	*same = like != OTHER;
-	if (touched != NULL)
-		*touched = like == TOUCHED;
 	return 0;
 }
 
@@ -308,6 +324,19 @@ static int take_from(struct qt_change *c, struct qt_tx *tx, size_t seq,
 	    give_back(c, tx, seq, path, err);
 }
 
+/* What lies at path, when it is not to be taken from there; 1: nothing. */
+static int look_at(struct qt_change *c, const struct qt_plan_item *it,
+    const char *path, enum likeness *like, struct qt_error *err)
+{
+	const char *name;
+	struct stat st;
+	int dir, r = status(c, path, &st, &dir, &name, err);
+
+	if (r == 0)
+		*like = compare(c, it, &st, false) != OTHER ? BUSY : OTHER;
+	return r;
+}
+
 /* One round over the places. */
 static int take_round(struct qt_change *c, struct qt_tx *tx, size_t seq,
     bool again, enum likeness *best, struct qt_error *err)
@@ -328,8 +357,10 @@ static int take_round(struct qt_change *c, struct qt_tx *tx, size_t seq,
 		letter = step == 0 ?
 		    qt_tx_queue_letter((enum qt_queue)it->queue) :
 		    (char)(qt_tx_queue_letter(search[step]) - 'a' + 'A');
-		r = take_from(c, tx, seq, path, letter, step == 0 && !again,
-		    &like, err);
+		r = leave_there(it, step, again) ?
+		    look_at(c, it, path, &like, err) :
+		    take_from(c, tx, seq, path, letter, step == 0 && !again,
+			&like, err);
 		if (r < 0)
 			return -1;
 		if (r == 0 && like != OTHER) {
@@ -470,8 +501,9 @@ int qt_stage_take(struct qt_change *c, struct qt_tx *tx, size_t seq,
 			pause_round();
 		if (take_round(c, tx, seq, again, &best, err) != 0)
 			return -1;
-		if (best == TOUCHED) {
-			*what = QT_TAKEN_CHANGED;
+		if (best == TOUCHED || best == BUSY) {
+			*what = best == BUSY ? QT_TAKEN_IN_DELIVERY :
+			    QT_TAKEN_CHANGED;
 			tx->plan->v[seq].left = true; /* also by recovery */
 			return 0;
 		}

@@ -15,7 +15,8 @@
 enum qt_taken {
 	QT_TAKEN,	  /* it is in staging, with its logs */
 	QT_TAKEN_GONE,	  /* in no queue any more */
-	QT_TAKEN_CHANGED  /* not what was judged: left where it is */
+	QT_TAKEN_CHANGED, /* not what was judged: left where it is */
+	QT_TAKEN_IN_DELIVERY /* in active, where it was not judged: left too */
 };
 
 /*
@@ -38,11 +39,16 @@ int qt_stage_logs(struct qt_change *c, struct qt_tx *tx, size_t seq,
     struct qt_error *err) QT_MUST_CHECK;
 /*
  * Whether what lies in staging is the planned message (its mtime may be
- * another: an agent that had it open marks what it delivered).  *touched, when
- * not NULL: it is, and its mtime is another one.
+ * another: an agent that had it open marks what it delivered).
  */
 int qt_stage_check(struct qt_change *c, struct qt_tx *tx, size_t seq,
-    bool *same, bool *touched, struct qt_error *err) QT_MUST_CHECK;
+    bool *same, struct qt_error *err) QT_MUST_CHECK;
+/*
+ * *busy: an agent works on the staged message; *touched: one has since it was
+ * judged.
+ */
+int qt_stage_probe(struct qt_tx *tx, size_t seq, bool *busy, bool *touched,
+    struct qt_error *err) QT_MUST_CHECK;
 
 enum qt_back {
 	QT_BACK_ABORT,	/* where it was taken from; active: incoming */

@@ -17,7 +17,8 @@
  *   anything leaves the queue.
  * 2 A message is found by its name, compared, renamed into staging without
  *   replacing anything, and compared again (stage.c).  One that is gone or
- *   changed is left out and reported; any other failure aborts.
+ *   changed, is in active now, or that an agent still has locked once it is
+ *   staged (probe.c), is left out and reported; any other failure aborts.
  *   What has changed only after 1 is in the plan: the file "left" says so,
  *   durably, before 4 (left.h).
  * 3 One syncfs() for all renames, whatever their number: a power cut may lose
@@ -190,6 +191,9 @@ static void count_out(struct qt_outcome *out, enum qt_taken what,
 	} else if (what == QT_TAKEN_CHANGED) {
 		out->changed++;
 		qt_settle_report(out, QT_FATE_CHANGED, p, seq);
+	} else if (what == QT_TAKEN_IN_DELIVERY) {
+		out->changed++;
+		qt_settle_report(out, QT_FATE_IN_DELIVERY, p, seq);
 	}
 }
 
@@ -248,24 +252,46 @@ static int stage_all(struct qt_change *c, struct qt_tx *tx,
 	return 0;
 }
 
+/* One that an agent has locked goes back, and is left alone. */
+static int leave_busy(struct qt_change *c, struct qt_tx *tx, size_t seq,
+    struct qt_outcome *out, struct qt_error *err)
+{
+	struct qt_plan *p = tx->plan;
+	bool conflict;
+
+	if (qt_stage_back(c, tx, seq, QT_BACK_ABORT, &conflict, err) != 0)
+		return -1;
+	if (conflict)
+		return qt_fail(err, QT_E_STATE, qt_plan_path(p, &p->v[seq]),
+		    "was taken while in delivery, and cannot be put back: its "
+		    "name is taken");
+	p->v[seq].left = true;
+	out->done--;
+	count_out(out, QT_TAKEN_IN_DELIVERY, p, seq);
+	return check_strict(c, out, err);
+}
+
 /*
- * What was taken out of active may have been in delivery: an agent that had it
- * open goes on and marks what it delivered in the staged file.
+ * A message may have come back from active a moment ago and still be in
+ * delivery: the agent that has it open would go on, in staging.
  */
-static int find_delivered(struct qt_change *c, struct qt_tx *tx,
-    const struct qt_outcome *out, struct qt_error *err)
+static int check_agents(struct qt_change *c, struct qt_tx *tx,
+    struct qt_outcome *out, struct qt_error *err)
 {
 	const struct qt_plan *p = tx->plan;
-	bool same, touched;
+	bool busy, touched;
 	size_t i;
 
 	for (i = 0; i < p->n; i++) {
-		if (p->v[i].staged == '\0' ||
-		    qt_tx_letter_queue(p->v[i].staged) != QT_Q_ACTIVE)
+		if (p->v[i].staged == '\0')
 			continue;
-		if (qt_stage_check(c, tx, i, &same, &touched, err) != 0)
+		if (qt_state_stopped(c))
+			return stopped(c, err);
+		if (qt_stage_probe(tx, i, &busy, &touched, err) != 0)
 			return -1;
-		if (same && touched)
+		if (busy && leave_busy(c, tx, i, out, err) != 0)
+			return -1;
+		if (!busy && touched)
 			qt_settle_report(out, QT_FATE_DELIVERED, p, i);
 	}
 	return 0;
@@ -278,13 +304,13 @@ static int stage_and_commit(struct qt_change *c, struct qt_tx *tx,
 	struct qt_journal_record rec = {.state = QT_TX_COMMITTED};
 	size_t i;
 
-	if (stage_all(c, tx, out, err) != 0)
+	if (stage_all(c, tx, out, err) != 0 ||
+	    check_agents(c, tx, out, err) != 0)
 		return -1;
 	if (out->done == 0)
 		return qt_fail(err, QT_E_GONE, c->spool->queue_dir,
 		    "none of these messages is there as it was any more");
-	if (find_delivered(c, tx, out, err) != 0 ||
-	    qt_state_barrier(c, err) != 0)
+	if (qt_state_barrier(c, err) != 0)
 		return -1;
 	/* of this plan: those dropped before it are none of its messages */
 	for (i = 0; i < tx->plan->n; i++)

@@ -17,7 +17,8 @@ struct seen { /* what was reported */
 static void on_report(void *ctx, enum qt_fate fate, const char *queue,
     const char *id)
 {
-	static const char *const words[] = {"gone", "changed", "delivered"};
+	static const char *const words[] = {"gone", "changed", "delivered",
+	    "in delivery"};
 	struct seen *s = ctx;
 	size_t len = strlen(s->text);
 
@@ -359,14 +360,14 @@ static void one_that_moved_is_followed(void **state)
 	before = ts_snapshot(&t);
 	run_init(&r);
 	p = ts_plan(&t, 0, 5);
-	(void)snprintf(to, sizeof(to), "active/%s", t.m[2].id);
+	(void)snprintf(to, sizeof(to), "incoming/%s", t.m[2].id);
 	assert_int_equal(renameat(t.fd, t.m[2].path, t.fd, to), 0);
 	(void)snprintf(to, sizeof(to), "deferred/1/%s", t.m[0].id);
 	ts_dir(&t, "deferred/1");
 	assert_int_equal(renameat(t.fd, t.m[0].path, t.fd, to), 0);
 	assert_int_equal(delete_plan(&t, &r, p), 0);
 	assert_int_equal(r.out.done, 5);
-	assert_false(ts_exists(&t, "active/%s", t.m[2].id));
+	assert_false(ts_exists(&t, "incoming/%s", t.m[2].id));
 	assert_int_equal(undo(&t, &r, 1, true), 0);
 	ts_as_before(&t, before); /* where it was when it was judged */
 	ts_release(&t);
@@ -382,6 +383,7 @@ struct schedule { /* what happens when a message is about to be renamed */
 	volatile sig_atomic_t stop;
 	int fail; /* errno for the renames from then on, 0 none */
 	struct qt_plan *plan; /* for what changes it */
+	int fd;		      /* an agent's */
 	unsigned syncs;
 };
 
@@ -501,7 +503,7 @@ static void move_two(struct schedule *s)
 {
 	char to[128];
 
-	(void)snprintf(to, sizeof(to), "active/%s", s->t->m[2].id);
+	(void)snprintf(to, sizeof(to), "incoming/%s", s->t->m[2].id);
 	assert_int_equal(renameat(s->t->fd, s->t->m[2].path, s->t->fd, to), 0);
 }
 
@@ -519,11 +521,159 @@ static void what_moves_away_is_looked_for(void **state)
 	s.act = move_two;
 	assert_int_equal(delete_plan(&t, &r, ts_plan(&t, 0, 5)), 0);
 	assert_int_equal(r.out.done, 5);
-	assert_false(ts_exists(&t, "active/%s", t.m[2].id));
+	assert_false(ts_exists(&t, "incoming/%s", t.m[2].id));
 	assert_int_equal(undo(&t, &r, 1, false), 0);
 	assert_true(ts_exists(&t, "hold/%s", t.m[2].id));
 	ts_release(&t);
 }
+
+/* ---- in delivery ---- */
+
+static void activate_two(struct schedule *s)
+{
+	char to[128];
+
+	(void)snprintf(to, sizeof(to), "active/%s", s->t->m[2].id);
+	assert_int_equal(renameat(s->t->fd, s->t->m[2].path, s->t->fd, to), 0);
+}
+
+/* m[2] of five was left to Postfix, with its logs; the others are staged. */
+static void two_was_left(struct tspool *t, struct run *r, const char *path)
+{
+	char want[128];
+	size_t staged;
+
+	assert_int_equal(r->out.done, 4);
+	assert_int_equal(r->out.changed, 1);
+	assert_int_equal(r->out.gone, 0);
+	(void)snprintf(want, sizeof(want), "in delivery deferred %s;",
+	    t->m[2].id);
+	assert_string_equal(r->seen.text, want);
+	assert_true(ts_exists(t, "%s", path));
+	assert_true(ts_exists(t, "defer/0/%s", t->m[2].id));
+	assert_int_equal(state_of(t, 1, &staged), QT_TX_COMMITTED);
+	assert_int_equal(staged, 4);
+	/* nor is it taken by recovery */
+	run_init(r);
+	assert_int_equal(delete_plan(t, r, ts_plan(t, 0, 0)), -1);
+	assert_int_equal(r->recovered, 0);
+	assert_true(ts_exists(t, "%s", path));
+}
+
+static void what_is_in_active_is_left_to_qmgr(void **state)
+{
+	struct schedule s;
+	struct qt_plan *p;
+	struct tspool t;
+	struct run r;
+	char path[128];
+	int i;
+
+	(void)state;
+	for (i = 0; i < 2; i++) { /* before there is a plan, and while staging */
+		fill(&t);
+		(void)snprintf(path, sizeof(path), "active/%s", t.m[2].id);
+		run_init(&r);
+		use_schedule(&r, &s, &t);
+		p = ts_plan(&t, 0, 5);
+		if (i == 0)
+			activate_two(&s);
+		s.when = i == 0 ? NULL : t.m[1].id;
+		s.act = activate_two;
+		assert_int_equal(delete_plan(&t, &r, p), 0);
+		two_was_left(&t, &r, path);
+		ts_release(&t);
+	}
+}
+
+static void strict_refuses_what_is_in_active(void **state)
+{
+	struct schedule s;
+	struct tspool t;
+	struct run r;
+
+	(void)state;
+	fill(&t);
+	run_init(&r);
+	use_schedule(&r, &s, &t);
+	s.when = t.m[1].id;
+	s.act = activate_two;
+	r.opts.strict = true;
+	assert_int_equal(delete_plan(&t, &r, ts_plan(&t, 0, 5)), -1);
+	assert_int_equal(r.err.code, QT_E_REFUSED);
+	assert_true(ts_exists(&t, "%s", t.m[0].path));
+	assert_true(ts_exists(&t, "%s", t.m[1].path));
+	assert_true(ts_exists(&t, "active/%s", t.m[2].id));
+	ts_release(&t);
+}
+
+static void lock_two(struct schedule *s)
+{
+	s->fd = openat(s->t->fd, s->t->m[2].path, O_RDWR | O_CLOEXEC);
+	assert_true(s->fd >= 0);
+	assert_int_equal(flock(s->fd, LOCK_SH | LOCK_NB), 0);
+}
+
+/* An agent is still at one that qmgr has just put into deferred again. */
+static void what_an_agent_has_locked_is_put_back(void **state)
+{
+	struct schedule s;
+	struct tspool t;
+	struct run r;
+
+	(void)state;
+	fill(&t);
+	run_init(&r);
+	use_schedule(&r, &s, &t);
+	s.when = t.m[2].id;
+	s.act = lock_two;
+	assert_int_equal(delete_plan(&t, &r, ts_plan(&t, 0, 5)), 0);
+	assert_int_equal(close(s.fd), 0);
+	two_was_left(&t, &r, t.m[2].path);
+	/* the only one that was to be deleted: then there is no deletion */
+	run_init(&r);
+	use_schedule(&r, &s, &t);
+	s.when = t.m[2].id;
+	s.act = lock_two;
+	assert_int_equal(delete_plan(&t, &r, ts_plan(&t, 2, 3)), -1);
+	assert_int_equal(close(s.fd), 0);
+	assert_int_equal(r.err.code, QT_E_GONE);
+	assert_int_equal(state_of(&t, 2, NULL), QT_TX_ABORTED);
+	assert_true(ts_exists(&t, "%s", t.m[2].path));
+	ts_release(&t);
+}
+
+static void mark_and_unlock(struct schedule *s)
+{
+	struct timespec later[2] = {{1, 0}, {1900000000, 0}};
+	char path[128];
+
+	(void)snprintf(path, sizeof(path), "qtool/tx/000001/m/0000/000002.%s.d",
+	    s->t->m[2].id);
+	assert_int_equal(utimensat(s->t->fd, path, later, 0), 0);
+}
+
+static void what_an_agent_finished_is_told(void **state)
+{
+	struct schedule s;
+	struct tspool t;
+	struct run r;
+	char want[128];
+
+	(void)state;
+	fill(&t);
+	run_init(&r);
+	use_schedule(&r, &s, &t);
+	s.when = t.m[4].id;
+	s.act = mark_and_unlock;
+	assert_int_equal(delete_plan(&t, &r, ts_plan(&t, 0, 5)), 0);
+	assert_int_equal(r.out.done, 5);
+	(void)snprintf(want, sizeof(want), "delivered deferred %s;", t.m[2].id);
+	assert_string_equal(r.seen.text, want);
+	ts_release(&t);
+}
+
+/* ---- away ---- */
 
 static void hide_two(struct schedule *s)
 {
@@ -1386,14 +1536,14 @@ static void lose_two(struct schedule *s)
 }
 
 /* A power cut can bring back what had been removed: it is taken again. */
-static void what_comes_back_is_taken_again(void **state)
+static void comes_back(bool active)
 {
 	struct schedule s;
 	struct tspool t;
 	struct run r;
 	size_t staged;
+	char to[128];
 
-	(void)state;
 	fill(&t);
 	run_init(&r);
 	use_schedule(&r, &s, &t);
@@ -1404,11 +1554,14 @@ static void what_comes_back_is_taken_again(void **state)
 	assert_int_equal(r.out.done, 4);
 	assert_int_equal(state_of(&t, 1, &staged), QT_TX_COMMITTED);
 	assert_int_equal(staged, 4);
-	assert_int_equal(renameat(t.fd, "aside", t.fd, t.m[2].path), 0);
+	(void)strlcpy(to, t.m[2].path, sizeof(to));
+	if (active)
+		(void)snprintf(to, sizeof(to), "active/%s", t.m[2].id);
+	assert_int_equal(renameat(t.fd, "aside", t.fd, to), 0);
 	run_init(&r);
 	assert_int_equal(delete_plan(&t, &r, ts_plan(&t, 0, 0)), -1);
 	assert_int_equal(r.recovered, 1);
-	assert_false(ts_exists(&t, "%s", t.m[2].path));
+	assert_false(ts_exists(&t, "%s", to));
 	assert_int_equal(state_of(&t, 1, &staged), QT_TX_COMMITTED);
 	assert_int_equal(staged, 5);
 	/* once */
@@ -1416,6 +1569,13 @@ static void what_comes_back_is_taken_again(void **state)
 	assert_int_equal(delete_plan(&t, &r, ts_plan(&t, 0, 0)), -1);
 	assert_int_equal(r.recovered, 0);
 	ts_release(&t);
+}
+
+static void what_comes_back_is_taken_again(void **state)
+{
+	(void)state;
+	comes_back(false);
+	comes_back(true);
 }
 
 static void many_messages_lie_in_buckets(void **state)
@@ -1474,6 +1634,10 @@ int main(void)
 	    cmocka_unit_test(what_was_swapped_in_is_put_back),
 	    cmocka_unit_test(nothing_is_put_into_active),
 	    cmocka_unit_test(what_moves_away_is_looked_for),
+	    cmocka_unit_test(what_is_in_active_is_left_to_qmgr),
+	    cmocka_unit_test(strict_refuses_what_is_in_active),
+	    cmocka_unit_test(what_an_agent_has_locked_is_put_back),
+	    cmocka_unit_test(what_an_agent_finished_is_told),
 	    cmocka_unit_test(what_exists_and_is_not_found_aborts),
 	    cmocka_unit_test(what_got_another_name_is_left),
 	    cmocka_unit_test(ctrl_c_puts_all_back),

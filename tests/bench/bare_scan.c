@@ -3,19 +3,23 @@
  * below DIR at any hash depth, then open, fstat, read 4 KiB and close each
  * file, shared out to N threads by a counter.  Nothing is parsed.
  *
- *	bare_scan [-j N] DIR	prints the number of files read
+ *	bare_scan [-j N] [-l] DIR	prints the number of files read
+ *
+ * With -l the defer logs, too: what a listing with reasons cannot do without.
  */
 #include <dirent.h>
 #include <err.h>
 #include <fcntl.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#define USAGE "usage: bare_scan [-j N] [-l] DIR"
 #define READ_SIZE 4096
 #define STACK_SIZE ((size_t)64 << 10)
 
@@ -107,20 +111,26 @@ int main(int argc, char **argv)
 	static const char *const queues[] = {"maildrop", "active", "incoming",
 	    "deferred", "hold", "corrupt", "saved"};
 	unsigned jobs = 32;
+	bool logs = false;
 	int c;
 
-	while ((c = getopt(argc, argv, "j:")) != -1) {
-		if (c != 'j' || atoi(optarg) < 1)
-			errx(2, "usage: bare_scan [-j N] DIR");
-		jobs = (unsigned)atoi(optarg);
+	while ((c = getopt(argc, argv, "j:l")) != -1) {
+		if (c == 'l')
+			logs = true;
+		else if (c == 'j' && atoi(optarg) >= 1)
+			jobs = (unsigned)atoi(optarg);
+		else
+			errx(2, USAGE);
 	}
 	if (optind + 1 != argc)
-		errx(2, "usage: bare_scan [-j N] DIR");
+		errx(2, USAGE);
 	top = open(argv[optind], O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (top < 0)
 		err(1, "%s", argv[optind]);
 	for (size_t i = 0; i < sizeof queues / sizeof queues[0]; i++)
 		walk(queues[i]);
+	if (logs)
+		walk("defer");
 	run(jobs);
 	(void)printf("%zu\n", (size_t)files_read);
 	for (size_t i = 0; i < all.n; i++)

@@ -71,7 +71,9 @@ static const char *fate_name(enum qt_fate fate)
 {
 	if (fate == QT_FATE_GONE)
 		return "gone";
-	return fate == QT_FATE_CHANGED ? "changed" : "delivered";
+	if (fate == QT_FATE_CHANGED)
+		return "changed";
+	return fate == QT_FATE_DELIVERED ? "delivered" : "in_delivery";
 }
 
 static void report(void *ctx, enum qt_fate fate, const char *queue,

@@ -7,6 +7,7 @@
 
 #include "qtool/change.h"
 
+#include "answer.h"
 #include "cmd.h"
 
 /* What a command asks for beyond the change options in struct ctx. */
@@ -25,15 +26,18 @@ struct changing {
 int open_change(struct ctx *c, struct changing *how,
     struct qt_change **out, struct qt_error *err) QT_MUST_CHECK;
 
-/* An outcome whose reports are printed by name, each a line on stderr. */
-void outcome_init(struct qt_outcome *out);
+/*
+ * An outcome whose reports are printed by name, each a line on stderr, and kept
+ * for the answer.
+ */
+void outcome_init(struct ctx *c, struct qt_outcome *out);
 
 /*
- * After an error of a change: complain, and the exit status.  All of them mean
- * that nothing was changed, but for QT_E_STATE when moved is set: messages are
- * where the text says.
+ * After an error of a change: complain, keep it for the answer, and the exit
+ * status.  All of them mean that nothing was changed, but for QT_E_STATE when
+ * moved is set: messages are where the text says.
  */
-int change_failed(const struct qt_error *err, bool moved);
+int change_failed(struct ctx *c, const struct qt_error *err, bool moved);
 
 /* Whether ask_count() can ask, or need not: 0, or the exit status. */
 int check_can_ask(struct ctx *c, const char *what);

@@ -105,7 +105,7 @@ static int run(struct ctx *c, int argc, char **argv)
 
 	(void)argc, (void)argv;
 	if (qt_tx_list_read(&l, c->spools.v[0], c->state_dir, &err) != 0)
-		return change_failed(&err, false);
+		return change_failed(c, &err, false);
 	if (l.n == 0 && c->format == QT_FMT_TABLE) {
 		remark("no transaction was made on this queue");
 		status = EXIT_NOTHING;

@@ -141,24 +141,28 @@ static void item_of(const struct qt_stmt *st, struct qt_item *it)
 }
 
 /* What matches and cannot be taken: named and counted. */
-static bool leave_out(struct pick *p, const struct qt_stmt *st)
+static bool leave_out(struct ctx *c, struct pick *p, const struct qt_stmt *st)
 {
-	const char *state = text_of(st, K_STATE), *why;
+	const char *state = text_of(st, K_STATE), *why, *fate;
 
 	if (strcmp(state, "foreign") == 0 ||
 	    qt_stmt_type(st, K_INODE) != QT_COL_INT) {
 		p->foreign++;
 		why = "no message: left alone";
+		fate = "foreign";
 	} else if (strcmp(state, "unfinished") == 0) {
 		p->unfinished++;
 		why = "is being written: left out";
+		fate = "unfinished";
 	} else if (qt_stmt_int(st, K_IN_DELIVERY) != 0) {
 		p->in_delivery++;
 		why = "is in delivery: left out";
+		fate = "in_delivery";
 	} else {
 		return false;
 	}
 	remark("%s: %s", text_of(st, K_PATH), why);
+	answer_message(c, text_of(st, K_QUEUE), text_of(st, K_ID), fate);
 	return true;
 }
 
@@ -169,7 +173,7 @@ static int add_row(struct ctx *c, struct pick *p, const struct qt_stmt *st,
 
 	p->matched++;
 	progress(c, "messages selected", p->matched, 0);
-	if (leave_out(p, st))
+	if (leave_out(c, p, st))
 		return 0;
 	item_of(st, &it);
 	if (qt_plan_add(p->plan, &it, err) != 0 || add_values(p, st, err) != 0)
@@ -256,21 +260,21 @@ int pick_guard(struct ctx *c, const struct pick *p)
 		       "is not known", files, files == 1 ? "" : "s",
 		    files == 1 ? "it matches" : "they match");
 	if (c->expect >= 0 && p->matched != (uint64_t)c->expect) {
-		remark("refused: %" PRIu64 " match, and --expect says %" PRId64,
-		    p->matched, c->expect);
+		say_why(c, "refused: %" PRIu64 " match, and --expect says %"
+		    PRId64, p->matched, c->expect);
 		return EXIT_REFUSED;
 	}
 	if (c->max >= 0 && p->matched > (uint64_t)c->max) {
-		remark("refused: %" PRIu64 " match, and --max says %" PRId64,
+		say_why(c, "refused: %" PRIu64 " match, and --max says %" PRId64,
 		    p->matched, c->max);
 		return EXIT_REFUSED;
 	}
 	if (p->matched == 0) {
-		remark("no message matches");
+		say_why(c, "no message matches");
 		return s->unreadable != 0 ? EXIT_PARTLY : EXIT_NOTHING;
 	}
 	if (p->taken == 0) {
-		remark("none of the messages that match can be taken");
+		say_why(c, "none of the messages that match can be taken");
 		return EXIT_PARTLY;
 	}
 	return 0;

@@ -20,7 +20,7 @@
 #define ODD 8 /* messages shown as least like the others */
 
 /* Escaped, at most width columns' worth of bytes, "..." where cut. */
-static void put_text(const char *s, size_t len, size_t width)
+static void put_text(FILE *out, const char *s, size_t len, size_t width)
 {
 	struct qt_buf b;
 
@@ -34,11 +34,12 @@ static void put_text(const char *s, size_t len, size_t width)
 	} else {
 		qt_escape_cell(&b, s, len);
 	}
-	(void)fputs(qt_buf_str(&b), stdout);
+	(void)fputs(qt_buf_str(&b), out);
 	qt_buf_release(&b);
 }
 
-static void put_top(const char *label, const struct tally *t, const char *none)
+static void put_top(FILE *out, const char *label, const struct tally *t,
+    const char *none)
 {
 	const struct tally_value *top[TOP];
 	size_t i, n = tally_top(t, top, TOP);
@@ -46,56 +47,57 @@ static void put_top(const char *label, const struct tally *t, const char *none)
 
 	if (n == 0)
 		return;
-	(void)printf("  %-18s", label);
+	(void)fprintf(out, "  %-18s", label);
 	for (i = 0; i < n; i++) {
-		(void)printf("%s%s ", i > 0 ? ", " : "",
+		(void)fprintf(out, "%s%s ", i > 0 ? ", " : "",
 		    human_count(top[i]->count, count));
 		if (top[i]->len == 0)
-			(void)fputs(none, stdout);
+			(void)fputs(none, out);
 		else
-			put_text(top[i]->text, top[i]->len, 60);
+			put_text(out, top[i]->text, top[i]->len, 60);
 	}
 	if (tally_size(t) > n)
-		(void)printf(", and %s more",
+		(void)fprintf(out, ", and %s more",
 		    human_count(tally_size(t) - n, count));
-	(void)putchar('\n');
+	(void)fputc('\n', out);
 }
 
-static void put_heading(const struct pick *p, const char *verb, bool for_good)
+static void put_heading(FILE *out, const struct pick *p, const char *verb,
+    bool for_good)
 {
 	char count[48], size[16], part[32];
 	const char *sep = "";
 	int q;
 
-	(void)printf("%s %s, %s (", verb, messages_text(p->taken, count),
+	(void)fprintf(out, "%s %s, %s (", verb, messages_text(p->taken, count),
 	    human_bytes(p->bytes, size));
 	for (q = 0; q < QT_Q_COUNT; q++)
 		if (p->queue[q] != 0) {
-			(void)printf("%s%s %s", sep,
+			(void)fprintf(out, "%s%s %s", sep,
 			    qt_queue_name((enum qt_queue)q),
 			    human_count(p->queue[q], part));
 			sep = ", ";
 		}
-	(void)printf("), %s recipients still to do%s\n",
+	(void)fprintf(out, "), %s recipients still to do%s\n",
 	    human_count(p->recipients, part),
 	    for_good ? "; for good, there is no undo" : "");
 }
 
-static void put_counts(const struct pick *p)
+static void put_counts(FILE *out, const struct pick *p)
 {
 	char count[32];
 
 	if (p->already_sent != 0)
-		(void)printf("  %-18s%s in hold, with no recipient left to do\n",
+		(void)fprintf(out, "  %-18s%s in hold, with no recipient left to do\n",
 		    "already sent", human_count(p->already_sent, count));
 	if (p->in_delivery != 0)
-		(void)printf("  %-18s%s, left out\n", "in delivery",
+		(void)fprintf(out, "  %-18s%s, left out\n", "in delivery",
 		    human_count(p->in_delivery, count));
 	if (p->unfinished != 0)
-		(void)printf("  %-18s%s, left out\n", "being written",
+		(void)fprintf(out, "  %-18s%s, left out\n", "being written",
 		    human_count(p->unfinished, count));
 	if (p->foreign != 0)
-		(void)printf("  %-18s%s, left alone\n", "no messages",
+		(void)fprintf(out, "  %-18s%s, left alone\n", "no messages",
 		    human_count(p->foreign, count));
 }
 
@@ -148,25 +150,26 @@ static size_t find_odd(const struct pick *p, struct odd odd[ODD])
 	return have;
 }
 
-static void put_column(const struct qt_stmt *st, int i, const char *none)
+static void put_column(FILE *out, const struct qt_stmt *st, int i,
+    const char *none)
 {
 	const char *text;
 	size_t len;
 
 	text = qt_stmt_text(st, i, &len);
-	(void)fputs("  ", stdout);
+	(void)fputs("  ", out);
 	if (len == 0)
-		(void)fputs(none, stdout);
+		(void)fputs(none, out);
 	else
-		put_text(text, len, 50);
+		put_text(out, text, len, 50);
 }
 
 /*
  * One message, read again: its texts were not kept.  By its path, too, as an ID
  * can stand in two queues.
  */
-static int put_message(struct ctx *c, const struct qt_plan *plan, size_t i,
-    struct qt_error *err)
+static int put_message(struct ctx *c, FILE *out, const struct qt_plan *plan,
+    size_t i, struct qt_error *err)
 {
 	static const char sql[] =
 	    "SELECT queue_name, queue_id, sasl_username, sender,"
@@ -181,14 +184,14 @@ static int put_message(struct ctx *c, const struct qt_plan *plan, size_t i,
 	if (qt_stmt_open(&st, c->db, sql, binds, 2, err) != 0)
 		return -1;
 	if ((r = qt_stmt_step(st, err)) == 0) {
-		(void)fputs("  ", stdout);
-		put_column(st, 0, "");
-		put_column(st, 1, "");
-		put_column(st, 2, "(no login)");
-		put_column(st, 3, "<>");
-		put_column(st, 4, "(no client)");
-		put_column(st, 5, "(no subject)");
-		(void)putchar('\n');
+		(void)fputs("  ", out);
+		put_column(out, st, 0, "");
+		put_column(out, st, 1, "");
+		put_column(out, st, 2, "(no login)");
+		put_column(out, st, 3, "<>");
+		put_column(out, st, 4, "(no client)");
+		put_column(out, st, 5, "(no subject)");
+		(void)fputc('\n', out);
 	}
 	qt_stmt_close(st);
 	return r < 0 ? -1 : 0;
@@ -197,20 +200,21 @@ static int put_message(struct ctx *c, const struct qt_plan *plan, size_t i,
 int pick_show(struct ctx *c, const struct pick *p, const char *verb,
     bool for_good, struct qt_error *err)
 {
+	FILE *out = human_out(c);
 	struct odd odd[ODD];
 	size_t i, n;
 
 	progress_end(c);
-	put_heading(p, verb, for_good);
-	put_top("accounts", p->tally[PICK_ACCOUNT], "(no login)");
-	put_top("sender domains", p->tally[PICK_SENDER_DOMAIN], "<>");
-	put_top("recipient domains", p->domains, "(none)");
-	put_counts(p);
+	put_heading(out, p, verb, for_good);
+	put_top(out, "accounts", p->tally[PICK_ACCOUNT], "(no login)");
+	put_top(out, "sender domains", p->tally[PICK_SENDER_DOMAIN], "<>");
+	put_top(out, "recipient domains", p->domains, "(none)");
+	put_counts(out, p);
 	n = find_odd(p, odd);
-	(void)printf("  %s:\n", p->taken > ODD ? "least like the others" :
+	(void)fprintf(out, "  %s:\n", p->taken > ODD ? "least like the others" :
 	    "all of them");
 	for (i = 0; i < n; i++)
-		if (put_message(c, p->plan, odd[i].index, err) != 0)
+		if (put_message(c, out, p->plan, odd[i].index, err) != 0)
 			return -1;
 	return 0;
 }

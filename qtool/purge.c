@@ -49,6 +49,7 @@ static bool can_be_purged(const struct qt_tx_info *t)
 /* What is to be purged, in order. */
 struct chosen {
 	uint64_t *id;
+	size_t *staged; /* messages that each holds */
 	size_t n;
 	uint64_t messages;
 	int64_t bytes;
@@ -61,6 +62,7 @@ static void add(struct chosen *ch, const struct qt_tx_info *t)
 	for (i = 0; i < ch->n; i++)
 		if (ch->id[i] == t->txid)
 			return;
+	ch->staged[ch->n] = t->staged;
 	ch->id[ch->n++] = t->txid;
 	ch->messages += t->staged;
 	ch->bytes += t->bytes;
@@ -104,7 +106,8 @@ static int choose(struct chosen *ch, const struct qt_tx_list *l,
     const struct own *own, int argc, char **argv, struct qt_error *err)
 {
 	ch->id = calloc(l->n + 1, sizeof(*ch->id));
-	if (ch->id == NULL)
+	ch->staged = calloc(l->n + 1, sizeof(*ch->staged));
+	if (ch->id == NULL || ch->staged == NULL)
 		return qt_fail_mem(err);
 	if (argc > 0)
 		return choose_named(ch, l, argc, argv, err);
@@ -112,49 +115,70 @@ static int choose(struct chosen *ch, const struct qt_tx_list *l,
 	return 0;
 }
 
-static void show(const struct chosen *ch, const char *verb)
+static void show(FILE *out, const struct chosen *ch, const char *verb)
 {
 	char count[48], size[16];
 	size_t i;
 
-	(void)printf("%s for good %s, %s, of transaction%s", verb,
+	(void)fprintf(out, "%s for good %s, %s, of transaction%s", verb,
 	    messages_text(ch->messages, count), human_bytes(ch->bytes, size),
 	    ch->n == 1 ? "" : "s");
 	for (i = 0; i < ch->n; i++)
-		(void)printf(" %" PRIu64, ch->id[i]);
-	(void)putchar('\n');
+		(void)fprintf(out, " %" PRIu64, ch->id[i]);
+	(void)fputc('\n', out);
 }
 
-/* One transaction; recovery may have ended its purge on the way. */
-static int purge_one(struct ctx *c, struct qt_change *change, uint64_t id)
+/* Recovery may have ended an interrupted purge on the way. */
+static bool purged_already(struct ctx *c, uint64_t id)
 {
-	struct qt_error err = {0};
+	struct qt_error ignored = {0};
+	const struct qt_tx_info *t;
 	struct qt_tx_list l;
+	bool yes;
+
+	if (qt_tx_list_read(&l, c->spools.v[0], c->state_dir, &ignored) != 0)
+		return false;
+	t = find_tx(&l, id);
+	yes = t != NULL && t->state == QT_TX_PURGED;
+	qt_tx_list_release(&l);
+	return yes;
+}
+
+/* n messages of the i-th transaction are gone for good. */
+static void answer_purged(struct answer *a, size_t i, size_t n)
+{
+	if (i < a->ntx)
+		a->tx[i].done = (int64_t)n;
+	a->done += (int64_t)n;
+}
+
+/* The i-th of them. */
+static int purge_one(struct ctx *c, struct qt_change *change,
+    const struct chosen *ch, size_t i)
+{
+	uint64_t id = ch->id[i];
+	bool over = purged_already(c, id);
+	struct qt_error err = {0};
 	struct qt_outcome out;
-	bool over = false;
 	char count[48];
 	int status;
 
-	if (qt_tx_list_read(&l, c->spools.v[0], c->state_dir, &err) == 0) {
-		const struct qt_tx_info *t = find_tx(&l, id);
-
-		over = t != NULL && t->state == QT_TX_PURGED;
-		qt_tx_list_release(&l);
-	}
-	outcome_init(&out);
+	outcome_init(c, &out);
 	if (!over && qt_change_purge(change, id, &out, &err) != 0) {
 		progress_end(c);
-		status = change_failed(&err, true);
+		status = change_failed(c, &err, true);
 		if (out.begun) {
+			answer_purged(c->answer, i, out.done);
 			remark("qtool purge %" PRIu64 " goes on with it", id);
 			status = EXIT_PARTLY;
 		}
 		return status;
 	}
 	progress_end(c);
-	if (over)
+	answer_purged(c->answer, i, over ? ch->staged[i] : out.done);
+	if (over && !answer_wanted(c))
 		(void)printf("transaction %" PRIu64 " purged\n", id);
-	else
+	else if (!answer_wanted(c))
 		(void)printf("transaction %" PRIu64 " purged: %s unlinked\n",
 		    id, messages_text(out.done, count));
 	(void)fflush(stdout);
@@ -173,9 +197,9 @@ static int purge_all(struct ctx *c, const struct own *own,
 	size_t i;
 
 	if (open_change(c, &how, &change, &err) != 0)
-		return change_failed(&err, false);
+		return change_failed(c, &err, false);
 	for (i = 0; i < ch->n && status == EXIT_DONE; i++) {
-		status = purge_one(c, change, ch->id[i]);
+		status = purge_one(c, change, ch, i);
 		if (status != EXIT_DONE && i > 0)
 			status = EXIT_PARTLY;
 	}
@@ -183,19 +207,30 @@ static int purge_all(struct ctx *c, const struct own *own,
 	return status;
 }
 
+static void answer_chosen(struct ctx *c, const struct chosen *ch)
+{
+	size_t i;
+
+	for (i = 0; i < ch->n; i++)
+		answer_tx(c, ch->id[i], 0);
+	c->answer->matched = c->answer->planned = (int64_t)ch->messages;
+	c->answer->bytes = ch->bytes;
+}
+
 static int shown_and_asked(struct ctx *c, const struct own *own,
     const struct chosen *ch)
 {
 	int status;
 
+	answer_chosen(c, ch);
 	if (ch->n == 0) {
-		remark("there is nothing to purge");
+		say_why(c, "there is nothing to purge");
 		return EXIT_NOTHING;
 	}
 	if (!c->dry_run && (status = check_can_ask(c, "purge")) != 0)
 		return status;
-	if (c->dry_run || !c->yes)
-		show(ch, c->dry_run ? "would purge" : "purge");
+	if (c->dry_run ? !answer_wanted(c) : !c->yes)
+		show(human_out(c), ch, c->dry_run ? "would purge" : "purge");
 	if (c->dry_run)
 		return EXIT_DONE;
 	if ((status = ask_count(c, ch->messages, "purge")) != 0)
@@ -203,7 +238,7 @@ static int shown_and_asked(struct ctx *c, const struct own *own,
 	return purge_all(c, own, ch);
 }
 
-static int run(struct ctx *c, int argc, char **argv)
+static int purge(struct ctx *c, int argc, char **argv)
 {
 	struct qt_error err = {0};
 	struct own *own = own_options(c, sizeof(*own), &err);
@@ -212,22 +247,31 @@ static int run(struct ctx *c, int argc, char **argv)
 	int status;
 
 	if (own == NULL || qt_change_allowed(c->spools.v[0], &err) != 0)
-		return change_failed(&err, false);
+		return change_failed(c, &err, false);
 	if ((argc > 0) == (own->all || own->older_set)) {
 		(void)qt_fail(&err, QT_E_USAGE, "purge", argc > 0 ?
 		    "transactions are named, or chosen by an option, not both" :
 		    "which transaction? A number, --all-committed or --older");
-		return complain(&err);
+		return complain_why(c, &err);
 	}
 	if (qt_tx_list_read(&l, c->spools.v[0], c->state_dir, &err) != 0)
-		return change_failed(&err, false);
+		return change_failed(c, &err, false);
 	if (choose(&ch, &l, own, argc, argv, &err) != 0)
-		status = change_failed(&err, false);
+		status = change_failed(c, &err, false);
 	else
 		status = shown_and_asked(c, own, &ch);
 	free(ch.id);
+	free(ch.staged);
 	qt_tx_list_release(&l);
 	return status;
+}
+
+static int run(struct ctx *c, int argc, char **argv)
+{
+	struct answer a;
+
+	answer_begin(c, &a);
+	return answer_end(c, purge(c, argc, argv));
 }
 
 static const struct qt_option own_table[] = {
@@ -242,6 +286,7 @@ static const struct qt_option own_table[] = {
 	"refuse when another qtool changes this queue now"},
     {"state-dir", 0, "DIR", OPT_STATE_DIR,
 	"where plan and log are, should it have moved"},
+    {"json", 0, NULL, OPT_JSON, "what became of it as one JSON object"},
     {.name = NULL},
 };
 

@@ -40,8 +40,17 @@ static void say(const struct qt_tx_info *was, const struct qt_tx_info *is)
 	}
 }
 
+static void answer_change(struct ctx *c, const struct qt_tx_info *was,
+    const struct qt_tx_info *is)
+{
+	size_t done = was->staged > is->staged ? was->staged - is->staged : 0;
+
+	answer_tx(c, is->txid, (int64_t)done);
+	c->answer->done += (int64_t)done;
+}
+
 /* What differs between before and after. */
-static size_t say_all(const struct qt_tx_list *before,
+static size_t say_all(struct ctx *c, const struct qt_tx_list *before,
     const struct qt_tx_list *after)
 {
 	const struct qt_tx_info *was, *is;
@@ -52,7 +61,9 @@ static size_t say_all(const struct qt_tx_list *before,
 		was = find_tx(before, is->txid);
 		if (was != NULL && (was->state != is->state ||
 				       was->staged != is->staged)) {
-			say(was, is);
+			answer_change(c, was, is);
+			if (!answer_wanted(c))
+				say(was, is);
 			n++;
 		}
 	}
@@ -60,7 +71,7 @@ static size_t say_all(const struct qt_tx_list *before,
 }
 
 /* What recovery could not bring to an end. */
-static size_t say_left(const struct qt_tx_list *after)
+static size_t say_left(struct ctx *c, const struct qt_tx_list *after)
 {
 	const struct qt_tx_info *is;
 	size_t i, n = 0;
@@ -68,8 +79,9 @@ static size_t say_left(const struct qt_tx_list *after)
 	for (i = 0; i < after->n; i++) {
 		is = &after->v[i];
 		if (interrupted_state(is->state)) {
-			remark("transaction %" PRIu64 " is still %s: %zu "
-			       "messages whose names are taken in the queue",
+			c->answer->changed += (int64_t)is->staged;
+			say_why(c, "transaction %" PRIu64 " is still %s: %zu "
+			    "messages whose names are taken in the queue",
 			    is->txid, qt_tx_state_name(is->state), is->staged);
 			n++;
 		}
@@ -87,14 +99,14 @@ static int stopped_recovery(struct ctx *c, const struct qt_tx_list *before,
 	int status;
 
 	if (qt_tx_list_read(&after, c->spools.v[0], c->state_dir, &ignored) == 0) {
-		said = say_all(before, &after);
+		said = say_all(c, before, &after);
 		qt_tx_list_release(&after);
 	}
-	status = change_failed(why, said != 0);
+	status = change_failed(c, why, said != 0);
 	return said != 0 && status == EXIT_FAILED ? EXIT_PARTLY : status;
 }
 
-static int recover(struct ctx *c, const struct qt_tx_list *before)
+static int bring_to_end(struct ctx *c, const struct qt_tx_list *before)
 {
 	struct qt_change_opts opts = {.state_dir = c->state_dir,
 	    .no_wait = c->no_wait, .stop = c->stop};
@@ -107,14 +119,15 @@ static int recover(struct ctx *c, const struct qt_tx_list *before)
 		return stopped_recovery(c, before, &err);
 	if (qt_tx_list_read(&after, c->spools.v[0], c->state_dir, &err) != 0) {
 		qt_change_close(change);
-		return change_failed(&err, false);
+		return change_failed(c, &err, false);
 	}
-	said = say_all(before, &after);
-	left = say_left(&after);
-	if (recovered > said)
+	said = say_all(c, before, &after);
+	left = say_left(c, &after);
+	if (recovered > said && !answer_wanted(c))
 		(void)printf("%zu transaction%s that had not begun removed\n",
 		    recovered - said, recovered - said == 1 ? "" : "s");
-	if (recovered == 0 && said == 0 && left == 0 && !c->quiet)
+	if (recovered == 0 && said == 0 && left == 0 && !c->quiet &&
+	    !answer_wanted(c))
 		(void)printf("nothing to recover\n");
 	if (recovered != 0)
 		log_change(c, "recovered %zu interrupted transactions",
@@ -124,19 +137,39 @@ static int recover(struct ctx *c, const struct qt_tx_list *before)
 	return left != 0 ? EXIT_PARTLY : EXIT_DONE;
 }
 
-static int run(struct ctx *c, int argc, char **argv)
+static void answer_before(struct answer *a, const struct qt_tx_list *before)
+{
+	size_t i;
+
+	a->matched = 0;
+	for (i = 0; i < before->n; i++)
+		if (interrupted_state(before->v[i].state))
+			a->matched += (int64_t)before->v[i].staged;
+	a->planned = a->matched;
+}
+
+static int recover(struct ctx *c)
 {
 	struct qt_error err = {0};
 	struct qt_tx_list before;
 	int status;
 
-	(void)argc, (void)argv;
 	if (qt_change_allowed(c->spools.v[0], &err) != 0 ||
 	    qt_tx_list_read(&before, c->spools.v[0], c->state_dir, &err) != 0)
-		return change_failed(&err, false);
-	status = recover(c, &before);
+		return change_failed(c, &err, false);
+	answer_before(c->answer, &before);
+	status = bring_to_end(c, &before);
 	qt_tx_list_release(&before);
 	return status;
+}
+
+static int run(struct ctx *c, int argc, char **argv)
+{
+	struct answer a;
+
+	(void)argc, (void)argv;
+	answer_begin(c, &a);
+	return answer_end(c, recover(c));
 }
 
 static const struct qt_option own_table[] = {
@@ -144,6 +177,7 @@ static const struct qt_option own_table[] = {
 	"refuse when another qtool changes this queue now"},
     {"state-dir", 0, "DIR", OPT_STATE_DIR,
 	"where plan and log are, should it have moved"},
+    {"json", 0, NULL, OPT_JSON, "what became of it as one JSON object"},
     {.name = NULL},
 };
 

@@ -77,21 +77,22 @@ static int say(struct ctx *c, const struct own *own, uint64_t id,
 {
 	char count[48];
 
-	(void)printf("transaction %" PRIu64 " undone: %s put back %s\n", id,
-	    messages_text(out->done, count),
-	    own->in_place ? "where they were" : "into hold");
+	if (!answer_wanted(c))
+		(void)printf("transaction %" PRIu64 " undone: %s put back %s\n",
+		    id, messages_text(out->done, count),
+		    own->in_place ? "where they were" : "into hold");
 	(void)fflush(stdout);
 	log_change(c, "transaction %" PRIu64 ": undone, %zu put back %s", id,
 	    out->done, own->in_place ? "in place" : "into hold");
 	if (out->changed == 0)
 		return EXIT_DONE;
-	remark("%s still in the transaction, as other messages have their "
-	       "names; qtool undo %" PRIu64 " tries again",
+	say_why(c, "%s still in the transaction, as other messages have their "
+	    "names; qtool undo %" PRIu64 " tries again",
 	    messages_text(out->changed, count), id);
 	return EXIT_PARTLY;
 }
 
-static int undo(struct ctx *c, const struct own *own, uint64_t id,
+static int put_back(struct ctx *c, const struct own *own, uint64_t id,
     bool interrupted_before)
 {
 	struct changing how = {.in_place = own->in_place,
@@ -101,28 +102,42 @@ static int undo(struct ctx *c, const struct own *own, uint64_t id,
 	struct qt_outcome out;
 	int status;
 
-	outcome_init(&out);
+	outcome_init(c, &out);
 	if (open_change(c, &how, &change, &err) != 0)
-		return change_failed(&err, false);
+		return change_failed(c, &err, false);
 	if (interrupted_before && undone_already(c, id)) {
-		(void)printf("transaction %" PRIu64 " undone\n", id);
+		c->answer->done = c->answer->planned;
+		if (!answer_wanted(c))
+			(void)printf("transaction %" PRIu64 " undone\n", id);
 		status = EXIT_DONE;
 	} else if (qt_change_undo(change, id, &out, &err) != 0) {
 		progress_end(c);
-		status = change_failed(&err, true);
+		status = change_failed(c, &err, true);
 		if (out.begun) {
+			answer_outcome(c, &out);
 			remark("qtool undo %" PRIu64 " goes on with it", id);
 			status = EXIT_PARTLY;
 		}
 	} else {
 		progress_end(c);
+		answer_outcome(c, &out);
 		status = say(c, own, id, &out);
 	}
 	qt_change_close(change);
+	if (c->answer->ntx != 0)
+		c->answer->tx[0].done = c->answer->done;
 	return status;
 }
 
-static int run(struct ctx *c, int argc, char **argv)
+/* What is known before the work. */
+static void answer_info(struct ctx *c, const struct qt_tx_info *t)
+{
+	answer_tx(c, t->txid, 0);
+	c->answer->matched = c->answer->planned = (int64_t)t->staged;
+	c->answer->bytes = t->bytes;
+}
+
+static int undo(struct ctx *c, int argc, char **argv)
 {
 	struct qt_error err = {0};
 	struct own *own = own_options(c, sizeof(*own), &err);
@@ -134,18 +149,28 @@ static int run(struct ctx *c, int argc, char **argv)
 
 	if (own == NULL || qt_change_allowed(c->spools.v[0], &err) != 0 ||
 	    qt_tx_list_read(&l, c->spools.v[0], c->state_dir, &err) != 0)
-		return change_failed(&err, false);
+		return change_failed(c, &err, false);
 	r = choose(argc, argv, &l, &id, &err);
 	t = r == 0 ? find_tx(&l, id) : NULL;
 	was_undoing = t != NULL && t->state == QT_TX_UNDOING;
+	if (t != NULL)
+		answer_info(c, t);
 	qt_tx_list_release(&l);
 	if (r != 0)
-		return change_failed(&err, false);
+		return change_failed(c, &err, false);
 	if (id == 0) {
-		remark("there is nothing to undo");
+		say_why(c, "there is nothing to undo");
 		return EXIT_NOTHING;
 	}
-	return undo(c, own, id, was_undoing);
+	return put_back(c, own, id, was_undoing);
+}
+
+static int run(struct ctx *c, int argc, char **argv)
+{
+	struct answer a;
+
+	answer_begin(c, &a);
+	return answer_end(c, undo(c, argc, argv));
 }
 
 static const struct qt_option own_table[] = {
@@ -155,6 +180,7 @@ static const struct qt_option own_table[] = {
 	"refuse when another qtool changes this queue now"},
     {"state-dir", 0, "DIR", OPT_STATE_DIR,
 	"where plan and log are, should it have moved"},
+    {"json", 0, NULL, OPT_JSON, "what became of it as one JSON object"},
     {.name = NULL},
 };
 

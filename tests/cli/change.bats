@@ -511,3 +511,154 @@ at_terminal() {
 	expect_status 0
 	[[ $output == *"purged"* ]]
 }
+
+# ---- for scripts ----
+
+# answer STATUS ARGS...: exit status STATUS, one JSON object with every member
+# and nothing else on standard output.
+answer() {
+	local want=$1
+	shift
+	run_q -Q "$Q" "$@" --json
+	expect_status "$want"
+	[ "$(jq -s length <<<"$output")" = 1 ]
+	[ "$(jq -c keys_unsorted <<<"$output")" = '["command","transaction","state","dry_run","matched","planned","done","gone","changed","in_delivery","unfinished","foreign","already_sent","bytes","recipients","messages","transactions","undo","error","exit_status"]' ]
+	[ "$(jq .exit_status <<<"$output")" = "$want" ]
+	is_harmless <<<"$output"
+}
+
+# member EXPRESSION: of the last answer.
+member() {
+	jq -c "$1" <<<"$output"
+}
+
+@test "delete --json: what was done, and the command that undoes it" {
+	n=$(ids --sasl $JOE | wc -l)
+	bytes=$("$QTOOL" -Q "$Q" query --format csv "SELECT sum(file_size), sum(rcpt_todo) FROM messages WHERE sasl_username = '$JOE' AND queue_name IN ('hold', 'deferred')" | tail -1)
+	answer 0 delete --sasl $JOE --yes
+	[ -z "$stderr" ]
+	[ "$(member '[.command, .transaction, .state, .dry_run, .matched, .planned, .done, .gone, .changed, .in_delivery, .messages, .error]')" = \
+	    "[\"delete\",1,\"committed\",false,$n,$n,$n,0,0,0,[],null]" ]
+	[ "$(member '[.bytes, .recipients] | @csv' | tr -d '"')" = "$(tr -d '"' <<<"$bytes")" ]
+	undo=$(jq -r .undo <<<"$output")
+	[ "$undo" = "qtool -Q $Q undo 1" ]
+	# it is a command: it works as it stands
+	PATH=$(dirname "$QTOOL"):$PATH bash -c "$undo"
+	[ "$(ids --sasl $JOE | wc -l)" -eq "$n" ]
+}
+
+@test "delete --json: a dry run, nothing there, and a refusal answer, too" {
+	n=$(ids --sasl $JOE | wc -l)
+	before=$(tree "$Q")
+	answer 0 delete --sasl $JOE -n
+	[ -z "$stderr" ]
+	[ "$(member '[.dry_run, .transaction, .state, .matched, .planned, .done, .undo, .error]')" = \
+	    "[true,null,null,$n,$n,0,null,null]" ]
+	answer 1 delete --sasl nobody@example.org --yes
+	[ "$(member '[.matched, .planned, .done, .error]')" = '[0,0,0,"no message matches"]' ]
+	answer 4 delete --sasl $JOE --yes --expect $((n + 1))
+	[ "$(member '[.matched, .done, .undo]')" = "[$n,0,null]" ]
+	[[ $(member .error) == *"--expect says $((n + 1))"* ]]
+	answer 4 delete --sasl $JOE --yes --max 1
+	[[ $(member .error) == *"--max says 1"* ]]
+	answer 4 delete --sasl $JOE
+	[[ $(member .error) == *"no terminal"* ]]
+	answer 2 delete --yes
+	[ "$(member .matched)" = null ]
+	[[ $(member .error) == *"no selection"* ]]
+	[ "$(tree "$Q")" = "$before" ]
+}
+
+@test "delete --json names what was left out" {
+	victim=$("$QTOOL" -Q "$Q" list --queue hold --format ids | head -1)
+	n=$(ids | wc -l)
+	exec 8<"$Q/hold/$victim"
+	flock -s 8
+	answer 3 delete --all --yes
+	exec 8<&-
+	[ "$(member '[.matched, .planned, .done, .in_delivery]')" = "[$n,$((n - 1)),$((n - 1)),1]" ]
+	[ "$(member .messages)" = "[{\"queue_name\":\"hold\",\"queue_id\":\"$victim\",\"fate\":\"in_delivery\"}]" ]
+	[[ $stderr == *"hold/$victim: is in delivery"* ]]
+}
+
+@test "delete --json of a hostile spool is JSON still" {
+	Q=$BATS_TEST_TMPDIR/hostile$'\x1b[31m\xff"\\'
+	hostile_queue "$BATS_TEST_TMPDIR/h"
+	mv "$BATS_TEST_TMPDIR/h" "$Q"
+	mkdir "$Q/hold/"$'x\x1b]0;\xfe"\\'
+	answer 3 delete --all --yes
+	[ "$(member '[.matched, .planned + .in_delivery + .unfinished + .foreign] | .[0] == .[1]')" = true ]
+	[ "$(member '.messages | length')" = "$(member '.in_delivery + .unfinished + .foreign')" ]
+	[ "$(member '.messages | any(.queue_id | contains("\\xFE\"\\"))')" = true ]
+	[ "$(member '.state')" = '"committed"' ]
+}
+
+@test "delete --json --purge has no undo" {
+	answer 0 delete --sasl $JOE --yes --purge
+	[ "$(member '[.state, .undo, .done == .planned]')" = '["purged",null,true]' ]
+}
+
+@test "delete --json at a terminal: shown and asked on standard error" {
+	n=$(ids --sasl $JOE | wc -l)
+	out=$BATS_TEST_TMPDIR/out
+	for answer in no "$n"; do
+		TERM=dumb run script -qec "$(printf '%q ' "$QTOOL" -Q "$Q" delete --json --sasl $JOE) >$(printf %q "$out")" /dev/null <<<"$answer"
+		[[ $output == *"delete $n messages, "*"accounts "*"Type $n to delete"* ]]
+		[ "$(jq .exit_status "$out")" -eq "$status" ]
+		[ "$(jq .done "$out")" -eq "$([ "$answer" = no ] && echo 0 || echo "$n")" ]
+	done
+	[ "$status" -eq 0 ]
+}
+
+@test "undo --json: all, what stays, and nothing to do" {
+	answer 1 undo
+	[ "$(member '[.command, .transaction, .matched, .error]')" = '["undo",null,null,"there is nothing to undo"]' ]
+	before=$(queue_files)
+	"$QTOOL" -Q "$Q" delete --sasl $JOE --queue deferred --yes
+	n=$("$QTOOL" -Q "$Q" history --json | jq '.[0].staged')
+	path=$(comm -13 <(queue_files | cut -d' ' -f1) <(cut -d' ' -f1 <<<"$before") |
+	    grep '^deferred/' | head -1)
+	echo usurper >"$Q/$path"
+	answer 3 undo --in-place
+	[ "$(member '[.transaction, .state, .planned, .done, .changed]')" = "[1,\"undoing\",$n,$((n - 1)),1]" ]
+	[ "$(member .messages)" = "[{\"queue_name\":\"deferred\",\"queue_id\":\"${path##*/}\",\"fate\":\"changed\"}]" ]
+	answer 3 recover
+	[ "$(member '[.command, .matched, .done, .changed]')" = '["recover",1,0,1]' ]
+	[[ $(member .error) == *"still undoing"* ]]
+	rm "$Q/$path"
+	answer 0 undo 1 --in-place
+	[ "$(member '[.state, .error]')" = '["undone",null]' ]
+	answer 4 undo 1
+	[ "$(member '[.transaction, .state]')" = '[1,"undone"]' ]
+	[[ $(member .error) == *"is undone"* ]]
+}
+
+@test "purge --json: one, several, refused" {
+	"$QTOOL" -Q "$Q" delete --sasl $JOE --yes
+	"$QTOOL" -Q "$Q" delete --sasl "!$JOE" --yes
+	n=$("$QTOOL" -Q "$Q" history --json | jq '.[0].staged')
+	m=$("$QTOOL" -Q "$Q" history --json | jq '.[1].staged')
+	answer 0 purge 1 -n
+	[ "$(member '[.transaction, .state, .dry_run, .planned, .done, .undo]')" = "[1,\"committed\",true,$n,0,null]" ]
+	answer 4 purge 1
+	[ "$(member '[.state, .done]')" = '["committed",0]' ]
+	answer 0 purge --all-committed --yes
+	[ "$(member '[.transaction, .state, .planned, .done]')" = "[null,null,$((n + m)),$((n + m))]" ]
+	[ "$(member .transactions)" = "[{\"transaction\":1,\"state\":\"purged\",\"done\":$n},{\"transaction\":2,\"state\":\"purged\",\"done\":$m}]" ]
+	answer 4 purge 1 --yes
+	[[ $(member .error) == *"is purged"* ]]
+	answer 1 purge --all-committed --yes
+	answer 2 purge
+}
+
+@test "recover --json: nothing to do, and a purge that was killed" {
+	answer 0 recover
+	[ "$(member '[.matched, .done, .transactions, .error]')" = '[0,0,[],null]' ]
+	"$QTOOL" -Q "$Q" delete --all --yes
+	export ASAN_OPTIONS=${ASAN_OPTIONS:-}:detect_leaks=0
+	run strace -f -o /dev/null -e trace=unlinkat -e inject=unlinkat:signal=KILL:when=3 \
+	    "$QTOOL" -Q "$Q" purge 1 --yes
+	[ "$status" -ne 0 ]
+	answer 0 recover
+	[ "$(member '[.transaction, .state, .done == .matched, .done > 0]')" = '[1,"purged",true,true]' ]
+}

@@ -352,3 +352,9 @@ int qt_places_new_tx(struct qt_change *c, const char *name,
 	qt_close_quiet(&fd);
 	return r;
 }
+
+bool qt_places_give_back(struct qt_change *c, const char *name)
+{
+	return c->fs.rename(c->fs.ctx, c->tx, name, c->root,
+		   QT_STATE_SPARE) == 0;
+}

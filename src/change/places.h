@@ -31,6 +31,12 @@ void qt_places_release(struct qt_state_dirs *p);
  */
 int qt_places_new_tx(struct qt_change *c, const char *name,
     struct qt_error *err) QT_MUST_CHECK;
+/*
+ * The directory of a transaction that is none, which has m/0000 and x/0000 and
+ * nothing else in it, durably, becomes the spare one.  False: it could not, as
+ * there is one already.
+ */
+bool qt_places_give_back(struct qt_change *c, const char *name);
 
 /* ---- state.c ---- */
 

@@ -568,21 +568,25 @@ struct remover {
 	const struct qt_tx *tx;
 	enum qt_tx_area area;
 	int dir;
+	bool but_first; /* leave the bucket that a new directory has */
 };
 
 static int remove_bucket(void *ctx, const char *name, struct qt_error *err)
 {
 	struct remover *r = ctx;
 
+	if (r->but_first && strcmp(name, "0000") == 0)
+		return 0;
 	if (r->c->fs.rmdir(r->c->fs.ctx, r->dir, name) != 0 && errno != ENOENT)
 		return qt_fsops_fail(err, "rmdir", r->tx->where);
 	return 0;
 }
 
 static int remove_area(struct qt_change *c, struct qt_tx *tx,
-    enum qt_tx_area area, struct qt_error *err)
+    enum qt_tx_area area, bool but_first, struct qt_error *err)
 {
-	struct remover rm = {.c = c, .tx = tx, .area = area};
+	struct remover rm = {.c = c, .tx = tx, .area = area,
+	    .but_first = but_first};
 	int r;
 
 	rm.dir = openat(tx->stage, area_names[area], DIR_FLAGS);
@@ -591,7 +595,7 @@ static int remove_area(struct qt_change *c, struct qt_tx *tx,
 		    qt_fsops_fail(err, "open", tx->where);
 	r = qt_state_each(rm.dir, tx->where, remove_bucket, &rm, err);
 	qt_close_quiet(&rm.dir);
-	if (r == 0 &&
+	if (r == 0 && !but_first &&
 	    c->fs.rmdir(c->fs.ctx, tx->stage, area_names[area]) != 0)
 		r = qt_fsops_fail(err, "rmdir", tx->where);
 	return r;
@@ -602,6 +606,29 @@ static int remove_name(struct qt_change *c, int dir, const char *name,
 {
 	if (c->fs.unlink(c->fs.ctx, dir, name) != 0 && errno != ENOENT)
 		return qt_fsops_fail(err, "unlink", tx->where);
+	return 0;
+}
+
+/*
+ * Its staging directories: kept as the spare ones when those are used, as a
+ * full disk has no room for new ones; else removed.
+ */
+static int give_up_stage(struct qt_change *c, struct qt_tx *tx,
+    struct qt_error *err)
+{
+	if (remove_name(c, tx->stage, PLAN_TMP, tx, err) != 0 ||
+	    remove_area(c, tx, QT_TX_MESSAGES, true, err) != 0 ||
+	    remove_area(c, tx, QT_TX_LOGS, true, err) != 0)
+		return -1;
+	/* a plan that a power cut brings back must not be the next one's */
+	if (c->fs.fsync(c->fs.ctx, tx->stage) == 0 &&
+	    qt_places_give_back(c, tx->name))
+		return 0;
+	if (remove_area(c, tx, QT_TX_MESSAGES, false, err) != 0 ||
+	    remove_area(c, tx, QT_TX_LOGS, false, err) != 0)
+		return -1;
+	if (c->fs.rmdir(c->fs.ctx, c->tx, tx->name) != 0)
+		return qt_fsops_fail(err, "rmdir", tx->where);
 	return 0;
 }
 
@@ -630,15 +657,7 @@ int qt_tx_discard(struct qt_change *c, struct qt_tx *tx, bool home_too,
 			tx->name) != 0)
 			return qt_fsops_fail(err, "rmdir", tx->place);
 	}
-	if (tx->stage >= 0) {
-		if (remove_area(c, tx, QT_TX_MESSAGES, err) != 0 ||
-		    remove_area(c, tx, QT_TX_LOGS, err) != 0 ||
-		    remove_name(c, tx->stage, PLAN_TMP, tx, err) != 0)
-			return -1;
-		if (c->fs.rmdir(c->fs.ctx, c->tx, tx->name) != 0)
-			return qt_fsops_fail(err, "rmdir", tx->where);
-	}
-	return 0;
+	return tx->stage >= 0 ? give_up_stage(c, tx, err) : 0;
 }
 
 int qt_tx_withdraw(struct qt_change *c, struct qt_tx *tx, bool home_too,

@@ -1375,6 +1375,68 @@ static void a_full_disk_keeps_nobody_from_trying_again(void **state)
 	ts_release(&t);
 }
 
+/* No room: neither for a plan in the spool nor for a directory there. */
+static int no_plan_create(void *ctx, int dir, const char *path, int flags,
+    mode_t mode)
+{
+	(void)ctx;
+	if (strcmp(path, "plan.tmp") == 0) {
+		errno = ENOSPC;
+		return -1;
+	}
+	return qt_fsops_system.create(NULL, dir, path, flags, mode);
+}
+
+static int full_mkdir(void *ctx, int dir, const char *path, mode_t mode)
+{
+	(void)ctx, (void)mode;
+	errno = faccessat(dir, path, F_OK, 0) == 0 ? EEXIST : ENOSPC;
+	return -1;
+}
+
+static int spool_full_mkdir(void *ctx, int dir, const char *path, mode_t mode)
+{
+	if (path[0] == '0') /* the transaction's, in the other place */
+		return qt_fsops_system.mkdir(NULL, dir, path, mode);
+	return full_mkdir(ctx, dir, path, mode);
+}
+
+/* However often it was tried in vain: --state-dir works on the full disk. */
+static void a_full_disk_keeps_its_spare_directory(void **state)
+{
+	char dir[64] = "/tmp/qtool-state.XXXXXX", place[80];
+	struct tspool t;
+	struct run r;
+	int i;
+
+	(void)state;
+	fill(&t);
+	assert_non_null(mkdtemp(dir));
+	(void)snprintf(place, sizeof(place), "%s/tx", dir);
+	assert_int_equal(mkdir(place, 0700), 0);
+	run_init(&r);
+	assert_int_equal(delete_plan(&t, &r, ts_plan(&t, 0, 0)), -1);
+	for (i = 0; i < 4; i++) { /* every other one is killed before it tidies */
+		run_init(&r);
+		r.fs.create = no_plan_create;
+		r.fs.mkdir = full_mkdir;
+		if (i % 2 == 1)
+			r.fs.unlink = no_unlink;
+		assert_int_equal(delete_plan(&t, &r, ts_plan(&t, 0, 5)), -1);
+		assert_int_equal(r.err.sys, ENOSPC);
+		assert_int_equal(ts_exists(&t, "qtool/spare/m/0000"), i % 2 == 0);
+		assert_int_equal(ts_exists(&t, "qtool/tx/000001"), i % 2 == 1);
+	}
+	run_init(&r);
+	r.opts.state_dir = dir;
+	r.fs.mkdir = spool_full_mkdir;
+	assert_int_equal(delete_plan(&t, &r, ts_plan(&t, 0, 5)), 0);
+	assert_int_equal(r.recovered, 1);
+	assert_int_equal(r.out.done, 5);
+	assert_int_equal(nftw(dir, ts_rm, 16, FTW_DEPTH | FTW_PHYS), 0);
+	ts_release(&t);
+}
+
 /* ---- state elsewhere, damage ---- */
 
 static void plan_and_log_elsewhere_are_found_again(void **state)
@@ -1657,6 +1719,7 @@ int main(void)
 	    cmocka_unit_test(a_commit_nobody_knows_of_waits),
 	    cmocka_unit_test(a_record_is_durable_before_it_is_acted_on),
 	    cmocka_unit_test(a_full_disk_keeps_nobody_from_trying_again),
+	    cmocka_unit_test(a_full_disk_keeps_its_spare_directory),
 	    cmocka_unit_test(a_state_dir_is_durable_with_its_parents),
 	    cmocka_unit_test(plan_and_log_elsewhere_are_found_again),
 	    cmocka_unit_test(two_spools_may_share_a_state_dir),

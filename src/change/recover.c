@@ -157,6 +157,24 @@ static int recover_one(struct qt_change *c, uint64_t id, enum action what,
 	return r;
 }
 
+/*
+ * A process that was killed may have written a record and not synced it: all
+ * records that are read now, and their directories, are durable before anybody
+ * is told of them.  One barrier a place, whatever the number of logs.
+ */
+static int sync_logs(struct qt_change *c, struct qt_error *err)
+{
+	size_t i;
+
+	if (qt_state_barrier(c, err) != 0)
+		return -1;
+	for (i = 0; i < c->places.n; i++)
+		if (c->places.v[i].tx >= 0 &&
+		    c->fs.syncfs(c->fs.ctx, c->places.v[i].tx) != 0)
+			return qt_fsops_fail(err, "syncfs", c->places.v[i].path);
+	return 0;
+}
+
 int qt_recover_all(struct qt_change *c, size_t *n, struct qt_error *err)
 {
 	enum action *what = NULL;
@@ -167,8 +185,9 @@ int qt_recover_all(struct qt_change *c, size_t *n, struct qt_error *err)
 
 	if (qt_state_tx_ids(c, &ids, &count, err) != 0)
 		return -1;
-	r = 0;
-	if (count > 0 && (what = calloc(count, sizeof(*what))) == NULL)
+	r = count > 0 ? sync_logs(c, err) : 0;
+	if (r == 0 && count > 0 &&
+	    (what = calloc(count, sizeof(*what))) == NULL)
 		r = qt_fail_mem(err);
 	for (i = 0; i < count && r == 0; i++)
 		r = inspect(c, ids[i], &what[i], err);

@@ -28,7 +28,7 @@
  *   everything stays taken, however qtool ends.
  *
  * What the last valid record of the log says is done by whoever comes next,
- * and doing it again is harmless (recover.c):
+ * once that record is durable, and doing it again is harmless (recover.c):
  *
  *	record		plan	action
  *	none		no	nothing has moved: remove the directory

@@ -841,12 +841,12 @@ static void syncs_do_not_grow_with_messages(void **state)
 	run_init(&r);
 	use_schedule(&r, &s, &t);
 	/* what is made once for a spool is not a transaction's */
-	assert_int_equal(delete_plan(&t, &r, ts_plan(&t, 0, 0)), -1);
-	use_schedule(&r, &s, &t);
 	assert_int_equal(delete_plan(&t, &r, ts_plan(&t, 0, 1)), 0);
+	use_schedule(&r, &s, &t);
+	assert_int_equal(delete_plan(&t, &r, ts_plan(&t, 1, 2)), 0);
 	syncs[0] = s.syncs;
 	use_schedule(&r, &s, &t);
-	assert_int_equal(delete_plan(&t, &r, ts_plan(&t, 1, 5)), 0);
+	assert_int_equal(delete_plan(&t, &r, ts_plan(&t, 2, 5)), 0);
 	syncs[1] = s.syncs;
 	assert_int_equal(syncs[0], syncs[1]);
 	assert_in_range(syncs[0], 4, 8);
@@ -1275,6 +1275,50 @@ static void a_record_is_durable_before_it_is_acted_on(void **state)
 	assert_int_equal(delete_plan(&t, &r, ts_plan(&t, 0, 0)), -1);
 	assert_int_equal(state_of(&t, 1, NULL), QT_TX_PURGED);
 	ts_release(&t);
+}
+
+static int l_syncfs(void *ctx, int fd)
+{
+	(void)ctx, (void)fd;
+	errno = EIO;
+	return -1;
+}
+
+/* Nor is one told of: COMMIT is there, and its writer was killed. */
+static void a_record_is_durable_before_it_is_told(void **state)
+{
+	char dir[64] = "/tmp/qtool-state.XXXXXX";
+	struct schedule s;
+	struct tspool t;
+	struct run r;
+	int i;
+
+	(void)state;
+	assert_non_null(mkdtemp(dir));
+	for (i = 0; i < 2; i++) {
+		struct log_fault f = {.at = 2, .cut_fails = true};
+
+		fill(&t);
+		run_init(&r);
+		r.opts.state_dir = i == 0 ? NULL : dir;
+		/* what is made once, with its syncs */
+		assert_int_equal(delete_plan(&t, &r, ts_plan(&t, 0, 0)), -1);
+		r.fs.ctx = &f;
+		r.fs.fdatasync = l_fdatasync;
+		r.fs.ftruncate = l_ftruncate;
+		assert_int_equal(delete_plan(&t, &r, ts_plan(&t, 0, 5)), -1);
+		assert_int_equal(state_of(&t, 1, NULL), QT_TX_COMMITTED);
+		run_init(&r);
+		use_schedule(&r, &s, &t);
+		assert_int_equal(delete_plan(&t, &r, ts_plan(&t, 0, 0)), -1);
+		assert_int_equal(s.syncs, i + 1); /* the queue, and dir */
+		run_init(&r);
+		r.fs.syncfs = l_syncfs;
+		assert_int_equal(delete_plan(&t, &r, ts_plan(&t, 0, 0)), -2);
+		assert_int_equal(r.err.code, QT_E_SYS);
+		ts_release(&t);
+	}
+	assert_int_equal(nftw(dir, ts_rm, 16, FTW_DEPTH | FTW_PHYS), 0);
 }
 
 struct synced { /* which of these was synced */
@@ -1718,6 +1762,7 @@ int main(void)
 	    cmocka_unit_test(a_commit_that_fails_is_none),
 	    cmocka_unit_test(a_commit_nobody_knows_of_waits),
 	    cmocka_unit_test(a_record_is_durable_before_it_is_acted_on),
+	    cmocka_unit_test(a_record_is_durable_before_it_is_told),
 	    cmocka_unit_test(a_full_disk_keeps_nobody_from_trying_again),
 	    cmocka_unit_test(a_full_disk_keeps_its_spare_directory),
 	    cmocka_unit_test(a_state_dir_is_durable_with_its_parents),

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <syslog.h>
+#include <termios.h>
 #include <unistd.h>
 
 #include "qtool/escape.h"
@@ -170,6 +171,9 @@ int ask_count(struct ctx *c, uint64_t n, const char *what)
 		return 0;
 	progress_end(c);
 	(void)fflush(stdout);
+	/* what was typed before the question is no answer to it */
+	if (isatty(STDIN_FILENO) == 1)
+		(void)tcflush(STDIN_FILENO, TCIFLUSH);
 	(void)fprintf(stderr, "Type %" PRIu64 " to %s %s: ", n, what,
 	    messages_text(n, count));
 	(void)fflush(stderr);

@@ -27,11 +27,40 @@ ids() {
 	"$QTOOL" -Q "$Q" list --queue hold,deferred --format ids "$@" | LC_ALL=C sort
 }
 
+# typist EARLY ANSWER COMMAND...: COMMAND at a terminal of 80 columns, EARLY
+# typed before it starts and ANSWER at its question; what the terminal shows is
+# printed, COMMAND's status returned.  $OUT: its standard output goes there.
+typist() {
+	/usr/bin/python3 - "$@" <<'END'
+import fcntl, os, pty, struct, subprocess, sys, termios
+
+early, answer, *command = sys.argv[1:]
+ours, theirs = pty.openpty()
+fcntl.ioctl(ours, termios.TIOCSWINSZ, struct.pack("4H", 24, 80, 0, 0))
+os.write(ours, early.encode())
+out = open(os.environ["OUT"], "wb") if "OUT" in os.environ else theirs
+child = subprocess.Popen(command, stdin=theirs, stdout=out, stderr=theirs)
+os.close(theirs)
+shown, asked = b"", False
+while True:
+    try:
+        part = os.read(ours, 4096)
+    except OSError:  # EIO: the last one has closed it
+        break
+    shown += part
+    if not asked and b"\nType " in shown and shown.endswith(b": "):
+        asked = True
+        os.write(ours, answer.encode() + b"\n")
+sys.stdout.write(shown.decode().replace("\r\n", "\n"))
+sys.exit(child.wait())
+END
+}
+
 # at_terminal ANSWER ARGS...: qtool with a terminal, an answer typed.
 at_terminal() {
 	local answer=$1
 	shift
-	TERM=dumb run script -qec "$(printf '%q ' "$QTOOL" "$@")" /dev/null <<<"$answer"
+	TERM=dumb run typist '' "$answer" "$QTOOL" "$@"
 }
 
 # ---- delete ----
@@ -151,6 +180,17 @@ at_terminal() {
 	[ "$status" -eq 0 ]
 	[[ $output == *"delete $n messages, "*"accounts "*"Type $n to delete"*"transaction 1: deleted $n messages"* ]]
 	[ -z "$(ids --sasl $JOE)" ]
+}
+
+@test "what was typed before the question is no answer" {
+	n=$(ids --sasl $JOE | wc -l)
+	TERM=dumb run typist "$n"$'\n' no "$QTOOL" -Q "$Q" delete --sasl $JOE
+	[ "$status" -eq 4 ]
+	[[ $output == *"not confirmed"* ]]
+	[ "$(ids --sasl $JOE | wc -l)" -eq "$n" ]
+	# nor is its beginning part of one
+	TERM=dumb run typist 7 "$n" "$QTOOL" -Q "$Q" delete --sasl $JOE
+	[ "$status" -eq 0 ]
 }
 
 @test "not root and not the owner: refused before anything is looked at" {
@@ -602,7 +642,7 @@ member() {
 	n=$(ids --sasl $JOE | wc -l)
 	out=$BATS_TEST_TMPDIR/out
 	for answer in no "$n"; do
-		TERM=dumb run script -qec "$(printf '%q ' "$QTOOL" -Q "$Q" delete --json --sasl $JOE) >$(printf %q "$out")" /dev/null <<<"$answer"
+		OUT=$out at_terminal "$answer" -Q "$Q" delete --json --sasl $JOE
 		[[ $output == *"delete $n messages, "*"accounts "*"Type $n to delete"* ]]
 		[ "$(jq .exit_status "$out")" -eq "$status" ]
 		[ "$(jq .done "$out")" -eq "$([ "$answer" = no ] && echo 0 || echo "$n")" ]

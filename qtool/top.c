@@ -21,7 +21,7 @@ enum { OPT_BY = OPT_OWN, OPT_SORT, OPT_LIMIT };
 #define MAX_BY 8       /* columns to group by */
 #define NARROW 110     /* terminal columns that do not hold a whole line */
 #define NARROW_SUMS 52 /* what the sums with their gaps take there */
-#define GROUPS_MAX ((size_t)24 << 20) /* bytes for groups; more: GROUP BY */
+#define GROUPS_MAX ((size_t)12 << 20) /* bytes for groups; more: GROUP BY */
 
 struct own {
 	const char *by; /* --by; NULL: sasl_username */

@@ -16,7 +16,9 @@ static int path_of(const struct qt_change *c, enum qt_queue q, const char *id,
     char path[QT_PLAN_PATH_SIZE], struct qt_error *err)
 {
 	if (qt_spool_path(c->spool, q, id, path, QT_PLAN_PATH_SIZE) != 0)
-		return qt_fail(err, QT_E_SYS, id, "too long a path");
+		return qt_fail(err, QT_E_SYS, id,
+		    "its path in the %s queue would be too long",
+		    qt_queue_name(q));
 	return 0;
 }
 

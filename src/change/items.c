@@ -157,7 +157,8 @@ int qt_plan_append(struct qt_plan *p, const struct qt_plan_item *it,
 	uint32_t at;
 
 	if (it->size < 0 || it->size > INT64_MAX - p->bytes)
-		return qt_fail(err, QT_E_USAGE, path, "impossible size");
+		return qt_fail(err, QT_E_USAGE, path,
+		    "its size cannot be: %lld bytes", (long long)it->size);
 	if (grow(p, err) != 0 ||
 	    add_bytes(p, path, strlen(path) + 1, &at, err) != 0)
 		return -1;

@@ -58,13 +58,16 @@ int qt_state_check_dir(int fd, const char *where, bool ours_alone,
 		return qt_fsops_fail(err, "fstat", where);
 	if (st.st_uid != geteuid())
 		return qt_fail(err, QT_E_REFUSED, where,
-		    "belongs to user %u, not to %u: not trusted",
+		    "belongs to user %u, not to %u: not trusted; run qtool as "
+		    "the user who made it",
 		    (unsigned)st.st_uid, (unsigned)geteuid());
 	if ((st.st_mode & (ours_alone ? 077 : 022)) != 0)
 		return qt_fail(err, QT_E_REFUSED, where,
-		    "others may %s it (mode %04o): not trusted",
+		    "others may %s it (mode %04o): not trusted; if nobody "
+		    "else has been there, chmod %s it",
 		    ours_alone ? "enter or write" : "write",
-		    (unsigned)st.st_mode & 07777);
+		    (unsigned)st.st_mode & 07777,
+		    ours_alone ? "0700" : "go-w");
 	return 0;
 }
 
@@ -72,23 +75,48 @@ int qt_state_check_dir(int fd, const char *where, bool ours_alone,
 static int dir_failed(const char *call, const char *where,
     struct qt_error *err)
 {
-	switch (errno) {
+	const int sys = errno;
+
+	switch (sys) {
 	case ELOOP:
 	case ENOTDIR:
 		return qt_fail(err, QT_E_REFUSED, where,
-		    "is a link or no directory: not trusted");
+		    "is a link or no directory: not trusted; remove it, qtool "
+		    "makes a directory there");
 	case ENOSPC:
 	case EDQUOT:
 		(void)qt_fail(err, QT_E_SYS, where,
 		    "%s: %s; staged messages need this directory on the "
 		    "queue's own file system, so one block and one inode have "
-		    "to be freed first", call, strerror(errno));
+		    "to be freed first", call, strerror(sys));
 		if (err != NULL)
-			err->sys = errno;
+			err->sys = sys;
+		return -1;
+	case EACCES:
+	case EPERM:
+		(void)qt_fail(err, QT_E_SYS, where,
+		    "%s: %s; only root, or the user whose directory it is, "
+		    "may do that: run qtool as root", call, strerror(sys));
+		if (err != NULL)
+			err->sys = sys;
 		return -1;
 	default:
 		return qt_fsops_fail(err, call, where);
 	}
+}
+
+/* Our own names as a whole path: an admin may have more than one queue. */
+static int name_queue(const struct qt_change *c, struct qt_error *err)
+{
+	char path[sizeof(err->where)];
+
+	if (err == NULL || strncmp(err->where, QT_STATE_NAME,
+		sizeof(QT_STATE_NAME) - 1) != 0)
+		return -1;
+	if (snprintf(path, sizeof(path), "%s/%s", c->spool->queue_dir,
+		err->where) < (int)sizeof(path))
+		(void)strlcpy(err->where, path, sizeof(err->where));
+	return -1;
 }
 
 int qt_state_make_dir(const struct qt_fsops *fs, int parent, const char *name,
@@ -141,7 +169,8 @@ static int take_lock(struct qt_change *c, struct qt_error *err)
 			return qt_fsops_fail(err, "flock", "qtool/lock");
 		if (errno == EWOULDBLOCK && c->opts.no_wait) {
 			(void)qt_fail(err, QT_E_REFUSED, "qtool/lock",
-			    "another qtool is changing this queue");
+			    "another qtool is changing this queue: try again "
+			    "when it has ended");
 			if (err != NULL)
 				err->sys = EWOULDBLOCK;
 			return -1;
@@ -169,21 +198,28 @@ static int open_lock(struct qt_change *c, struct qt_error *err)
 	return take_lock(c, err);
 }
 
-int qt_state_open(struct qt_change *c, struct qt_error *err)
+static int open_own(struct qt_change *c, struct qt_error *err)
 {
-	if (qt_change_allowed(c->spool, err) != 0 ||
-	    qt_state_make_dir(&c->fs, c->spool->dirfd, QT_STATE_NAME,
+	if (qt_state_make_dir(&c->fs, c->spool->dirfd, QT_STATE_NAME,
 		QT_STATE_NAME, &c->root, err) != 0 ||
 	    open_lock(c, err) != 0 ||
 	    qt_state_make_dir(&c->fs, c->root, QT_STATE_TX, "qtool/tx", &c->tx,
-		err) != 0 ||
-	    qt_places_load(c, err) != 0)
+		err) != 0)
 		return -1;
+	return qt_places_load(c, err);
+}
+
+int qt_state_open(struct qt_change *c, struct qt_error *err)
+{
+	if (qt_change_allowed(c->spool, err) != 0)
+		return -1;
+	if (open_own(c, err) != 0)
+		return name_queue(c, err);
 	qt_places_reserve(c);
 	return c->opts.state_dir == NULL ? 0 : qt_places_use(c, err);
 }
 
-int qt_state_open_readonly(struct qt_change *c, struct qt_error *err)
+static int open_own_readonly(struct qt_change *c, struct qt_error *err)
 {
 	c->root = openat(c->spool->dirfd, QT_STATE_NAME, DIR_FLAGS);
 	if (c->root < 0)
@@ -194,8 +230,15 @@ int qt_state_open_readonly(struct qt_change *c, struct qt_error *err)
 	c->tx = openat(c->root, QT_STATE_TX, DIR_FLAGS);
 	if (c->tx < 0)
 		return errno == ENOENT ? 1 : dir_failed("open", "qtool/tx", err);
-	if (qt_places_load(c, err) != 0)
-		return -1;
+	return qt_places_load(c, err);
+}
+
+int qt_state_open_readonly(struct qt_change *c, struct qt_error *err)
+{
+	int r = open_own_readonly(c, err);
+
+	if (r != 0)
+		return r < 0 ? name_queue(c, err) : r;
 	return c->opts.state_dir == NULL ? 0 : qt_places_look(c, err);
 }
 

@@ -407,6 +407,37 @@ int qt_change_run(struct qt_change *c, struct qt_plan *plan,
 
 /* ---- afterwards ---- */
 
+/* Why it can be neither undone nor purged, or not both any more. */
+static const char *state_means(enum qt_tx_state s)
+{
+	switch (s) {
+	case QT_TX_ABORTING:
+		return "messages whose names are taken in the queue could not "
+		       "be put back; when the names are free, \"qtool "
+		       "recover\" does it";
+	case QT_TX_ABORTED:
+		return "its messages are all in the queue, nothing was deleted";
+	case QT_TX_UNDOING:
+		return "messages whose names are taken in the queue could not "
+		       "be put back; when the names are free, \"qtool undo\" "
+		       "goes on";
+	case QT_TX_UNDONE:
+		return "its messages are back in the queue; delete them anew "
+		       "if they are to go";
+	case QT_TX_PURGING:
+		return "its messages are being unlinked for good; \"qtool "
+		       "purge\" goes on";
+	case QT_TX_PURGED:
+		return "its messages were unlinked for good, nothing can be "
+		       "put back";
+	case QT_TX_PREPARED:
+	case QT_TX_COMMITTED:
+	case QT_TX_DAMAGED:
+		break;
+	}
+	return "\"qtool history\" tells more";
+}
+
 /* Open a transaction that has to be in one of two states. */
 static int open_tx(struct qt_change *c, struct qt_tx *tx, uint64_t txid,
     enum qt_tx_state a, enum qt_tx_state b, struct qt_error *err)
@@ -423,13 +454,16 @@ static int open_tx(struct qt_change *c, struct qt_tx *tx, uint64_t txid,
 		known = known || ids[i] == txid;
 	free(ids);
 	if (!known)
-		return qt_fail(err, QT_E_USAGE, tx->where, "there is none");
+		return qt_fail(err, QT_E_USAGE, tx->where,
+		    "there is none; \"qtool history\" lists those there are");
 	if ((r = qt_tx_look(c, tx, err)) != 0)
 		return r < 0 ? -1 : qt_fail(err, QT_E_STATE, tx->where,
-		    "its plan cannot be found");
+		    "its plan cannot be found; was it made with a --state-dir "
+		    "that is not there now?");
 	if (tx->log.last.state != a && tx->log.last.state != b)
-		return qt_fail(err, QT_E_REFUSED, tx->where, "it is %s",
-		    qt_tx_state_name(tx->log.last.state));
+		return qt_fail(err, QT_E_REFUSED, tx->where, "it is %s: %s",
+		    qt_tx_state_name(tx->log.last.state),
+		    state_means(tx->log.last.state));
 	if (qt_tx_load(tx, err) != 0)
 		return -1;
 	return qt_tx_open_log(c, tx, err);

@@ -215,6 +215,7 @@ static void purged_is_gone_for_good(void **state)
 	assert_int_equal(undo(&t, &r, 1, false), -1);
 	assert_int_equal(r.err.code, QT_E_REFUSED);
 	assert_int_equal(purge(&t, &r, 1), -1);
+	assert_non_null(strstr(r.err.text, "it is purged: its messages were "));
 	assert_int_equal(purge(&t, &r, 77), -1);
 	assert_int_equal(r.err.code, QT_E_USAGE);
 	ts_release(&t);
@@ -1109,7 +1110,7 @@ static void untrusted_state_is_refused(void **state)
 	for (i = 0; i < sizeof(t) / sizeof(t[0]); i++) {
 		struct tspool s;
 		struct run r;
-		char *before;
+		char *before, where[80];
 
 		if (t[i].uid != 0 && geteuid() != 0)
 			continue;
@@ -1131,10 +1132,40 @@ static void untrusted_state_is_refused(void **state)
 		if (delete_plan(&s, &r, ts_plan(&s, 0, 5)) != -2)
 			fail_msg("%s was trusted", t[i].name);
 		assert_int_equal(r.err.code, QT_E_REFUSED);
-		assert_string_equal(r.err.where, "qtool");
+		(void)snprintf(where, sizeof(where), "%s/qtool", s.dir);
+		assert_string_equal(r.err.where, where);
 		ts_as_before(&s, before);
 		ts_release(&s);
 	}
+}
+
+/* Who may not look is told where, and who may. */
+static void a_stranger_is_told_who_may(void **state)
+{
+	struct qt_error err = {0};
+	struct qt_tx_list l;
+	struct tspool t;
+	struct run r;
+	char where[80];
+
+	(void)state;
+	fill(&t);
+	run_init(&r);
+	assert_int_equal(delete_plan(&t, &r, ts_plan(&t, 0, 5)), 0);
+	if (geteuid() == 0)
+		assert_int_equal(seteuid(TS_OWNER + 1), 0);
+	else
+		assert_int_equal(fchmodat(t.fd, "qtool", 0, 0), 0);
+	assert_int_equal(qt_tx_list_read(&l, t.spool, NULL, &err), -1);
+	if (getuid() == 0)
+		assert_int_equal(seteuid(0), 0);
+	else
+		assert_int_equal(fchmodat(t.fd, "qtool", 0700, 0), 0);
+	(void)snprintf(where, sizeof(where), "%s/qtool", t.dir);
+	assert_string_equal(err.where, where);
+	assert_int_equal(err.sys, EACCES);
+	assert_non_null(strstr(err.text, "as root"));
+	ts_release(&t);
 }
 
 static void one_at_a_time(void **state)
@@ -1758,6 +1789,7 @@ int main(void)
 	    cmocka_unit_test(late_logs),
 	    cmocka_unit_test(a_link_for_a_directory_leads_nowhere),
 	    cmocka_unit_test(untrusted_state_is_refused),
+	    cmocka_unit_test(a_stranger_is_told_who_may),
 	    cmocka_unit_test(one_at_a_time),
 	    cmocka_unit_test(a_commit_that_fails_is_none),
 	    cmocka_unit_test(a_commit_nobody_knows_of_waits),

@@ -19,47 +19,101 @@
 #define TOP 4
 #define ODD 8 /* messages shown as least like the others */
 
-/* Escaped, at most width columns' worth of bytes, "..." where cut. */
-static void put_text(FILE *out, const char *s, size_t len, size_t width)
-{
-	struct qt_buf b;
+/* A line that goes on in the next one, indented, where the terminal ends. */
+struct line {
+	FILE *out;
+	size_t width; /* terminal columns; 0: no terminal, no end */
+	size_t indent;
+	size_t col; /* where it stands */
+};
 
-	qt_buf_init(&b, 0);
-	if (len > width) {
-		/* not through the middle of a character */
-		for (len = width - 3; len > 0 && ((unsigned char)s[len] & 0xc0) == 0x80;)
-			len--;
-		qt_escape_cell(&b, s, len);
-		qt_buf_adds(&b, "...");
+/* Escaped, at most max columns, "..." where cut. */
+static void add_text(struct qt_buf *b, const char *s, size_t len, size_t max)
+{
+	size_t i, n, used = 0;
+	const char *text;
+	struct qt_buf all;
+
+	qt_buf_init(&all, 0);
+	qt_escape_cell(&all, s, len);
+	text = qt_buf_str(&all);
+	if (qt_term_width(text, all.len) <= max) {
+		qt_buf_adds(b, text);
 	} else {
-		qt_escape_cell(&b, s, len);
+		for (i = 0; i < all.len; i += n) {
+			n = qt_utf8_next(text + i, all.len - i, NULL);
+			n = n != 0 ? n : 1;
+			used += qt_term_width(text + i, n);
+			if (used + 3 > max)
+				break;
+		}
+		qt_buf_add(b, text, i);
+		qt_buf_adds(b, "...");
 	}
-	(void)fputs(qt_buf_str(&b), out);
-	qt_buf_release(&b);
+	qt_buf_release(&all);
 }
 
-static void put_top(FILE *out, const char *label, const struct tally *t,
+/* Of at most max columns, what a line of its own has place for besides used. */
+static size_t room(const struct line *l, size_t max, size_t used)
+{
+	size_t place;
+
+	if (l->width == 0)
+		return max;
+	place = l->width > l->indent + used + 10 ? l->width - l->indent - used : 10;
+	return place < max ? place : max;
+}
+
+/* One item, behind a separator or on the next line. */
+static void put_item(struct line *l, const char *sep, const struct qt_buf *item)
+{
+	size_t w = qt_term_width(qt_buf_str(item), item->len);
+	size_t gap = strlen(sep);
+
+	if (l->col > l->indent && l->width != 0 &&
+	    l->col + gap + w + 1 > l->width) {
+		(void)fprintf(l->out, "%s\n%*s", *sep == ',' ? "," : "",
+		    (int)l->indent, "");
+		l->col = l->indent;
+	} else if (l->col > l->indent) {
+		(void)fputs(sep, l->out);
+		l->col += gap;
+	}
+	(void)fputs(qt_buf_str(item), l->out);
+	l->col += w;
+}
+
+static void put_top(struct line *l, const char *label, const struct tally *t,
     const char *none)
 {
 	const struct tally_value *top[TOP];
 	size_t i, n = tally_top(t, top, TOP);
+	struct qt_buf item;
 	char count[32];
 
 	if (n == 0)
 		return;
-	(void)fprintf(out, "  %-18s", label);
+	qt_buf_init(&item, 0);
+	(void)fprintf(l->out, "  %-18s", label);
+	l->indent = l->col = 20;
 	for (i = 0; i < n; i++) {
-		(void)fprintf(out, "%s%s ", i > 0 ? ", " : "",
-		    human_count(top[i]->count, count));
+		qt_buf_clear(&item);
+		qt_buf_addf(&item, "%s ", human_count(top[i]->count, count));
 		if (top[i]->len == 0)
-			(void)fputs(none, out);
-		else
-			put_text(out, top[i]->text, top[i]->len, 60);
+			qt_buf_adds(&item, none);
+		else /* and a comma behind it */
+			add_text(&item, top[i]->text, top[i]->len,
+			    room(l, 60, item.len + 1));
+		put_item(l, ", ", &item);
 	}
-	if (tally_size(t) > n)
-		(void)fprintf(out, ", and %s more",
+	if (tally_size(t) > n) {
+		qt_buf_clear(&item);
+		qt_buf_addf(&item, "and %s more",
 		    human_count(tally_size(t) - n, count));
-	(void)fputc('\n', out);
+		put_item(l, ", ", &item);
+	}
+	(void)fputc('\n', l->out);
+	qt_buf_release(&item);
 }
 
 static void put_heading(FILE *out, const struct pick *p, const char *verb,
@@ -78,9 +132,11 @@ static void put_heading(FILE *out, const struct pick *p, const char *verb,
 			    human_count(p->queue[q], part));
 			sep = ", ";
 		}
-	(void)fprintf(out, "), %s recipients still to do%s\n",
-	    human_count(p->recipients, part),
-	    for_good ? "; for good, there is no undo" : "");
+	(void)fputs(")\n", out);
+	if (for_good)
+		(void)fprintf(out, "  %-18sthere is no undo\n", "for good");
+	(void)fprintf(out, "  %-18s%s still to do\n", "recipients",
+	    human_count(p->recipients, part));
 }
 
 static void put_counts(FILE *out, const struct pick *p)
@@ -150,25 +206,28 @@ static size_t find_odd(const struct pick *p, struct odd odd[ODD])
 	return have;
 }
 
-static void put_column(FILE *out, const struct qt_stmt *st, int i,
+static void put_column(struct line *l, const struct qt_stmt *st, int i,
     const char *none)
 {
+	struct qt_buf item;
 	const char *text;
 	size_t len;
 
+	qt_buf_init(&item, 0);
 	text = qt_stmt_text(st, i, &len);
-	(void)fputs("  ", out);
 	if (len == 0)
-		(void)fputs(none, out);
+		qt_buf_adds(&item, none);
 	else
-		put_text(out, text, len, 50);
+		add_text(&item, text, len, room(l, 50, 1));
+	put_item(l, "  ", &item);
+	qt_buf_release(&item);
 }
 
 /*
  * One message, read again: its texts were not kept.  By its path, too, as an ID
  * can stand in two queues.
  */
-static int put_message(struct ctx *c, FILE *out, const struct qt_plan *plan,
+static int put_message(struct ctx *c, struct line *l, const struct qt_plan *plan,
     size_t i, struct qt_error *err)
 {
 	static const char sql[] =
@@ -184,14 +243,16 @@ static int put_message(struct ctx *c, FILE *out, const struct qt_plan *plan,
 	if (qt_stmt_open(&st, c->db, sql, binds, 2, err) != 0)
 		return -1;
 	if ((r = qt_stmt_step(st, err)) == 0) {
-		(void)fputs("  ", out);
-		put_column(out, st, 0, "");
-		put_column(out, st, 1, "");
-		put_column(out, st, 2, "(no login)");
-		put_column(out, st, 3, "<>");
-		put_column(out, st, 4, "(no client)");
-		put_column(out, st, 5, "(no subject)");
-		(void)fputc('\n', out);
+		(void)fputs("    ", l->out);
+		l->indent = 6;
+		l->col = 4;
+		put_column(l, st, 0, "");
+		put_column(l, st, 1, "");
+		put_column(l, st, 2, "(no login)");
+		put_column(l, st, 3, "<>");
+		put_column(l, st, 4, "(no client)");
+		put_column(l, st, 5, "(no subject)");
+		(void)fputc('\n', l->out);
 	}
 	qt_stmt_close(st);
 	return r < 0 ? -1 : 0;
@@ -200,21 +261,21 @@ static int put_message(struct ctx *c, FILE *out, const struct qt_plan *plan,
 int pick_show(struct ctx *c, const struct pick *p, const char *verb,
     bool for_good, struct qt_error *err)
 {
-	FILE *out = human_out(c);
+	struct line l = {.out = human_out(c), .width = c->width};
 	struct odd odd[ODD];
 	size_t i, n;
 
 	progress_end(c);
-	put_heading(out, p, verb, for_good);
-	put_top(out, "accounts", p->tally[PICK_ACCOUNT], "(no login)");
-	put_top(out, "sender domains", p->tally[PICK_SENDER_DOMAIN], "<>");
-	put_top(out, "recipient domains", p->domains, "(none)");
-	put_counts(out, p);
+	put_heading(l.out, p, verb, for_good);
+	put_top(&l, "accounts", p->tally[PICK_ACCOUNT], "(no login)");
+	put_top(&l, "sender domains", p->tally[PICK_SENDER_DOMAIN], "<>");
+	put_top(&l, "recipient domains", p->domains, "(none)");
+	put_counts(l.out, p);
 	n = find_odd(p, odd);
-	(void)fprintf(out, "  %s:\n", p->taken > ODD ? "least like the others" :
+	(void)fprintf(l.out, "  %s:\n", p->taken > ODD ? "least like the others" :
 	    "all of them");
 	for (i = 0; i < n; i++)
-		if (put_message(c, out, p->plan, odd[i].index, err) != 0)
+		if (put_message(c, &l, p->plan, odd[i].index, err) != 0)
 			return -1;
 	return 0;
 }

@@ -149,6 +149,29 @@ at_terminal() {
 	[[ $first == *" $odd "* ]]
 }
 
+@test "one ID in two queues: each is shown from where it lies" {
+	id=$("$QTOOL" -Q "$Q" list --queue deferred --format ids | head -1)
+	cp -p "$Q"/deferred/?/"$id" "$Q/hold/$id"
+	run_q -Q "$Q" delete -n --queue hold,deferred "$id"
+	expect_status 0
+	[ "$(grep -A2 'all of them:' <<<"$output" | awk 'NR > 1 {print $1, $2}' | LC_ALL=C sort)" = \
+	    "deferred $id"$'\n'"hold $id" ]
+}
+
+@test "80 columns hold what is shown before the question" {
+	at_terminal no -Q "$Q" delete --all
+	[ "$status" -eq 4 ]
+	[ "$(wc -L <<<"$output")" -le 80 ]
+	# nothing is lost by it, nor by a pipe
+	[[ $output == *" $JOE"* ]]
+	Q=$BATS_TEST_TMPDIR/hostile
+	hostile_queue "$Q"
+	at_terminal no -Q "$Q" delete --all --purge -w "state <> 'foreign'"
+	[[ $output == *"for good "*"there is no undo"* ]]
+	[ "$(grep -v '^qtool: ' <<<"$output" | wc -L)" -le 80 ]
+	[ "$("$QTOOL" -Q "$Q" delete -n --all | grep -A1 'all of them:\|least like' | tail -1 | awk '{print (NF >= 6)}')" -eq 1 ]
+}
+
 @test "--expect and --max guard a script" {
 	n=$(ids --sasl $JOE | wc -l)
 	run_q -Q "$Q" delete --sasl $JOE --yes --expect $((n + 1))

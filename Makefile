@@ -4,6 +4,7 @@
 VERSION := 0.1.0
 PREFIX  ?= /usr/local
 DESTDIR ?=
+UNITDIR ?= $(PREFIX)/lib/systemd/system
 SAN     ?=
 CC      := $(if $(filter fuzz,$(SAN)),clang,$(if $(filter default,$(origin CC)),gcc,$(CC)))
 B       ?= build$(if $(SAN),-$(SAN))
@@ -111,10 +112,13 @@ $(B)/replay/%: tests/fuzz/%.c tests/fuzz/replay_main.c $(B)/libqtool.a
 
 install: all                         ## DESTDIR and PREFIX are honoured
 	install -d $(DESTDIR)$(PREFIX)/sbin $(DESTDIR)$(PREFIX)/share/man/man1 \
-	    $(DESTDIR)$(PREFIX)/share/man/man7
+	    $(DESTDIR)$(PREFIX)/share/man/man7 $(DESTDIR)$(UNITDIR)
 	install -m 755 $(B)/qtool $(DESTDIR)$(PREFIX)/sbin/qtool
 	for p in man/*.1; do install -m 644 $$p $(DESTDIR)$(PREFIX)/share/man/man1/; done
 	for p in man/*.7; do install -m 644 $$p $(DESTDIR)$(PREFIX)/share/man/man7/; done
+	sed 's|@sbindir@|$(PREFIX)/sbin|g' scripts/qtool-recover.service \
+	    >$(DESTDIR)$(UNITDIR)/qtool-recover.service
+	chmod 644 $(DESTDIR)$(UNITDIR)/qtool-recover.service
 
 format:                              ## clang-format in place
 	clang-format -i $(SRC) $(CMD) $(wildcard include/qtool/*.h src/*/*.h qtool/*.h tests/*/*.c tests/*/*.h)

@@ -177,7 +177,7 @@ bool interrupted(const struct ctx *c);
 /* Human forms into a small static-free buffer. */
 const char *human_bytes(int64_t bytes, char out[16]);
 const char *human_age(int64_t seconds, char out[16]);	  /* "3d 4h" */
-const char *human_time(int64_t seconds, char out[32]);	  /* local, ISO */
+const char *human_time(int64_t seconds, char out[32]);	  /* local, with its offset */
 const char *human_count(uint64_t n, char out[32]);	  /* "1,234,567" */
 /*
  * The word of a NULL-terminated list that is closest to one mistyped, NULL

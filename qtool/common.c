@@ -414,7 +414,8 @@ const char *human_time(int64_t seconds, char out[32])
 	struct tm tm;
 
 	if (localtime_r(&t, &tm) == NULL ||
-	    strftime(out, 32, "%Y-%m-%d %H:%M:%S", &tm) == 0)
+	    strftime(out, 32, tm.tm_gmtoff == 0 ? "%Y-%m-%d %H:%M:%S UTC" :
+		"%Y-%m-%d %H:%M:%S %z", &tm) == 0)
 		(void)snprintf(out, 32, "@%" PRId64, seconds);
 	return out;
 }

@@ -51,7 +51,10 @@ void qt_output_int(struct qt_output *o, int64_t v);
 void qt_output_real(struct qt_output *o, double v);
 void qt_output_text(struct qt_output *o, const char *s, size_t len);
 void qt_output_json(struct qt_output *o, const char *s, size_t len); /* as is */
-/* In tables human (local time, 3.4M); elsewhere the plain number. */
+/*
+ * In tables human: 3.4M, and local time with the offset from UTC in the
+ * heading.  Elsewhere the plain number.
+ */
 void qt_output_time(struct qt_output *o, int64_t seconds);
 void qt_output_bytes(struct qt_output *o, int64_t bytes);
 /*

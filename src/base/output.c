@@ -45,6 +45,8 @@ struct column {
 	size_t width;	   /* known once the window is closed */
 	bool values;	   /* some value in the window was not NULL */
 	bool left;	   /* some value in the window was text */
+	bool time;	   /* some value was a time, of this offset: */
+	long offset;	   /* seconds east of UTC, said in the heading */
 	/* JSON: where in o->keys: {"name": " or , "name": " */
 	size_t key_off, key_len;
 };
@@ -346,6 +348,33 @@ static bool heading_right(const struct column *c)
 	return c->align == QT_RIGHT || (c->values && !c->left);
 }
 
+/* "UTC", "+0130" */
+static const char *offset_text(long offset, char out[24])
+{
+	long minutes = labs(offset) / 60;
+
+	if (offset == 0)
+		return "UTC";
+	(void)snprintf(out, 24, "%c%02ld%02ld", offset < 0 ? '-' : '+',
+	    minutes / 60, minutes % 60);
+	return out;
+}
+
+/* The offset of a column's times is said once, in its heading. */
+static void name_offset(struct qt_output *o, struct column *c)
+{
+	char text[24], *name;
+
+	if (asprintf(&name, "%s %s", c->name,
+		offset_text(c->offset, text)) < 0) {
+		(void)qt_fail_mem(&o->error);
+		o->failed = true;
+		return;
+	}
+	free(c->name);
+	c->name = name;
+}
+
 static void lay_heading(struct qt_output *o)
 {
 	const struct column *c;
@@ -385,6 +414,8 @@ static void close_window(struct qt_output *o)
 
 	o->streaming = true;
 	for (i = 0; i < o->ncols; i++) {
+		if (o->cols[i].time)
+			name_offset(o, &o->cols[i]);
 		w = qt_term_width(o->cols[i].name, strlen(o->cols[i].name));
 		if (w > o->cols[i].width)
 			o->cols[i].width = w;
@@ -626,20 +657,38 @@ void qt_output_json(struct qt_output *o, const char *s, size_t len)
 		add_plain(o, s, len, false, false);
 }
 
+/*
+ * The heading has the offset of the column's first time; one on the other side
+ * of a change of the clocks says its own.
+ */
+static void add_time(struct qt_output *o, const struct tm *tm)
+{
+	struct column *c = &o->cols[o->col];
+	char buf[64], offset[24];
+	size_t n;
+
+	if (!c->time && !o->streaming) {
+		c->time = true;
+		c->offset = tm->tm_gmtoff;
+	}
+	n = strftime(buf, sizeof buf, "%Y-%m-%d %H:%M:%S", tm);
+	if (!c->time || c->offset != tm->tm_gmtoff)
+		n += (size_t)snprintf(buf + n, sizeof buf - n, " %s",
+		    offset_text(tm->tm_gmtoff, offset));
+	add_plain(o, buf, n, false, false);
+}
+
 void qt_output_time(struct qt_output *o, int64_t seconds)
 {
 	time_t t = (time_t)seconds;
-	char buf[64];
 	struct tm tm;
-	size_t n;
 
 	if (o->fmt != QT_FMT_TABLE || localtime_r(&t, &tm) == NULL) {
 		qt_output_int(o, seconds);
 		return;
 	}
-	n = strftime(buf, sizeof buf, "%Y-%m-%d %H:%M:%S", &tm);
 	if (has_place(o))
-		add_plain(o, buf, n, false, false);
+		add_time(o, &tm);
 }
 
 void qt_output_bytes(struct qt_output *o, int64_t bytes)

@@ -127,7 +127,7 @@ static void every_value_in_a_table(void **state)
 	open_sink(&s, QT_FMT_TABLE, every, LENGTH(every), 0, false);
 	put_every(&s);
 	EXPECT(&s,
-	    "id       n  yes  share  at                   size  list   nil\n"
+	    "id       n  yes  share  at UTC               size  list   nil\n"
 	    "4gX\"1  -12  yes   0.25  2026-11-24 04:30:33  3.4M  [\"a\"]  -\n");
 }
 
@@ -145,7 +145,27 @@ static void table_times_are_local(void **state)
 	end_row(&s);
 	(void)setenv("TZ", "UTC", 1);
 	tzset();
-	EXPECT(&s, "at\n2026-11-24 06:30:33\n9223372036854775807\n");
+	EXPECT(&s, "at +0200\n2026-11-24 06:30:33\n9223372036854775807\n");
+}
+
+static void table_times_say_their_offset(void **state)
+{
+	static const struct qt_outcol cols[] = {{"at", QT_LEFT, 0}};
+	struct sink s;
+
+	(void)state;
+	(void)setenv("TZ", "NST3:30NDT,M3.2.0,M11.1.0", 1);
+	open_sink(&s, QT_FMT_TABLE, cols, 1, 0, false);
+	qt_output_time(s.o, 1795494633);
+	end_row(&s);
+	qt_output_null(s.o);
+	end_row(&s);
+	qt_output_time(s.o, 1784954633); /* in summer */
+	end_row(&s);
+	(void)setenv("TZ", "UTC", 1);
+	tzset();
+	EXPECT(&s, "at -0330\n2026-11-24 01:00:33\n-\n"
+	    "2026-07-25 02:13:53 -0230\n");
 }
 
 static void json_is_one_array_with_a_row_a_line(void **state)
@@ -536,6 +556,7 @@ int main(void)
 	    cmocka_unit_test(every_value_in_tsv),
 	    cmocka_unit_test(every_value_in_a_table),
 	    cmocka_unit_test(table_times_are_local),
+	    cmocka_unit_test(table_times_say_their_offset),
 	    cmocka_unit_test(json_is_one_array_with_a_row_a_line),
 	    cmocka_unit_test(reals_read_back),
 	    cmocka_unit_test(empty_results),

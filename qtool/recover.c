@@ -194,7 +194,9 @@ const struct cmd cmd_recover = {
 	"After a crash, a kill or a power cut: what was not committed goes back\n"
 	"to where it was, what was committed stays taken, an undo or purge that\n"
 	"was begun is ended.  Doing it twice changes nothing more.  Every\n"
-	"command that changes the queue does the same first.",
+	"command that changes the queue does the same first, and so does\n"
+	"qtool-recover.service before Postfix starts.  It also makes a reserve\n"
+	"in SPOOL/qtool: run it once before a disk is full.",
     .examples = "  qtool recover",
     .groups = groups,
     .ngroups = 2,

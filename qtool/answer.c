@@ -62,13 +62,7 @@ void answer_outcome(struct ctx *c, const struct qt_outcome *out)
 static void put_string(struct qt_buf *b, const char *key, const char *text)
 {
 	qt_buf_addf(b, "\"%s\": ", key);
-	if (text == NULL) {
-		qt_buf_adds(b, "null");
-		return;
-	}
-	qt_buf_addc(b, '"');
-	qt_escape_json(b, text, strlen(text));
-	qt_buf_addc(b, '"');
+	qt_json_string(b, text);
 }
 
 void answer_message(struct ctx *c, const char *queue, const char *id,

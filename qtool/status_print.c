@@ -200,13 +200,8 @@ int put_standing(struct ctx *c, const struct standing *s,
 
 static void json_text(struct qt_buf *b, const char *key, const char *text)
 {
-	if (text == NULL) {
-		qt_buf_addf(b, "\"%s\": null", key);
-		return;
-	}
-	qt_buf_addf(b, "\"%s\": \"", key);
-	qt_escape_json(b, text, strlen(text));
-	qt_buf_addc(b, '"');
+	qt_buf_addf(b, "\"%s\": ", key);
+	qt_json_string(b, text);
 }
 
 static void json_queues(struct qt_buf *b, const struct standing *s)

@@ -51,6 +51,8 @@ void qt_escape_cell(struct qt_buf *out, const char *s, size_t len);
  * terminal must not get \uHHHH.
  */
 void qt_escape_json(struct qt_buf *out, const char *s, size_t len);
+/* A JSON string with its quotes; NULL is null. */
+void qt_json_string(struct qt_buf *out, const char *s);
 
 /*
  * One CSV field, always quoted; formulas (= + - @ TAB CR LF first) guarded by

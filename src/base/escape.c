@@ -374,6 +374,17 @@ void qt_escape_json(struct qt_buf *out, const char *s, size_t len)
 	escape(&m, out, s, len);
 }
 
+void qt_json_string(struct qt_buf *out, const char *s)
+{
+	if (s == NULL) {
+		qt_buf_adds(out, "null");
+		return;
+	}
+	qt_buf_addc(out, '"');
+	qt_escape_json(out, s, strlen(s));
+	qt_buf_addc(out, '"');
+}
+
 /* ---- CSV (RFC 4180) ---- */
 
 static void csv_ascii(struct qt_buf *out, const char *s, size_t len)

@@ -32,19 +32,12 @@ static void key(struct qt_buf *out, const char *name)
 	    out->len != 0 && out->data[out->len - 1] != '{' ? "," : "", name);
 }
 
-static void quoted(struct qt_buf *out, const char *s)
-{
-	qt_buf_addc(out, '"');
-	qt_escape_json(out, s, strlen(s));
-	qt_buf_addc(out, '"');
-}
-
 static void text(struct qt_buf *out, const char *name, const char *value)
 {
 	if (value == NULL)
 		return;
 	key(out, name);
-	quoted(out, value);
+	qt_json_string(out, value);
 }
 
 static void number(struct qt_buf *out, const char *name, uint64_t value)
@@ -95,13 +88,13 @@ static void system_facts(struct qt_buf *out)
 		return;
 	key(out, "uname");
 	qt_buf_adds(out, "{\"sysname\": ");
-	quoted(out, u.sysname);
+	qt_json_string(out, u.sysname);
 	qt_buf_adds(out, ", \"nodename\": ");
-	quoted(out, u.nodename);
+	qt_json_string(out, u.nodename);
 	qt_buf_adds(out, ", \"release\": ");
-	quoted(out, u.release);
+	qt_json_string(out, u.release);
 	qt_buf_adds(out, ", \"machine\": ");
-	quoted(out, u.machine);
+	qt_json_string(out, u.machine);
 	qt_buf_adds(out, "}");
 }
 
@@ -118,18 +111,18 @@ static void operator_facts(struct qt_buf *out)
 	if (getpwuid_r(geteuid(), &pw, space, sizeof space, &found) == 0 &&
 	    found != NULL) {
 		qt_buf_adds(out, ", \"user\": ");
-		quoted(out, pw.pw_name);
+		qt_json_string(out, pw.pw_name);
 	}
 	if (sudo != NULL) {
 		qt_buf_adds(out, ", \"sudo_user\": ");
-		quoted(out, sudo);
+		qt_json_string(out, sudo);
 	}
 	qt_buf_init(&line, 2 * LINE_MAX_BYTES);
 	/* 4294967295: no login, a boot or cron job */
 	if (read_line("/proc/self/loginuid", &line) &&
 	    strcmp(line.data, "4294967295") != 0) {
 		qt_buf_adds(out, ", \"login_uid\": ");
-		quoted(out, line.data);
+		qt_json_string(out, line.data);
 	}
 	qt_buf_release(&line);
 	qt_buf_adds(out, "}");

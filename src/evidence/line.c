@@ -84,9 +84,8 @@ void qt_line_message(struct qt_buf *out, const char *json,
 	if (len > 2)
 		qt_buf_addc(out, ',');
 	tell_file(out, facts->message);
-	qt_buf_adds(out, ",\"found\":\"");
-	qt_escape_json(out, facts->found, strlen(facts->found));
-	qt_buf_addc(out, '"');
+	qt_buf_adds(out, ",\"found\":");
+	qt_json_string(out, facts->found);
 	if (facts->odd) {
 		qt_buf_adds(out, ",\"name_b64\":\"");
 		base64(out, facts->id, strlen(facts->id));
@@ -116,13 +115,12 @@ static const char *item_word(enum qt_code code)
 void qt_line_missing(struct qt_buf *out, enum qt_queue queue, const char *id,
     const char *found, const struct qt_error *why)
 {
-	qt_buf_addf(out, "{\"queue_name\":\"%s\",\"queue_id\":\"",
+	qt_buf_addf(out, "{\"queue_name\":\"%s\",\"queue_id\":",
 	    qt_queue_name(queue));
-	qt_escape_json(out, id, strlen(id));
-	qt_buf_adds(out, "\",\"found\":\"");
-	qt_escape_json(out, found, strlen(found));
-	qt_buf_addf(out, "\",\"why\":\"%s\",\"text\":\"",
-	    item_word(why->code));
-	qt_escape_json(out, why->text, strlen(why->text));
-	qt_buf_adds(out, "\"}\n");
+	qt_json_string(out, id);
+	qt_buf_adds(out, ",\"found\":");
+	qt_json_string(out, found);
+	qt_buf_addf(out, ",\"why\":\"%s\",\"text\":", item_word(why->code));
+	qt_json_string(out, why->text);
+	qt_buf_adds(out, "}\n");
 }

@@ -50,13 +50,7 @@ static int more(struct qt_input *in, uint64_t offset, size_t need,
 static void text(struct qt_buf *out, const char *name, const char *value)
 {
 	qt_buf_addf(out, ",\"%s\":", name);
-	if (value == NULL) {
-		qt_buf_adds(out, "null");
-		return;
-	}
-	qt_buf_addc(out, '"');
-	qt_escape_json(out, value, strlen(value));
-	qt_buf_addc(out, '"');
+	qt_json_string(out, value);
 }
 
 static const char *state_name(uint8_t state)

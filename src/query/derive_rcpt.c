@@ -24,13 +24,6 @@
 /* ceiling of one JSON value; what is larger is NULL */
 #define JSON_MAX ((size_t)64 << 20)
 
-static void json_string(struct qt_buf *b, const char *s)
-{
-	qt_buf_addc(b, '"');
-	qt_escape_json(b, s, strlen(s));
-	qt_buf_addc(b, '"');
-}
-
 static const char *keep(struct qt_row *row, struct qt_buf *b)
 {
 	return b->failed ? NULL :
@@ -68,7 +61,7 @@ static const char *json_array(struct qt_row *row, const char *const *v,
 	for (i = 0; i < n; i++) {
 		if (i > 0)
 			qt_buf_adds(&b, ", ");
-		json_string(&b, v[i]);
+		qt_json_string(&b, v[i]);
 	}
 	qt_buf_addc(&b, ']');
 	s = keep(row, &b);
@@ -204,9 +197,9 @@ static void member(struct showq *q, const char *name, const char *value,
 {
 	if (!first)
 		qt_buf_adds(&q->out, ", ");
-	json_string(&q->out, name);
+	qt_json_string(&q->out, name);
 	qt_buf_adds(&q->out, ": ");
-	json_string(&q->out, value);
+	qt_json_string(&q->out, value);
 }
 
 static void add_object(struct showq *q, const char *orig, const char *address,

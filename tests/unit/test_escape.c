@@ -209,6 +209,21 @@ static void width_counts_columns(void **state)
 	assert_int_equal(qt_term_width(BYTES("e\xcc\x81")), 1);
 }
 
+static void json_strings_have_their_quotes(void **state)
+{
+	struct qt_buf b;
+
+	(void)state;
+	qt_buf_init(&b, 0);
+	qt_json_string(&b, "a\"b");
+	qt_buf_addc(&b, ' ');
+	qt_json_string(&b, "");
+	qt_buf_addc(&b, ' ');
+	qt_json_string(&b, NULL);
+	assert_string_equal(qt_buf_str(&b), "\"a\\\"b\" \"\" null");
+	qt_buf_release(&b);
+}
+
 static void a_full_buffer_fails_and_stays_bounded(void **state)
 {
 	struct qt_buf b;
@@ -231,6 +246,7 @@ int main(void)
 	    cmocka_unit_test(special_byte_at_every_place),
 	    cmocka_unit_test(utf8_next_reads_what_rfc_3629_allows),
 	    cmocka_unit_test(width_counts_columns),
+	    cmocka_unit_test(json_strings_have_their_quotes),
 	    cmocka_unit_test(a_full_buffer_fails_and_stays_bounded),
 	};
 	struct CMUnitTest tests[LENGTH(cases) + LENGTH(plain)] = {0};

@@ -5,7 +5,7 @@
  * read sentences for it; so every member is there in every answer, null where
  * it is not known.  People get the same on stderr.
  */
-#include "answer.h"
+#include "changing.h"
 
 #include <inttypes.h>
 #include <stdarg.h>
@@ -126,12 +126,9 @@ static void put_count(struct qt_buf *b, const char *key, int64_t n)
 
 static const char *state_of(const struct qt_tx_list *l, uint64_t id)
 {
-	size_t i;
+	const struct qt_tx_info *t = find_tx(l, id);
 
-	for (i = 0; i < l->n; i++)
-		if (l->v[i].txid == id)
-			return qt_tx_state_name(l->v[i].state);
-	return NULL;
+	return t != NULL ? qt_tx_state_name(t->state) : NULL;
 }
 
 /* Transaction and state; null when it is none, or several. */

@@ -245,3 +245,18 @@ const struct qt_tx_info *find_tx(const struct qt_tx_list *l, uint64_t id)
 			return &l->v[i];
 	return NULL;
 }
+
+bool tx_is(const struct ctx *c, uint64_t id, enum qt_tx_state state)
+{
+	struct qt_error ignored = {0}; /* whoever works on it next says it */
+	const struct qt_tx_info *t;
+	struct qt_tx_list l;
+	bool yes;
+
+	if (qt_tx_list_read(&l, c->spools.v[0], c->state_dir, &ignored) != 0)
+		return false;
+	t = find_tx(&l, id);
+	yes = t != NULL && t->state == state;
+	qt_tx_list_release(&l);
+	return yes;
+}

@@ -62,5 +62,7 @@ int parse_rate(const char *s, unsigned *rate, struct qt_error *err)
 
 /* The entry of a transaction in a list, NULL: none. */
 const struct qt_tx_info *find_tx(const struct qt_tx_list *l, uint64_t id);
+/* Whether a transaction is in that state now; false also when unknown. */
+bool tx_is(const struct ctx *c, uint64_t id, enum qt_tx_state state);
 
 #endif

@@ -128,22 +128,6 @@ static void show(FILE *out, const struct chosen *ch, const char *verb)
 	(void)fputc('\n', out);
 }
 
-/* Recovery may have ended an interrupted purge on the way. */
-static bool purged_already(struct ctx *c, uint64_t id)
-{
-	struct qt_error ignored = {0};
-	const struct qt_tx_info *t;
-	struct qt_tx_list l;
-	bool yes;
-
-	if (qt_tx_list_read(&l, c->spools.v[0], c->state_dir, &ignored) != 0)
-		return false;
-	t = find_tx(&l, id);
-	yes = t != NULL && t->state == QT_TX_PURGED;
-	qt_tx_list_release(&l);
-	return yes;
-}
-
 /* n messages of the i-th transaction are gone for good. */
 static void answer_purged(struct answer *a, size_t i, size_t n)
 {
@@ -157,7 +141,8 @@ static int purge_one(struct ctx *c, struct qt_change *change,
     const struct chosen *ch, size_t i)
 {
 	uint64_t id = ch->id[i];
-	bool over = purged_already(c, id);
+	/* recovery may have ended an interrupted purge on the way */
+	bool over = tx_is(c, id, QT_TX_PURGED);
 	struct qt_error err = {0};
 	struct qt_outcome out;
 	char count[48];

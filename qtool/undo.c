@@ -56,22 +56,6 @@ static int choose(int argc, char **argv, const struct qt_tx_list *l,
 	return 0;
 }
 
-/* Recovery may have ended an interrupted undo on the way. */
-static bool undone_already(struct ctx *c, uint64_t id)
-{
-	struct qt_error ignored = {0};
-	const struct qt_tx_info *t;
-	struct qt_tx_list l;
-	bool yes;
-
-	if (qt_tx_list_read(&l, c->spools.v[0], c->state_dir, &ignored) != 0)
-		return false;
-	t = find_tx(&l, id);
-	yes = t != NULL && t->state == QT_TX_UNDONE;
-	qt_tx_list_release(&l);
-	return yes;
-}
-
 static int say(struct ctx *c, const struct own *own, uint64_t id,
     const struct qt_outcome *out)
 {
@@ -105,7 +89,8 @@ static int put_back(struct ctx *c, const struct own *own, uint64_t id,
 	outcome_init(c, &out);
 	if (open_change(c, &how, &change, &err) != 0)
 		return change_failed(c, &err, false);
-	if (interrupted_before && undone_already(c, id)) {
+	/* recovery may have ended it on the way */
+	if (interrupted_before && tx_is(c, id, QT_TX_UNDONE)) {
 		c->answer->done = c->answer->planned;
 		if (!answer_wanted(c))
 			(void)printf("transaction %" PRIu64 " undone\n", id);

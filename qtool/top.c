@@ -427,8 +427,10 @@ static int print(struct ctx *c, struct grouping *g, struct qt_error *err)
 	if (open_output(c, g, &o, err) != 0)
 		return -1;
 	r = print_counted(c, o, g, err);
-	if (r > 0)
+	if (r > 0) { /* its scan is begun anew */
+		qt_db_forget_stats(c->db);
 		r = print_grouped(c, o, g, err);
+	}
 	if (qt_output_finish(o, &late) != 0 && r == 0) {
 		*err = late;
 		r = -1;

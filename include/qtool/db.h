@@ -28,6 +28,8 @@ int qt_db_open(struct qt_db **out, const struct qt_spools *spools,
 void qt_db_close(struct qt_db *db);
 /* The sum over all scans since open. */
 const struct qt_scan_stats *qt_db_stats(const struct qt_db *db);
+/* Count from here on: what was read before is read once more. */
+void qt_db_forget_stats(struct qt_db *db);
 
 /* A bound parameter. */
 enum qt_bind_type { QT_BIND_TEXT, QT_BIND_INT };

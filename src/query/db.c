@@ -190,6 +190,11 @@ const struct qt_scan_stats *qt_db_stats(const struct qt_db *db)
 	return &db->stats;
 }
 
+void qt_db_forget_stats(struct qt_db *db)
+{
+	db->stats = db->closed = (struct qt_scan_stats){.entries = 0};
+}
+
 /* ---- statements ---- */
 
 /* What SQLite says about a statement, or the cause we kept. */

@@ -129,3 +129,18 @@ setup() {
 	TERM=dumb run -0 script -qec "stty cols 160; '$QTOOL' -Q '$Q' top" /dev/null
 	[[ $output == *bytes*first*last*share*"###"* ]]
 }
+
+# Too many groups to be counted in memory: SQL does it, and reads all once more.
+@test "so many groups that they are sorted on disk: the same counts, and nothing said twice" {
+	by=queue_id,path,message_id,subject,sender,sasl_username,client_address,helo_name
+	practice_queue "$BATS_TEST_TMPDIR/m" 20000
+	ln -s nowhere "$BATS_TEST_TMPDIR/m/hold/bad"
+	strace -f -qq -e trace=openat -o "$BATS_TEST_TMPDIR/calls" env ASAN_OPTIONS=detect_leaks=0 \
+	    "$QTOOL" -Q "$BATS_TEST_TMPDIR/m" top -b $by --format tsv \
+	    >"$BATS_TEST_TMPDIR/out" 2>"$BATS_TEST_TMPDIR/err" || [ $? -eq 3 ]
+	[ "$(wc -l <"$BATS_TEST_TMPDIR/calls")" -gt 40000 ] # it was the way meant here
+	[ "$(wc -l <"$BATS_TEST_TMPDIR/out")" -eq 20001 ]
+	[ "$(cut -f9 "$BATS_TEST_TMPDIR/out" | sort | uniq -c | tr -s ' ')" = " 20000 1
+ 1 messages" ]
+	grep -q "^qtool: 1 of 20001 entries is no message.* 1 foreign" "$BATS_TEST_TMPDIR/err"
+}

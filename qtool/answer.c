@@ -89,6 +89,13 @@ static void keep_why(struct answer *a, const char *where, const char *text)
 		    *where != '\0' ? ": " : "", text);
 }
 
+void answer_unread(struct ctx *c)
+{
+	if (qt_db_stats(c->db)->unreadable != 0)
+		keep_why(c->answer, "", "some files or directories could not "
+		    "be read; whether they match is not known");
+}
+
 void say_why(struct ctx *c, const char *fmt, ...)
 {
 	char text[640];

@@ -47,6 +47,8 @@ void answer_outcome(struct ctx *c, const struct qt_outcome *out);
 /* A message that did not go as planned. */
 void answer_message(struct ctx *c, const char *queue, const char *id,
     const char *fate);
+/* If mail could not be read, that is why the change is not whole. */
+void answer_unread(struct ctx *c);
 /* A remark that says why the change is not made, or not whole. */
 void say_why(struct ctx *c, const char *fmt, ...) QT_PRINTF(2, 3);
 /* complain(), kept as the reason. */

@@ -143,6 +143,7 @@ static int carry_out(struct ctx *c, const struct own *own, struct pick *p)
 	}
 	progress_end(c);
 	say_done(c, &out, p, !own->purge);
+	answer_unread(c);
 	if (out.gone + out.changed != 0 || pick_left_out(p) ||
 	    qt_db_stats(c->db)->unreadable != 0)
 		status = EXIT_PARTLY;

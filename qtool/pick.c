@@ -270,6 +270,7 @@ int pick_guard(struct ctx *c, const struct pick *p)
 		return EXIT_REFUSED;
 	}
 	if (p->matched == 0) {
+		answer_unread(c);
 		say_why(c, "no message matches");
 		return s->unreadable != 0 ? EXIT_PARTLY : EXIT_NOTHING;
 	}

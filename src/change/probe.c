@@ -36,6 +36,7 @@ int qt_stage_probe(struct qt_tx *tx, size_t seq, bool *busy, bool *touched,
     struct qt_error *err)
 {
 	const struct qt_plan_item *it = &tx->plan->v[seq];
+	const char *path = qt_plan_path(tx->plan, it);
 	char entry[QT_TX_ENTRY_SIZE];
 	struct stat st;
 	int bucket, fd, r;
@@ -46,11 +47,11 @@ int qt_stage_probe(struct qt_tx *tx, size_t seq, bool *busy, bool *touched,
 	fd = openat(bucket, entry,
 	    O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
 	if (fd < 0)
-		return qt_fsops_fail(err, "open", entry);
-	r = is_locked(fd, entry, busy, err);
+		return qt_fsops_fail(err, "open", path);
+	r = is_locked(fd, path, busy, err);
 	/* after the lock: what was marked before it was free shows */
 	if (r == 0 && fstat(fd, &st) != 0)
-		r = qt_fsops_fail(err, "fstat", entry);
+		r = qt_fsops_fail(err, "fstat", path);
 	if (r == 0)
 		*touched = st.st_size != it->size ||
 		    (int64_t)st.st_mtim.tv_sec * 1000000000 +

@@ -9,7 +9,8 @@
  *        v                                 IDs, defer logs: pure functions
  *   struct qt_row
  *        |                   src/query/    SQLite virtual tables over the rows,
- *        v                                 selection options to a WHERE clause
+ *        v                                 selection options to a WHERE clause,
+ *                                          counts by columns (top)
  *   struct qt_stmt
  *        |                   qtool/rows.c  statement to output
  *        +--> views          status.c top.c list.c show.c query.c
@@ -19,7 +20,8 @@
  *        |      v
  *        |    transaction    src/change/   stage, commit, undo, purge, recover:
  *        |                                 delete.c undo.c history.c purge.c
- *        |                                 recover.c
+ *        |                                 recover.c; changing.c is what they
+ *        |                                 share, answer.c their --json
  *        +--> an archive     src/evidence/ archive.c
  *
  * A layer uses itself and those below it (base < format < source < query <

@@ -250,7 +250,10 @@ const struct cmd cmd_delete = {
 	"in SPOOL/qtool with their logs until qtool purge; qtool undo brings\n"
 	"them back.  Before it, what will happen is shown and the number of\n"
 	"messages has to be typed.  What is in delivery is left out and named;\n"
-	"so is what was delivered or changed meanwhile (exit status 3).",
+	"so is what was delivered or changed meanwhile (exit status 3).  On a\n"
+	"full disk: --purge with --state-dir elsewhere, and the reserve that\n"
+	"qtool recover made before; ext4 then has room for about a hundred\n"
+	"messages, more are refused whole until some blocks are freed.",
     .examples =
 	"  qtool delete --sasl joe@victim.example\n"
 	"  qtool delete -n --sender-domain spam.example --newer 2h\n"

@@ -1,13 +1,21 @@
 /*
  * change.h - transactions on a queue: whole or not at all, undoable.
  *
+ * Two kinds of operation.  delete and archive keep the messages in staging:
+ *
  *  PREPARED --stage--> COMMITTED --> PURGING --> PURGED
- *      |                   `------> UNDOING --> UNDONE
+ *      |                   `------> UNDOING --> UNDONE --> REDOING --> COMMITTED
  *      `--fault, Ctrl-C, crash--> ABORTING --> ABORTED
+ *
+ * hold, release, requeue and restore put them into another queue:
+ *
+ *  PREPARED --> COMMITTED --place--> PLACED --> UNDOING --> UNDONE --> REDOING
+ *      `--fault, crash--> ABORTING --> ABORTED                           |
+ *                                     PLACED <---------------------------'
  *
  * This layer alone alters a queue.  It never parses mail: it sees queue, queue
  * ID and identity.  Protocol, on-disk form and recovery are told at the top of
- * src/change/tx.c.
+ * src/change/tx.c and src/change/place.c.
  */
 #ifndef QTOOL_CHANGE_H
 #define QTOOL_CHANGE_H
@@ -17,8 +25,18 @@
 
 #include "qtool/spool.h"
 
-enum qt_op { QT_OP_DELETE };
+enum qt_op {
+	QT_OP_DELETE,  /* out of the queue, until it is purged or undone */
+	QT_OP_ARCHIVE, /* the same, once opts.decide has written an archive */
+	QT_OP_HOLD,    /* deferred, incoming, active: to hold */
+	QT_OP_RELEASE, /* hold: to deferred */
+	QT_OP_REQUEUE, /* hold, deferred: to maildrop, for a new life */
+	QT_OP_RESTORE, /* out of another transaction's staging: to hold */
+	QT_OPS
+};
 const char *qt_op_name(enum qt_op op);
+/* Whether its messages end in a queue, not in staging. */
+bool qt_op_places(enum qt_op op);
 
 /* One message as it was judged: nothing else is ever touched. */
 struct qt_item {
@@ -46,15 +64,54 @@ size_t qt_plan_count(const struct qt_plan *p);
 const char *qt_plan_id_of(const struct qt_plan *p, size_t i);
 /* Its path below queue_dir, likewise. */
 const char *qt_plan_path_of(const struct qt_plan *p, size_t i);
+enum qt_queue qt_plan_queue_of(const struct qt_plan *p, size_t i);
+enum qt_op qt_plan_op(const struct qt_plan *p);
+int64_t qt_plan_bytes(const struct qt_plan *p); /* sum of sizes */
+/*
+ * QT_OP_RESTORE: the transaction whose staging the messages are in.  Their
+ * items have queue QT_Q_HOLD and the path that Postfix computes there; found
+ * they are by their inode.
+ */
+void qt_plan_set_source(struct qt_plan *p, uint64_t txid);
+uint64_t qt_plan_source(const struct qt_plan *p); /* 0 none */
 /* One printable line kept with the transaction (--note); copied. */
 int qt_plan_set_reason(struct qt_plan *p, const char *reason,
     struct qt_error *err) QT_MUST_CHECK;
 int qt_plan_set_argv(struct qt_plan *p, int argc, char **argv,
     struct qt_error *err) QT_MUST_CHECK;
 
+/*
+ * A plan as a file, to be looked at and applied later: the form that
+ * transactions have (plan.c).
+ */
+/*
+ * Write it to a new file, 0600, whole and durable or not there; QT_E_USAGE
+ * when the file exists.  The header (host, queue, time, operator) is filled in.
+ */
+int qt_plan_save(struct qt_plan *p, const struct qt_spool *spool,
+    const char *file, struct qt_error *err) QT_MUST_CHECK;
+/* QT_E_STATE: damaged.  The caller owns *out. */
+int qt_plan_load(struct qt_plan **out, const char *file, struct qt_error *err)
+    QT_MUST_CHECK;
+/*
+ * Before a loaded plan is run: QT_E_REFUSED when it is of another queue (the
+ * inode of the queue directory is compared).
+ */
+int qt_plan_bind(struct qt_plan *p, const struct qt_spool *spool,
+    struct qt_error *err) QT_MUST_CHECK;
+int64_t qt_plan_created(const struct qt_plan *p); /* seconds, epoch; 0 unknown */
+/* Of its header, NULL unknown; the plan's. */
+const char *qt_plan_reason(const struct qt_plan *p);
+const char *qt_plan_command(const struct qt_plan *p);
+const char *qt_plan_operator(const struct qt_plan *p);
+const char *qt_plan_host(const struct qt_plan *p);
+const char *qt_plan_queue_dir(const struct qt_plan *p);
+
 enum qt_tx_state {
 	QT_TX_PREPARED, QT_TX_ABORTING, QT_TX_ABORTED, QT_TX_COMMITTED,
 	QT_TX_UNDOING, QT_TX_UNDONE, QT_TX_PURGING, QT_TX_PURGED,
+	QT_TX_PLACED,  /* all are where the operation puts them */
+	QT_TX_REDOING, /* an undo is being undone */
 	QT_TX_DAMAGED /* plan or log unreadable: refused, touched by nobody */
 };
 const char *qt_tx_state_name(enum qt_tx_state s);
@@ -83,6 +140,15 @@ struct qt_change_opts {
 	bool strict;	       /* a message that is gone aborts */
 	bool in_place;	       /* undo to the queue of origin, not hold */
 	unsigned purge_rate;   /* unlinks a second; 0 as fast as it goes */
+	unsigned wait_s;       /* how long an agent that has a staged message
+				* open is waited for; 0 not */
+	/*
+	 * Called when all messages are staged and no agent is at them, before
+	 * COMMIT: they can be read (qt_spools_add_tx).  Not 0 aborts, with *err
+	 * as the reason.  NULL: nothing to decide.
+	 */
+	int (*decide)(void *ctx, uint64_t txid, struct qt_error *err);
+	void *decide_ctx;
 	volatile sig_atomic_t *stop;
 	void (*progress)(void *ctx, size_t done, size_t total);
 	void *progress_ctx;
@@ -110,6 +176,12 @@ int qt_change_run(struct qt_change *c, struct qt_plan *plan,
     struct qt_outcome *out, struct qt_error *err) QT_MUST_CHECK;
 int qt_change_undo(struct qt_change *c, uint64_t txid,
     struct qt_outcome *out, struct qt_error *err) QT_MUST_CHECK;
+/*
+ * Undo an undo: the messages that are still as they were are taken or placed
+ * again.  On failure as undo.
+ */
+int qt_change_redo(struct qt_change *c, uint64_t txid,
+    struct qt_outcome *out, struct qt_error *err) QT_MUST_CHECK;
 /* Unlink for good; resumable. */
 int qt_change_purge(struct qt_change *c, uint64_t txid,
     struct qt_outcome *out, struct qt_error *err) QT_MUST_CHECK;
@@ -123,6 +195,8 @@ struct qt_tx_info {
 	int64_t changed;  /* last state record */
 	size_t planned;
 	size_t staged;	  /* names in staging now */
+	size_t done;	  /* of those planned, as the log says */
+	uint64_t source;  /* QT_OP_RESTORE: out of which; else 0 */
 	int64_t bytes;	  /* sum of planned sizes */
 	const char *reason, *operator_name, *command; /* NULL unknown */
 	const char *problem; /* why DAMAGED, else NULL */

@@ -42,6 +42,7 @@ struct qt_spool {
 	char *mail_version; /* "3.7.11", NULL unknown */
 	int dirfd;	    /* of queue_dir */
 	int qfd[QT_Q_COUNT]; /* queue directories, -1 absent */
+	uint64_t txid; /* of a transaction's staging; 0: a queue */
 	dev_t dev;
 	ino_t ino; /* of queue_dir: two names for one spool are one */
 };
@@ -66,6 +67,14 @@ int qt_spools_add_dir(struct qt_spools *s, const char *queue_dir,
 /* Add every instance postmulti -l lists. */
 int qt_spools_add_all(struct qt_spools *s, struct qt_error *err)
     QT_MUST_CHECK;
+
+/*
+ * Add what lies in a transaction's staging (SPOOL/qtool/tx/ID/m, logs in x) as
+ * a spool of its own: a message is in the queue it was taken from, its path is
+ * the one in staging.  QT_E_USAGE: there is no such transaction.
+ */
+int qt_spools_add_tx(struct qt_spools *s, const struct qt_spool *of,
+    uint64_t txid, struct qt_error *err) QT_MUST_CHECK;
 
 /* Whether master runs on this spool (a shared lock probe on pid/master.pid). */
 bool qt_spool_running(const struct qt_spool *s);

@@ -10,17 +10,8 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "change/identity.h"
 #include "change/stage.h"
-
-static int path_of(const struct qt_change *c, enum qt_queue q, const char *id,
-    char path[QT_PLAN_PATH_SIZE], struct qt_error *err)
-{
-	if (qt_spool_path(c->spool, q, id, path, QT_PLAN_PATH_SIZE) != 0)
-		return qt_fail(err, QT_E_SYS, id,
-		    "its path in the %s queue would be too long",
-		    qt_queue_name(q));
-	return 0;
-}
 
 /* ---- names of others ---- */
 
@@ -59,7 +50,7 @@ static int other_has_id(struct qt_change *c, const struct qt_plan *p,
 	if (parts.has_inode && parts.inode == it->ino)
 		return 0;
 	for (i = 0; i < sizeof(queues) / sizeof(queues[0]) && !*yes; i++)
-		if (path_of(c, queues[i], id, path, err) != 0 ||
+		if (qt_identity_path(c, queues[i], id, path, err) != 0 ||
 		    is_taken(c, path, yes, err) != 0)
 			return -1;
 	return 0;
@@ -78,7 +69,7 @@ static int take_log(struct qt_change *c, struct qt_tx *tx, size_t seq,
 	bool shared;
 	int dir, bucket, r;
 
-	if (path_of(c, qt_tx_log_queue(kind), qt_plan_id(tx->plan, it), path,
+	if (qt_identity_path(c, qt_tx_log_queue(kind), qt_plan_id(tx->plan, it), path,
 		err) != 0)
 		return -1;
 	r = qt_dirs_get(&c->dirs, c->spool, path, &dir, &name, err);
@@ -126,10 +117,10 @@ static int origin_path(const struct qt_change *c, const struct qt_plan *p,
     struct qt_error *err)
 {
 	if (it->queue == QT_Q_ACTIVE) /* qmgr does the same when it starts */
-		return path_of(c, QT_Q_INCOMING, qt_plan_id(p, it), path, err);
+		return qt_identity_path(c, QT_Q_INCOMING, qt_plan_id(p, it), path, err);
 	/* of a spool without configuration the depth is only a guess */
 	if (it->computed && c->spool->live)
-		return path_of(c, (enum qt_queue)it->queue, qt_plan_id(p, it),
+		return qt_identity_path(c, (enum qt_queue)it->queue, qt_plan_id(p, it),
 		    path, err);
 	(void)strlcpy(path, qt_plan_path(p, it), QT_PLAN_PATH_SIZE);
 	return 0;
@@ -143,7 +134,7 @@ static int target_path(const struct qt_change *c, const struct qt_plan *p,
 
 	switch (to) {
 	case QT_BACK_HOLD:
-		return path_of(c, QT_Q_HOLD, qt_plan_id(p, it), path, err);
+		return qt_identity_path(c, QT_Q_HOLD, qt_plan_id(p, it), path, err);
 	case QT_BACK_ORIGIN:
 		return origin_path(c, p, it, path, err);
 	case QT_BACK_ABORT:
@@ -152,7 +143,7 @@ static int target_path(const struct qt_change *c, const struct qt_plan *p,
 	if (it->staged >= 'a') /* from its own place */
 		return origin_path(c, p, it, path, err);
 	q = qt_tx_letter_queue(it->staged);
-	return path_of(c, q == QT_Q_ACTIVE ? QT_Q_INCOMING : q,
+	return qt_identity_path(c, q == QT_Q_ACTIVE ? QT_Q_INCOMING : q,
 	    qt_plan_id(p, it), path, err);
 }
 
@@ -215,7 +206,7 @@ static int log_back(struct qt_change *c, struct qt_tx *tx, size_t seq,
 	char path[QT_PLAN_PATH_SIZE];
 	bool taken;
 
-	if (path_of(c, qt_tx_log_queue(bit), qt_plan_id(tx->plan, it), path,
+	if (qt_identity_path(c, qt_tx_log_queue(bit), qt_plan_id(tx->plan, it), path,
 		err) != 0 ||
 	    name_back(c, tx, QT_TX_LOGS, seq, qt_tx_log_letter(bit), path,
 		&taken, err) != 0)

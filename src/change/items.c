@@ -10,13 +10,29 @@
 #define REASON_MAX 400
 #define COMMAND_MAX 2000
 
+static const char *const op_names[QT_OPS] = {
+    [QT_OP_DELETE] = "delete", [QT_OP_ARCHIVE] = "archive",
+    [QT_OP_HOLD] = "hold", [QT_OP_RELEASE] = "release",
+    [QT_OP_REQUEUE] = "requeue", [QT_OP_RESTORE] = "restore",
+};
+
 const char *qt_op_name(enum qt_op op)
 {
-	switch (op) {
-	case QT_OP_DELETE:
-		return "delete";
-	}
-	return "unknown";
+	return op < QT_OPS ? op_names[op] : "unknown";
+}
+
+enum qt_op qt_op_by_name(const char *name)
+{
+	int op;
+
+	for (op = 0; op < QT_OPS && strcmp(op_names[op], name) != 0; op++)
+		;
+	return (enum qt_op)op;
+}
+
+bool qt_op_places(enum qt_op op)
+{
+	return op != QT_OP_DELETE && op != QT_OP_ARCHIVE;
 }
 
 int qt_plan_new(struct qt_plan **out, enum qt_op op, struct qt_error *err)

@@ -22,6 +22,7 @@ static const char *const state_words[] = {
     [QT_TX_ABORTED] = "ABORTED", [QT_TX_COMMITTED] = "COMMIT",
     [QT_TX_UNDOING] = "UNDO", [QT_TX_UNDONE] = "UNDONE",
     [QT_TX_PURGING] = "PURGE", [QT_TX_PURGED] = "PURGED",
+    [QT_TX_PLACED] = "PLACED", [QT_TX_REDOING] = "REDO",
 };
 #define NSTATES (sizeof(state_words) / sizeof(state_words[0]))
 
@@ -32,6 +33,7 @@ const char *qt_tx_state_name(enum qt_tx_state s)
 	    [QT_TX_ABORTED] = "aborted", [QT_TX_COMMITTED] = "committed",
 	    [QT_TX_UNDOING] = "undoing", [QT_TX_UNDONE] = "undone",
 	    [QT_TX_PURGING] = "purging", [QT_TX_PURGED] = "purged",
+	    [QT_TX_PLACED] = "placed", [QT_TX_REDOING] = "redoing",
 	    [QT_TX_DAMAGED] = "damaged",
 	};
 
@@ -48,14 +50,20 @@ bool qt_journal_may_follow(const struct qt_journal_record *a, enum qt_tx_state b
 	case QT_TX_ABORTING:
 		return b == QT_TX_ABORTED;
 	case QT_TX_COMMITTED: /* again, with what recovery found */
-		return b == QT_TX_COMMITTED || b == QT_TX_UNDOING ||
-		    b == QT_TX_PURGING;
+		return b == QT_TX_COMMITTED || b == QT_TX_PLACED ||
+		    b == QT_TX_UNDOING || b == QT_TX_PURGING;
+	case QT_TX_PLACED:
+		return b == QT_TX_UNDOING;
 	case QT_TX_UNDOING: /* again, to another place */
 		return b == QT_TX_UNDOING || b == QT_TX_UNDONE;
 	case QT_TX_PURGING:
 		return b == QT_TX_PURGED;
-	case QT_TX_ABORTED:
 	case QT_TX_UNDONE:
+		return b == QT_TX_REDOING;
+	case QT_TX_REDOING: /* or back, when it cannot be done */
+		return b == QT_TX_COMMITTED || b == QT_TX_PLACED ||
+		    b == QT_TX_UNDOING;
+	case QT_TX_ABORTED:
 	case QT_TX_PURGED:
 	case QT_TX_DAMAGED:
 		return false;
@@ -267,7 +275,7 @@ static void put_record(struct qt_buf *b, const struct qt_journal_record *rec)
 {
 	qt_buf_addf(b, "S\t%" PRIu64 "\t%s\t%" PRId64, rec->n,
 	    state_words[rec->state], rec->time_ns);
-	if (rec->state == QT_TX_COMMITTED)
+	if (rec->state == QT_TX_COMMITTED || rec->state == QT_TX_PLACED)
 		qt_buf_addf(b,
 		    "\tdone=%" PRIu64 "\tgone=%" PRIu64 "\tchanged=%" PRIu64,
 		    rec->done, rec->gone, rec->changed);

@@ -23,7 +23,8 @@ struct qt_journal_record {
 	enum qt_tx_state state;
 	int64_t time_ns;
 	/* from the keys; what is not there is 0 or false */
-	uint64_t done, gone, changed; /* COMMITTED: how many of the plan */
+	uint64_t done, gone, changed; /* COMMITTED, PLACED: how many of
+				       * the plan */
 	bool in_place;		      /* UNDOING: to=origin, else to=hold */
 };
 

@@ -34,6 +34,7 @@ static int fill(struct qt_tx_list *l, struct qt_tx_info *info,
 	if (r != 0)
 		return r;
 	info->op = head->op;
+	info->source = head->source;
 	info->started = head->created_ns / NS;
 	info->bytes = head->bytes;
 	info->reason = keep(l, head->reason);
@@ -45,6 +46,8 @@ static int fill(struct qt_tx_list *l, struct qt_tx_info *info,
 		r = qt_fail_mem(err);
 	qt_plan_free(head);
 	info->state = tx->log.last.n != 0 ? tx->log.last.state : QT_TX_PREPARED;
+	info->done = (size_t)(tx->log.last.state == QT_TX_PLACED ?
+	    tx->log.last.done : tx->log.commit.done);
 	info->changed = tx->log.last.n != 0 ? tx->log.last.time_ns / NS :
 	    info->started;
 	return r == 0 ? qt_tx_count(tx, QT_TX_MESSAGES, &info->staged, err) : r;

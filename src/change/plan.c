@@ -4,7 +4,7 @@
  * Sealed lines (field.h).  Seconds and nanoseconds are one number, nanoseconds
  * since the epoch:
  *
- *	QTXN 1 txid time op host boot_id queue_dir queue_inode operator reason command
+ *	QTXN 1 txid time op host boot_id queue_dir queue_inode operator reason command source
  *	M seq path c|m inode handle size mode uid gid mtime ctime
  *	...
  *	E count bytes sha256
@@ -12,7 +12,8 @@
  * seq counts from 0 and is the message's name in staging; path is below the
  * queue directory; c: it was where Postfix looks for that queue ID, m: it was
  * elsewhere (misplaced); handle is type:hex, or - where the file system has
- * none; mode is octal.  The sum of E is over all bytes before its line.  Empty
+ * none; mode is octal; source is the transaction that messages are restored out
+ * of, 0 otherwise (the first plans ended before it).  The sum of E is over all bytes before its line.  Empty
  * fields of the header are not known.
  *
  * There is no device number: it may be another one after a reboot.  A plan is
@@ -38,7 +39,7 @@
 #define TAIL 256		     /* holds an E line */
 #define HEX_SIZE (2 * EVP_MAX_MD_SIZE + 1)
 
-enum { HEADER_FIELDS = 12, MESSAGE_FIELDS = 12, END_FIELDS = 4, FIELDS_MAX = 12 };
+enum { HEADER_FIELDS = 13, MESSAGE_FIELDS = 12, END_FIELDS = 4, FIELDS_MAX = 13 };
 
 /* ---- SHA-256 ---- */
 
@@ -130,6 +131,7 @@ static void put_header(struct qt_buf *b, const struct qt_plan *p)
 	add_escaped(b, p->operator_name);
 	add_escaped(b, p->reason);
 	add_escaped(b, p->command);
+	qt_buf_addf(b, "\t%llu", (unsigned long long)p->source);
 	qt_field_seal(b, 0);
 }
 
@@ -251,16 +253,18 @@ static bool take_string(char **to, const char *field, struct qt_error *err)
 	return *to == NULL || qt_field_unescape(*to);
 }
 
-static bool take_header(struct qt_plan *p, const char **f,
+static bool take_header(struct qt_plan *p, const char **f, int n,
     struct qt_error *err)
 {
 	if (strcmp(f[0], "QTXN") != 0 || strcmp(f[1], VERSION) != 0 ||
 	    !qt_field_u64(f[2], UINT64_MAX, &p->txid) ||
 	    !qt_field_i64(f[3], &p->created_ns) ||
-	    strcmp(f[4], qt_op_name(QT_OP_DELETE)) != 0 ||
+	    (p->op = qt_op_by_name(f[4])) == QT_OPS ||
 	    !qt_field_u64(f[8], UINT64_MAX, &p->queue_ino))
 		return false;
-	p->op = QT_OP_DELETE;
+	if (n == HEADER_FIELDS &&
+	    !qt_field_u64(f[12], UINT64_MAX, &p->source))
+		return false;
 	return take_string(&p->host, f[5], err) &&
 	    take_string(&p->boot_id, f[6], err) &&
 	    take_string(&p->queue_dir, f[7], err) &&
@@ -402,7 +406,8 @@ static int take_line(struct qt_plan_reader *r, struct qt_error *err)
 	if (r->lineno == 1) {
 		struct qt_error e = {0};
 
-		if (n == HEADER_FIELDS && take_header(r->plan, f, &e))
+		if ((n == HEADER_FIELDS || n == HEADER_FIELDS - 1) &&
+		    take_header(r->plan, f, n, &e))
 			return 0;
 		if (e.code != QT_OK && err != NULL)
 			*err = e;

@@ -59,6 +59,7 @@ struct qt_plan {
 	dev_t dev;		/* of all messages; 0 while there are none */
 	/* the header; owned, NULL unknown */
 	uint64_t txid;
+	uint64_t source;	/* QT_OP_RESTORE: out of which transaction */
 	int64_t created_ns;
 	uint64_t queue_ino;	/* of the queue directory */
 	char *host, *queue_dir, *boot_id, *operator_name, *reason, *command;
@@ -84,6 +85,12 @@ int qt_plan_append(struct qt_plan *p, const struct qt_plan_item *it,
 /* Replace an owned string of the header by a copy; NULL: unknown. */
 int qt_plan_set_string(char **where, const char *value, struct qt_error *err)
     QT_MUST_CHECK;
+
+/* The operation of that name, QT_OPS when there is none. */
+enum qt_op qt_op_by_name(const char *name);
+/* The header: where, when, who (planfile.c). */
+int qt_plan_fill_header(struct qt_plan *p, const struct qt_spool *spool,
+    struct qt_error *err) QT_MUST_CHECK;
 
 /* ---- on disk (plan.c) ---- */
 

@@ -33,6 +33,8 @@ static enum action action_of(const struct qt_tx *tx)
 	case QT_TX_ABORTED:
 	case QT_TX_UNDONE:
 	case QT_TX_PURGED:
+	case QT_TX_PLACED:
+	case QT_TX_REDOING:
 	case QT_TX_DAMAGED:
 		break;
 	}

@@ -18,80 +18,11 @@
 #include <unistd.h>
 
 #include "base/io.h"
+#include "change/identity.h"
 
 #define ROUNDS 8	 /* over all places, when there is no handle to ask */
 #define ROUNDS_ALIVE 40	 /* when the kernel says that it is somewhere */
 #define ROUND_PAUSE_NS 5000000L
-
-/* ---- identity ---- */
-
-static int64_t ns(const struct timespec *t)
-{
-	return (int64_t)t->tv_sec * 1000000000 + t->tv_nsec;
-}
-
-/* The handle of a name; len 0: the file system has none.  1: no such name. */
-static int handle_of(int dir, const char *name, struct qt_handle *h,
-    const char *where, struct qt_error *err)
-{
-	union {
-		struct file_handle h;
-		char room[sizeof(struct file_handle) + QT_HANDLE_MAX];
-	} u;
-	int mount;
-
-	u.h.handle_bytes = QT_HANDLE_MAX;
-	h->len = 0;
-	if (name_to_handle_at(dir, name, &u.h, &mount, 0) == 0) {
-		h->type = u.h.handle_type;
-		h->len = u.h.handle_bytes;
-		memcpy(h->bytes, u.h.f_handle, h->len);
-		return 0;
-	}
-	switch (errno) {
-	case ENOENT:
-	case ESTALE:
-		return 1;
-	case EOPNOTSUPP: /* no handles here */
-	case EOVERFLOW:	 /* or longer ones than the kernel promises */
-	case ENOSYS:	 /* or a container's filter forbids them */
-	case EPERM:
-		return 0;
-	default:
-		return qt_fsops_fail(err, "name_to_handle_at", where);
-	}
-}
-
-static bool same_handle(const struct qt_plan *p, const struct qt_plan_item *it,
-    const struct qt_handle *now)
-{
-	struct qt_handle then;
-
-	if (now->len == 0 || !qt_plan_handle(p, it, &then))
-		return true; /* nothing to compare: the rest has to do */
-	return then.type == now->type && then.len == now->len &&
-	    memcmp(then.bytes, now->bytes, now->len) == 0;
-}
-
-enum likeness {
-	SAME,
-	TOUCHED, /* same inode, not content */
-	BUSY,	 /* same inode, in active */
-	OTHER
-};
-
-static enum likeness compare(const struct qt_change *c,
-    const struct qt_plan_item *it, const struct stat *st, bool with_ctime)
-{
-	if (!S_ISREG(st->st_mode) || st->st_ino != it->ino ||
-	    st->st_dev != c->spool->dev)
-		return OTHER;
-	if (st->st_size != it->size || ns(&st->st_mtim) != it->mtime_ns)
-		return TOUCHED;
-	if (with_ctime && ns(&st->st_ctim) != it->ctime_ns)
-		return TOUCHED;
-	return SAME;
-}
 
 /* ---- places ---- */
 
@@ -101,29 +32,6 @@ static const enum qt_queue search[] = {QT_Q_COUNT /* the path itself */,
 #define NSEARCH (sizeof(search) / sizeof(search[0]))
 /* Where it may have been put by others, who are then left alone. */
 static const enum qt_queue aside[] = {QT_Q_MAILDROP, QT_Q_CORRUPT, QT_Q_SAVED};
-
-static int computed(const struct qt_change *c, enum qt_queue q, const char *id,
-    char path[QT_PLAN_PATH_SIZE], struct qt_error *err)
-{
-	if (qt_spool_path(c->spool, q, id, path, QT_PLAN_PATH_SIZE) != 0)
-		return qt_fail(err, QT_E_SYS, id,
-		    "its path in the %s queue would be too long",
-		    qt_queue_name(q));
-	return 0;
-}
-
-/* A name's status: 0 there, 1 not. */
-static int status(struct qt_change *c, const char *path, struct stat *st,
-    int *dir, const char **name, struct qt_error *err)
-{
-	int r = qt_dirs_get(&c->dirs, c->spool, path, dir, name, err);
-
-	if (r != 0)
-		return r;
-	if (fstatat(*dir, *name, st, AT_SYMLINK_NOFOLLOW) == 0)
-		return 0;
-	return errno == ENOENT ? 1 : qt_fsops_fail(err, "fstatat", path);
-}
 
 /*
  * The path of a search step; false: there is none, as it is the message's own
@@ -140,7 +48,7 @@ static int step_path(const struct qt_change *c, const struct qt_plan *p,
 		(void)strlcpy(path, own, QT_PLAN_PATH_SIZE);
 		return 0;
 	}
-	if (computed(c, search[step], qt_plan_id(p, it), path, err) != 0)
+	if (qt_identity_path(c, search[step], qt_plan_id(p, it), path, err) != 0)
 		return -1;
 	*use = strcmp(path, own) != 0;
 	return 0;
@@ -160,33 +68,34 @@ static bool leave_there(const struct qt_plan_item *it, size_t step, bool again)
 
 /* One round over the places: *found says what is there under its name. */
 static int look_round(struct qt_change *c, struct qt_plan *p, size_t i,
-    enum likeness *best, bool *any, struct qt_handle *h, struct qt_error *err)
+    enum qt_likeness *best, bool *any, struct qt_handle *h,
+    struct qt_error *err)
 {
 	const struct qt_plan_item *it = &p->v[i];
 	char path[QT_PLAN_PATH_SIZE];
-	enum likeness like;
+	enum qt_likeness like;
 	const char *name;
 	struct stat st;
 	size_t step;
 	bool use;
 	int dir, r;
 
-	*best = OTHER;
-	for (step = 0; step < NSEARCH && *best == OTHER; step++) {
+	*best = QT_LIKE_OTHER;
+	for (step = 0; step < NSEARCH && *best == QT_LIKE_OTHER; step++) {
 		if (step_path(c, p, it, step, path, &use, err) != 0)
 			return -1;
 		if (!use)
 			continue;
-		if ((r = status(c, path, &st, &dir, &name, err)) < 0)
+		if ((r = qt_identity_stat(c, path, &st, &dir, &name, err)) < 0)
 			return -1;
 		if (r > 0)
 			continue;
 		*any = true;
-		like = compare(c, it, &st, step == 0);
-		if (like != OTHER && leave_there(it, step, false))
-			like = BUSY;
-		if (like == SAME &&
-		    (r = handle_of(dir, name, h, path, err)) != 0) {
+		like = qt_identity_compare(c, it, &st, step == 0);
+		if (like != QT_LIKE_OTHER && leave_there(it, step, false))
+			like = QT_LIKE_BUSY;
+		if (like == QT_LIKE_SAME &&
+		    (r = qt_identity_handle(dir, name, h, path, err)) != 0) {
 			if (r < 0)
 				return -1;
 			continue; /* moved in this instant */
@@ -208,27 +117,27 @@ int qt_stage_look(struct qt_change *c, struct qt_plan *p, size_t i,
 {
 	struct qt_plan_item *it = &p->v[i];
 	char path[QT_PLAN_PATH_SIZE];
-	enum likeness best = OTHER;
+	enum qt_likeness best = QT_LIKE_OTHER;
 	struct qt_handle h;
 	bool any = false;
 	int round;
 
-	for (round = 0; round < ROUNDS && best == OTHER; round++) {
+	for (round = 0; round < ROUNDS && best == QT_LIKE_OTHER; round++) {
 		if (round == 1)
 			qt_dirs_forget(&c->dirs);
 		if (round > 1)
 			pause_round();
 		if (look_round(c, p, i, &best, &any, &h, err) != 0)
 			return -1;
-		if (any && best == OTHER)
+		if (any && best == QT_LIKE_OTHER)
 			break; /* the name is another message's now */
 	}
-	if (best != SAME) {
-		*what = best == BUSY ? QT_TAKEN_IN_DELIVERY :
+	if (best != QT_LIKE_SAME) {
+		*what = best == QT_LIKE_BUSY ? QT_TAKEN_IN_DELIVERY :
 		    any ? QT_TAKEN_CHANGED : QT_TAKEN_GONE;
 		return 0;
 	}
-	if (computed(c, (enum qt_queue)it->queue, qt_plan_id(p, it), path,
+	if (qt_identity_path(c, (enum qt_queue)it->queue, qt_plan_id(p, it), path,
 		err) != 0)
 		return -1;
 	it->computed = strcmp(path, qt_plan_path(p, it)) == 0;
@@ -240,7 +149,7 @@ int qt_stage_look(struct qt_change *c, struct qt_plan *p, size_t i,
 
 /* The staged name's status and handle, compared with the plan. */
 static int staged_likeness(struct qt_change *c, struct qt_tx *tx, size_t seq,
-    char letter, enum likeness *like, struct qt_error *err)
+    char letter, enum qt_likeness *like, struct qt_error *err)
 {
 	struct qt_plan_item *it = &tx->plan->v[seq];
 	char entry[QT_TX_ENTRY_SIZE];
@@ -253,25 +162,25 @@ static int staged_likeness(struct qt_change *c, struct qt_tx *tx, size_t seq,
 	qt_tx_entry(tx, seq, letter, entry);
 	if (fstatat(bucket, entry, &st, AT_SYMLINK_NOFOLLOW) != 0)
 		return qt_fsops_fail(err, "fstatat", entry);
-	*like = compare(c, it, &st, false);
-	if (*like == OTHER)
+	*like = qt_identity_compare(c, it, &st, false);
+	if (*like == QT_LIKE_OTHER)
 		return 0;
-	if ((r = handle_of(bucket, entry, &h, entry, err)) != 0)
+	if ((r = qt_identity_handle(bucket, entry, &h, entry, err)) != 0)
 		return r < 0 ? -1 : qt_fail(err, QT_E_STATE, tx->where,
 		    "\"%s\" vanished from staging", entry);
-	if (!same_handle(tx->plan, it, &h))
-		*like = OTHER;
+	if (!qt_identity_same(tx->plan, it, &h))
+		*like = QT_LIKE_OTHER;
 	return 0;
 }
 
 int qt_stage_check(struct qt_change *c, struct qt_tx *tx, size_t seq,
     bool *same, struct qt_error *err)
 {
-	enum likeness like;
+	enum qt_likeness like;
 
 	if (staged_likeness(c, tx, seq, tx->plan->v[seq].staged, &like, err) != 0)
 		return -1;
-	*same = like != OTHER;
+	*same = like != QT_LIKE_OTHER;
 	return 0;
 }
 
@@ -294,11 +203,11 @@ static int give_back(struct qt_change *c, struct qt_tx *tx, size_t seq,
 }
 
 /*
- * Take what lies at path if it is the message.  *like: SAME when it was taken;
- * 1: not there, or moved meanwhile.
+ * Take what lies at path if it is the message.  *like: QT_LIKE_SAME when it
+ * was taken; 1: not there, or moved meanwhile.
  */
 static int take_from(struct qt_change *c, struct qt_tx *tx, size_t seq,
-    const char *path, char letter, bool with_ctime, enum likeness *like,
+    const char *path, char letter, bool with_ctime, enum qt_likeness *like,
     struct qt_error *err)
 {
 	struct qt_plan_item *it = &tx->plan->v[seq];
@@ -307,10 +216,10 @@ static int take_from(struct qt_change *c, struct qt_tx *tx, size_t seq,
 	struct stat st;
 	int dir, bucket, r;
 
-	if ((r = status(c, path, &st, &dir, &name, err)) != 0)
+	if ((r = qt_identity_stat(c, path, &st, &dir, &name, err)) != 0)
 		return r;
-	*like = compare(c, it, &st, with_ctime);
-	if (*like != SAME)
+	*like = qt_identity_compare(c, it, &st, with_ctime);
+	if (*like != QT_LIKE_SAME)
 		return 0;
 	if (qt_tx_bucket(tx, QT_TX_MESSAGES, seq, &bucket, err) != 0)
 		return -1;
@@ -322,35 +231,36 @@ static int take_from(struct qt_change *c, struct qt_tx *tx, size_t seq,
 	if (staged_likeness(c, tx, seq, letter, like, err) != 0)
 		return -1;
 	/* it was replaced or tried between the look and the rename */
-	return *like == SAME ? 0 :
+	return *like == QT_LIKE_SAME ? 0 :
 	    give_back(c, tx, seq, path, err);
 }
 
 /* What lies at path, when it is not to be taken from there; 1: nothing. */
 static int look_at(struct qt_change *c, const struct qt_plan_item *it,
-    const char *path, enum likeness *like, struct qt_error *err)
+    const char *path, enum qt_likeness *like, struct qt_error *err)
 {
 	const char *name;
 	struct stat st;
-	int dir, r = status(c, path, &st, &dir, &name, err);
+	int dir, r = qt_identity_stat(c, path, &st, &dir, &name, err);
 
 	if (r == 0)
-		*like = compare(c, it, &st, false) != OTHER ? BUSY : OTHER;
+		*like = qt_identity_compare(c, it, &st, false) != QT_LIKE_OTHER ?
+		    QT_LIKE_BUSY : QT_LIKE_OTHER;
 	return r;
 }
 
 /* One round over the places. */
 static int take_round(struct qt_change *c, struct qt_tx *tx, size_t seq,
-    bool again, enum likeness *best, struct qt_error *err)
+    bool again, enum qt_likeness *best, struct qt_error *err)
 {
 	const struct qt_plan_item *it = &tx->plan->v[seq];
 	char path[QT_PLAN_PATH_SIZE], letter;
-	enum likeness like;
+	enum qt_likeness like;
 	size_t step;
 	bool use;
 	int r;
 
-	*best = OTHER;
+	*best = QT_LIKE_OTHER;
 	for (step = 0; step < NSEARCH; step++) {
 		if (step_path(c, tx->plan, it, step, path, &use, err) != 0)
 			return -1;
@@ -365,7 +275,7 @@ static int take_round(struct qt_change *c, struct qt_tx *tx, size_t seq,
 			&like, err);
 		if (r < 0)
 			return -1;
-		if (r == 0 && like != OTHER) {
+		if (r == 0 && like != QT_LIKE_OTHER) {
 			*best = like;
 			return 0;
 		}
@@ -426,9 +336,9 @@ static int put_aside(struct qt_change *c, const struct qt_plan *p,
 
 	*yes = false;
 	for (i = 0; i < sizeof(aside) / sizeof(aside[0]) && !*yes; i++) {
-		if (computed(c, aside[i], qt_plan_id(p, it), path, err) != 0)
+		if (qt_identity_path(c, aside[i], qt_plan_id(p, it), path, err) != 0)
 			return -1;
-		if ((r = status(c, path, &st, &dir, &name, err)) < 0)
+		if ((r = qt_identity_stat(c, path, &st, &dir, &name, err)) < 0)
 			return -1;
 		*yes = r == 0 && st.st_ino == it->ino;
 	}
@@ -492,7 +402,7 @@ static int judge_miss(struct qt_change *c, const struct qt_plan *p,
 int qt_stage_take(struct qt_change *c, struct qt_tx *tx, size_t seq,
     bool again, enum qt_taken *what, struct qt_error *err)
 {
-	enum likeness best = OTHER;
+	enum qt_likeness best = QT_LIKE_OTHER;
 	bool more = true;
 	int round;
 
@@ -503,13 +413,13 @@ int qt_stage_take(struct qt_change *c, struct qt_tx *tx, size_t seq,
 			pause_round();
 		if (take_round(c, tx, seq, again, &best, err) != 0)
 			return -1;
-		if (best == TOUCHED || best == BUSY) {
-			*what = best == BUSY ? QT_TAKEN_IN_DELIVERY :
+		if (best == QT_LIKE_TOUCHED || best == QT_LIKE_BUSY) {
+			*what = best == QT_LIKE_BUSY ? QT_TAKEN_IN_DELIVERY :
 			    QT_TAKEN_CHANGED;
 			tx->plan->v[seq].left = true; /* also by recovery */
 			return 0;
 		}
-		if (best == SAME) {
+		if (best == QT_LIKE_SAME) {
 			*what = QT_TAKEN;
 			return qt_stage_logs(c, tx, seq, err);
 		}

@@ -54,13 +54,10 @@
  *    is what it was.
  */
 #include <errno.h>
-#include <pwd.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "base/io.h"
 #include "change/left.h"
 #include "change/places.h"
 #include "change/recover.h"
@@ -103,75 +100,6 @@ void qt_change_close(struct qt_change *c)
 		return;
 	qt_state_close(c);
 	free(c);
-}
-
-/* ---- the plan ---- */
-
-/* The plan's header: where, when, who. */
-static int set_boot_id(struct qt_plan *p, struct qt_error *err)
-{
-	struct qt_error ignored = {0};
-	struct qt_buf b;
-	int r = 0;
-
-	qt_buf_init(&b, 256);
-	/* not everywhere: it is for people who read a plan */
-	if (qt_slurp(-1, "/proc/sys/kernel/random/boot_id", 64, &b,
-		&ignored) == 0 && b.len > 0) {
-		b.data[strcspn(b.data, "\n")] = '\0';
-		r = qt_plan_set_string(&p->boot_id, b.data, err);
-	}
-	qt_buf_release(&b);
-	return r;
-}
-
-/* The login that is behind root, where the system knows it. */
-static uid_t login_uid(void)
-{
-	struct qt_error ignored = {0};
-	uid_t uid = getuid();
-	struct qt_buf b;
-	char *end;
-
-	qt_buf_init(&b, 64);
-	if (qt_slurp(-1, "/proc/self/loginuid", 32, &b, &ignored) == 0 &&
-	    b.len > 0) {
-		unsigned long v = strtoul(b.data, &end, 10);
-
-		if (*end == '\0' && v < UINT32_MAX)
-			uid = (uid_t)v;
-	}
-	qt_buf_release(&b);
-	return uid;
-}
-
-static int set_operator(struct qt_plan *p, struct qt_error *err)
-{
-	struct passwd pw, *found = NULL;
-	uid_t uid = login_uid();
-	char room[4096], number[16];
-
-	if (getpwuid_r(uid, &pw, room, sizeof(room), &found) == 0 &&
-	    found != NULL)
-		return qt_plan_set_string(&p->operator_name, found->pw_name,
-		    err);
-	(void)snprintf(number, sizeof(number), "%u", (unsigned)uid);
-	return qt_plan_set_string(&p->operator_name, number, err);
-}
-
-static int set_header(const struct qt_change *c, struct qt_plan *p,
-    struct qt_error *err)
-{
-	struct timespec now;
-
-	(void)clock_gettime(CLOCK_REALTIME, &now);
-	p->created_ns = (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
-	p->queue_ino = c->spool->ino;
-	if (qt_plan_set_string(&p->host, c->spool->host, err) != 0 ||
-	    qt_plan_set_string(&p->queue_dir, c->spool->queue_dir, err) != 0 ||
-	    set_boot_id(p, err) != 0)
-		return -1;
-	return set_operator(p, err);
 }
 
 /* ---- staging ---- */
@@ -356,7 +284,7 @@ static int prepare(struct qt_change *c, struct qt_tx *tx, struct qt_error *err)
 	struct qt_journal_record rec = {.state = QT_TX_PREPARED};
 	struct qt_error e = {0};
 
-	if (set_header(c, tx->plan, err) != 0)
+	if (qt_plan_fill_header(tx->plan, c->spool, err) != 0)
 		return -1;
 	if (qt_tx_make(c, tx, err) != 0 || qt_tx_write_plan(c, tx, err) != 0) {
 		/* with a plan that cannot be removed recovery aborts it */
@@ -430,6 +358,10 @@ static const char *state_means(enum qt_tx_state s)
 	case QT_TX_PURGED:
 		return "its messages were unlinked for good, nothing can be "
 		       "put back";
+	case QT_TX_PLACED:
+		return "its messages are in the queue";
+	case QT_TX_REDOING:
+		return "an undo is being undone; \"qtool undo --redo\" goes on";
 	case QT_TX_PREPARED:
 	case QT_TX_COMMITTED:
 	case QT_TX_DAMAGED:
@@ -502,4 +434,12 @@ int qt_change_purge(struct qt_change *c, uint64_t txid, struct qt_outcome *out,
 		r = qt_settle_purge(c, &tx, out, err);
 	qt_tx_release(&tx);
 	return r;
+}
+
+int qt_change_redo(struct qt_change *c, uint64_t txid, struct qt_outcome *out,
+    struct qt_error *err)
+{
+	(void)c;
+	clear(out, txid);
+	return qt_fail(err, QT_E_REFUSED, "redo", "cannot be done yet");
 }

@@ -261,3 +261,11 @@ int qt_spools_add_dir(struct qt_spools *list, const char *queue_dir,
 	}
 	return qt_spools_take(list, s, err);
 }
+
+int qt_spools_add_tx(struct qt_spools *s, const struct qt_spool *of,
+    uint64_t txid, struct qt_error *err)
+{
+	(void)s, (void)of;
+	return qt_fail(err, QT_E_USAGE, "transaction",
+	    "%llu cannot be read yet", (unsigned long long)txid);
+}

@@ -1,0 +1,90 @@
+/*
+ * identity.c - whether a name has the message that was judged.
+ */
+#include "change/identity.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+
+static int64_t ns(const struct timespec *t)
+{
+	return (int64_t)t->tv_sec * 1000000000 + t->tv_nsec;
+}
+
+int qt_identity_handle(int dir, const char *name, struct qt_handle *h,
+    const char *where, struct qt_error *err)
+{
+	union {
+		struct file_handle h;
+		char room[sizeof(struct file_handle) + QT_HANDLE_MAX];
+	} u;
+	int mount;
+
+	u.h.handle_bytes = QT_HANDLE_MAX;
+	h->len = 0;
+	if (name_to_handle_at(dir, name, &u.h, &mount, 0) == 0) {
+		h->type = u.h.handle_type;
+		h->len = u.h.handle_bytes;
+		memcpy(h->bytes, u.h.f_handle, h->len);
+		return 0;
+	}
+	switch (errno) {
+	case ENOENT:
+	case ESTALE:
+		return 1;
+	case EOPNOTSUPP: /* no handles here */
+	case EOVERFLOW:	 /* or longer ones than the kernel promises */
+	case ENOSYS:	 /* or a container's filter forbids them */
+	case EPERM:
+		return 0;
+	default:
+		return qt_fsops_fail(err, "name_to_handle_at", where);
+	}
+}
+
+bool qt_identity_same(const struct qt_plan *p,
+    const struct qt_plan_item *it, const struct qt_handle *now)
+{
+	struct qt_handle then;
+
+	if (now->len == 0 || !qt_plan_handle(p, it, &then))
+		return true; /* nothing to compare: the rest has to do */
+	return then.type == now->type && then.len == now->len &&
+	    memcmp(then.bytes, now->bytes, now->len) == 0;
+}
+
+enum qt_likeness qt_identity_compare(const struct qt_change *c,
+    const struct qt_plan_item *it, const struct stat *st, bool with_ctime)
+{
+	if (!S_ISREG(st->st_mode) || st->st_ino != it->ino ||
+	    st->st_dev != c->spool->dev)
+		return QT_LIKE_OTHER;
+	if (st->st_size != it->size || ns(&st->st_mtim) != it->mtime_ns)
+		return QT_LIKE_TOUCHED;
+	if (with_ctime && ns(&st->st_ctim) != it->ctime_ns)
+		return QT_LIKE_TOUCHED;
+	return QT_LIKE_SAME;
+}
+
+int qt_identity_stat(struct qt_change *c, const char *path,
+    struct stat *st, int *dir, const char **name, struct qt_error *err)
+{
+	int r = qt_dirs_get(&c->dirs, c->spool, path, dir, name, err);
+
+	if (r != 0)
+		return r;
+	if (fstatat(*dir, *name, st, AT_SYMLINK_NOFOLLOW) == 0)
+		return 0;
+	return errno == ENOENT ? 1 : qt_fsops_fail(err, "fstatat", path);
+}
+
+int qt_identity_path(const struct qt_change *c, enum qt_queue q, const char *id,
+    char path[QT_PLAN_PATH_SIZE], struct qt_error *err)
+{
+	if (qt_spool_path(c->spool, q, id, path, QT_PLAN_PATH_SIZE) != 0)
+		return qt_fail(err, QT_E_SYS, id,
+		    "its path in the %s queue would be too long",
+		    qt_queue_name(q));
+	return 0;
+}

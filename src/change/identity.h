@@ -1,0 +1,44 @@
+/*
+ * identity.h - whether a name has the message that was judged.
+ *
+ * (device, inode, size, mtime), the change time where nobody has renamed it,
+ * and the file handle, which holds the inode's generation: a new file with an
+ * old inode number has another one.
+ */
+#ifndef CHANGE_IDENTITY_H
+#define CHANGE_IDENTITY_H
+
+#include <sys/stat.h>
+
+#include "change/plan.h"
+#include "change/state.h"
+
+enum qt_likeness {
+	QT_LIKE_SAME,
+	QT_LIKE_TOUCHED, /* same inode, not content */
+	QT_LIKE_BUSY,	 /* same inode, in active */
+	QT_LIKE_OTHER
+};
+
+/* By status alone: a handle has to be compared besides. */
+enum qt_likeness qt_identity_compare(const struct qt_change *c,
+    const struct qt_plan_item *it, const struct stat *st, bool with_ctime);
+/* The handle of a name; len 0: the file system has none.  1: no such name. */
+int qt_identity_handle(int dir, const char *name, struct qt_handle *h,
+    const char *where, struct qt_error *err) QT_MUST_CHECK;
+/* True, too, where there is no handle to compare. */
+bool qt_identity_same(const struct qt_plan *p, const struct qt_plan_item *it,
+    const struct qt_handle *now);
+
+/*
+ * The status of a path below the spool: 0 there, 1 not.  *dir stays
+ * c->dirs', *name points into path.
+ */
+int qt_identity_stat(struct qt_change *c, const char *path, struct stat *st,
+    int *dir, const char **name, struct qt_error *err) QT_MUST_CHECK;
+/* Where Postfix looks for an ID in a queue. */
+int qt_identity_path(const struct qt_change *c, enum qt_queue q,
+    const char *id, char path[QT_PLAN_PATH_SIZE], struct qt_error *err)
+    QT_MUST_CHECK;
+
+#endif

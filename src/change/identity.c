@@ -6,6 +6,9 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <unistd.h>
+
+#include "base/io.h"
 
 static int64_t ns(const struct timespec *t)
 {
@@ -86,5 +89,43 @@ int qt_identity_path(const struct qt_change *c, enum qt_queue q, const char *id,
 		return qt_fail(err, QT_E_SYS, id,
 		    "its path in the %s queue would be too long",
 		    qt_queue_name(q));
+	return 0;
+}
+
+int qt_identity_ask(const struct qt_change *c, const struct qt_plan *p,
+    const struct qt_plan_item *it, enum qt_life *life, struct qt_error *err)
+{
+	union {
+		struct file_handle h;
+		char room[sizeof(struct file_handle) + QT_HANDLE_MAX];
+	} u;
+	struct qt_handle h;
+	struct stat st;
+	int fd;
+
+	*life = QT_LIFE_UNKNOWN;
+	if (!qt_plan_handle(p, it, &h))
+		return 0;
+	u.h.handle_type = h.type;
+	u.h.handle_bytes = h.len;
+	memcpy(u.h.f_handle, h.bytes, h.len);
+	fd = open_by_handle_at(c->spool->dirfd, &u.h, O_PATH | O_CLOEXEC);
+	if (fd < 0) {
+		if (errno == ESTALE || errno == ENOENT)
+			*life = QT_LIFE_GONE;
+		else if (errno != EPERM && errno != ENOSYS &&
+		    errno != EOPNOTSUPP) /* not root: nobody to ask */
+			return qt_fsops_fail(err, "open_by_handle_at",
+			    qt_plan_path(p, it));
+		return 0;
+	}
+	if (fstat(fd, &st) != 0) {
+		(void)qt_fsops_fail(err, "fstat", qt_plan_path(p, it));
+		qt_close_quiet(&fd);
+		return -1;
+	}
+	/* unlinked, but an agent has it open: it will not come back */
+	*life = st.st_nlink == 0 ? QT_LIFE_GONE : QT_LIFE_ALIVE;
+	qt_close_quiet(&fd);
 	return 0;
 }

@@ -30,6 +30,12 @@ int qt_identity_handle(int dir, const char *name, struct qt_handle *h,
 bool qt_identity_same(const struct qt_plan *p, const struct qt_plan_item *it,
     const struct qt_handle *now);
 
+enum qt_life { QT_LIFE_GONE, QT_LIFE_ALIVE, QT_LIFE_UNKNOWN };
+/* Whether the inode still has a name anywhere: the kernel, by its handle. */
+int qt_identity_ask(const struct qt_change *c, const struct qt_plan *p,
+    const struct qt_plan_item *it, enum qt_life *life, struct qt_error *err)
+    QT_MUST_CHECK;
+
 /*
  * The status of a path below the spool: 0 there, 1 not.  *dir stays
  * c->dirs', *name points into path.

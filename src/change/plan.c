@@ -4,7 +4,8 @@
  * Sealed lines (field.h).  Seconds and nanoseconds are one number, nanoseconds
  * since the epoch:
  *
- *	QTXN 1 txid time op host boot_id queue_dir queue_inode operator reason command source
+ *	QTXN 1 txid time op host boot_id queue_dir queue_inode operator reason
+ *		command source		(one line)
  *	M seq path c|m inode handle size mode uid gid mtime ctime
  *	...
  *	E count bytes sha256
@@ -12,9 +13,9 @@
  * seq counts from 0 and is the message's name in staging; path is below the
  * queue directory; c: it was where Postfix looks for that queue ID, m: it was
  * elsewhere (misplaced); handle is type:hex, or - where the file system has
- * none; mode is octal; source is the transaction that messages are restored out
- * of, 0 otherwise (the first plans ended before it).  The sum of E is over all bytes before its line.  Empty
- * fields of the header are not known.
+ * none; mode is octal.  The sum of E is over all bytes before its line.  Empty
+ * fields of the header are not known.  source is the transaction that messages
+ * are restored out of, else 0 (the first plans ended before it).
  *
  * There is no device number: it may be another one after a reboot.  A plan is
  * written once and never changed.  It is whole, or it is damaged and nobody
@@ -39,7 +40,9 @@
 #define TAIL 256		     /* holds an E line */
 #define HEX_SIZE (2 * EVP_MAX_MD_SIZE + 1)
 
-enum { HEADER_FIELDS = 13, MESSAGE_FIELDS = 12, END_FIELDS = 4, FIELDS_MAX = 13 };
+enum {
+	HEADER_FIELDS = 13, MESSAGE_FIELDS = 12, END_FIELDS = 4, FIELDS_MAX = 13
+};
 
 /* ---- SHA-256 ---- */
 

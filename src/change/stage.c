@@ -283,47 +283,6 @@ static int take_round(struct qt_change *c, struct qt_tx *tx, size_t seq,
 	return 0;
 }
 
-enum life { GONE, ALIVE, UNKNOWN };
-
-/* Whether the inode still exists, by its handle. */
-static int ask_kernel(const struct qt_change *c, const struct qt_plan *p,
-    const struct qt_plan_item *it, enum life *life, struct qt_error *err)
-{
-	union {
-		struct file_handle h;
-		char room[sizeof(struct file_handle) + QT_HANDLE_MAX];
-	} u;
-	struct qt_handle h;
-	struct stat st;
-	int fd;
-
-	*life = UNKNOWN;
-	if (!qt_plan_handle(p, it, &h))
-		return 0;
-	u.h.handle_type = h.type;
-	u.h.handle_bytes = h.len;
-	memcpy(u.h.f_handle, h.bytes, h.len);
-	fd = open_by_handle_at(c->spool->dirfd, &u.h, O_PATH | O_CLOEXEC);
-	if (fd < 0) {
-		if (errno == ESTALE || errno == ENOENT)
-			*life = GONE;
-		else if (errno != EPERM && errno != ENOSYS &&
-		    errno != EOPNOTSUPP) /* not root: nobody to ask */
-			return qt_fsops_fail(err, "open_by_handle_at",
-			    qt_plan_path(p, it));
-		return 0;
-	}
-	if (fstat(fd, &st) != 0) {
-		(void)qt_fsops_fail(err, "fstat", qt_plan_path(p, it));
-		qt_close_quiet(&fd);
-		return -1;
-	}
-	/* unlinked, but an agent has it open: it will not come back */
-	*life = st.st_nlink == 0 ? GONE : ALIVE;
-	qt_close_quiet(&fd);
-	return 0;
-}
-
 /* Whether somebody moved it out of the queues that are searched. */
 static int put_aside(struct qt_change *c, const struct qt_plan *p,
     const struct qt_plan_item *it, bool *yes, struct qt_error *err)
@@ -378,16 +337,16 @@ static int judge_miss(struct qt_change *c, const struct qt_plan *p,
     const struct qt_plan_item *it, int round, bool again, enum qt_taken *what,
     bool *more, struct qt_error *err)
 {
-	enum life life;
+	enum qt_life life;
 	bool moved;
 
 	*more = false;
 	*what = QT_TAKEN_GONE;
 	if (again) /* nothing moves it: it came back, or it did not */
 		return 0;
-	if (ask_kernel(c, p, it, &life, err) != 0)
+	if (qt_identity_ask(c, p, it, &life, err) != 0)
 		return -1;
-	if (life == GONE)
+	if (life == QT_LIFE_GONE)
 		return 0;
 	if (put_aside(c, p, it, &moved, err) != 0)
 		return -1;
@@ -395,8 +354,8 @@ static int judge_miss(struct qt_change *c, const struct qt_plan *p,
 		*what = QT_TAKEN_CHANGED;
 		return 0;
 	}
-	*more = round + 1 < (life == ALIVE ? ROUNDS_ALIVE : ROUNDS);
-	return *more || life != ALIVE ? 0 : judge_alive(c, p, it, what, err);
+	*more = round + 1 < (life == QT_LIFE_ALIVE ? ROUNDS_ALIVE : ROUNDS);
+	return *more || life != QT_LIFE_ALIVE ? 0 : judge_alive(c, p, it, what, err);
 }
 
 int qt_stage_take(struct qt_change *c, struct qt_tx *tx, size_t seq,

@@ -116,6 +116,11 @@ struct qt_scan_opts {
 	const char *only_id; /* this queue ID alone: no walk, names are
 			      * looked up where Postfix and the walk would
 			      * find them; NULL: all */
+	/* whether the walk takes entries of this name, its raw bytes; called
+	 * in the caller's thread; NULL: all.  What it leaves out is not even
+	 * opened, and in no statistics */
+	bool (*wanted)(void *ctx, const char *name, size_t len);
+	void *wanted_ctx;
 	const struct qt_prefilter *prefilter;
 	size_t nprefilter;
 	/* called once a row is loaded, in a worker or the caller's thread; may

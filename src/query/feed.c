@@ -15,6 +15,7 @@ void feed_plan_release(struct feed_plan *p)
 	for (i = 0; i < p->nids; i++)
 		free(p->ids[i]);
 	free(p->ids);
+	idset_free(p->listed);
 	for (i = 0; i < p->nfilters; i++)
 		free((char *)(uintptr_t)p->filter[i].value);
 	*p = (struct feed_plan){0};
@@ -77,6 +78,12 @@ static void sort_ids(struct feed_plan *p)
 	p->nids = n;
 }
 
+/* The walk's question. */
+static bool is_listed(void *set, const char *name, size_t len)
+{
+	return idset_has(set, name, len);
+}
+
 static int start(struct feed *f, const char *id, struct qt_error *err)
 {
 	struct qt_scan_opts opts = {
@@ -84,6 +91,8 @@ static int start(struct feed *f, const char *id, struct qt_error *err)
 	    .queues = f->plan.queues,
 	    .jobs = f->db->opts.jobs,
 	    .only_id = id,
+	    .wanted = f->plan.listed != NULL ? is_listed : NULL,
+	    .wanted_ctx = f->plan.listed,
 	    .prefilter = f->plan.nfilters != 0 ? f->plan.filter : NULL,
 	    .nprefilter = f->plan.nfilters,
 	    .finish = f->plan.finish,

@@ -5,6 +5,7 @@
 #ifndef QUERY_FEED_H
 #define QUERY_FEED_H
 
+#include "query/idset.h"
 #include "query/query.h"
 
 #define FEED_FILTERS 3
@@ -19,6 +20,7 @@ struct feed_plan {
 	bool by_id;	 /* the IDs below alone */
 	char **ids;	 /* owned, sorted, distinct */
 	size_t nids, idcap;
+	struct idset *listed; /* owned; not NULL: names of this set alone */
 	struct qt_prefilter filter[FEED_FILTERS]; /* values owned */
 	size_t nfilters;
 	int (*finish)(struct qt_row *row, void *ctx);

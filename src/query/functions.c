@@ -251,8 +251,7 @@ static void free_idset(void *set)
 	idset_free(set);
 }
 
-/* listed(id, 'ID ID ...') */
-static void fn_listed(sqlite3_context *ctx, int argc, sqlite3_value **argv)
+void fn_listed(sqlite3_context *ctx, int argc, sqlite3_value **argv)
 {
 	struct qt_db *db = sqlite3_user_data(ctx);
 	struct idset *set = sqlite3_get_auxdata(ctx, 1);

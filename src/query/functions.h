@@ -20,4 +20,7 @@ const struct regexp *arg_regexp(sqlite3_context *ctx, int i, sqlite3_value *v);
 int match_value(sqlite3_context *ctx, const struct regexp *re, const char *s,
     size_t len);
 
+/* listed(id, 'ID ID ...'): also the tables', as an early test (vtab.c). */
+void fn_listed(sqlite3_context *ctx, int argc, sqlite3_value **argv);
+
 #endif

@@ -9,6 +9,7 @@
  *
  *   i  queue_id =            I  queue_id IN (all values at once)
  *   q  queue_name =          Q  queue_name IN
+ *   l  listed(queue_id, text)
  *   s, f, c  sasl_username, sender, client_address =   S, F, C  with NOCASE
  *
  * No constraint is omitted: SQLite tests every one again.
@@ -16,6 +17,7 @@
  * Costs: a scan with an early test costs the same as one without.  Were it
  * cheaper, SQLite would answer "a = x OR b = y" by two scans.
  */
+#include "query/functions.h"
 #include "query/vtab.h"
 
 #include <inttypes.h>
@@ -25,6 +27,7 @@
 #include "qtool/queueid.h"
 
 #define ROWS 100000.0 /* a guess at the queue's size, for the planner */
+#define OP_LISTED SQLITE_INDEX_CONSTRAINT_FUNCTION /* listed(column, text) */
 
 /* ---- connecting ---- */
 
@@ -152,8 +155,11 @@ static void consider(struct planning *p, int i)
 	const struct sqlite3_index_constraint *c = &p->info->aConstraint[i];
 	const struct table *t = p->v->table;
 
-	if (!c->usable || c->op != SQLITE_INDEX_CONSTRAINT_EQ ||
-	    p->n == PLAN_ARGS)
+	if (!c->usable || p->n == PLAN_ARGS)
+		return;
+	if (c->op == OP_LISTED && c->iColumn == t->queue_id)
+		take(p, i, 'l');
+	if (c->op != SQLITE_INDEX_CONSTRAINT_EQ)
 		return;
 	if (c->iColumn == t->queue_id && !p->id)
 		p->id = take_name(p, i, 'i', 'I');
@@ -424,6 +430,29 @@ static int plan_ids(struct feed_plan *p, sqlite3_value *arg, bool list,
 	return 0;
 }
 
+/*
+ * The walk compares the file names' bytes, SQL their text form: a list that has
+ * a backslash may mean a byte that is shown as \xHH.
+ */
+static int plan_listed(struct feed_plan *p, sqlite3_value *arg,
+    const struct qt_db *db, struct qt_error *err)
+{
+	const char *s;
+	size_t len;
+
+	if (sqlite3_value_type(arg) == SQLITE_NULL) {
+		p->nothing = true;
+		return 0;
+	}
+	s = (const char *)sqlite3_value_text(arg);
+	if (s == NULL)
+		return qt_fail_mem(err);
+	len = (size_t)sqlite3_value_bytes(arg);
+	if (p->listed != NULL || memchr(s, '\\', len) != NULL)
+		return 0;
+	return idset_new(&p->listed, s, len, db->sip_key, err);
+}
+
 static int plan_filter(struct feed_plan *p, sqlite3_value *arg, char code,
     struct qt_error *err)
 {
@@ -447,8 +476,8 @@ static int plan_filter(struct feed_plan *p, sqlite3_value *arg, char code,
 	return feed_plan_add_filter(p, col, code < 'a', s, err);
 }
 
-static int plan_args(struct feed_plan *p, const char *codes, int argc,
-    sqlite3_value **argv, struct qt_error *err)
+static int plan_args(struct feed_plan *p, const struct qt_db *db,
+    const char *codes, int argc, sqlite3_value **argv, struct qt_error *err)
 {
 	int i, r = 0;
 
@@ -461,6 +490,9 @@ static int plan_args(struct feed_plan *p, const char *codes, int argc,
 		case 'q':
 		case 'Q':
 			r = plan_queues(p, argv[i], codes[i] == 'Q', err);
+			break;
+		case 'l':
+			r = plan_listed(p, argv[i], db, err);
 			break;
 		default:
 			r = plan_filter(p, argv[i], codes[i], err);
@@ -490,7 +522,8 @@ static int vt_filter(sqlite3_vtab_cursor *base, int idx, const char *plan,
 		p.finish = derive_row;
 		p.finish_ctx = &c->derive;
 	}
-	r = plan_args(&p, *codes == ':' ? codes + 1 : codes, argc, argv, &err);
+	r = plan_args(&p, c->db, *codes == ':' ? codes + 1 : codes, argc, argv,
+	    &err);
 	if (r == 0)
 		r = feed_open(&c->feed, c->db, &p, &err);
 	feed_plan_release(&p);
@@ -500,6 +533,17 @@ static int vt_filter(sqlite3_vtab_cursor *base, int idx, const char *plan,
 }
 
 /* ---- the modules ---- */
+
+/* Functions that a table takes as a condition. */
+static int vt_find_function(sqlite3_vtab *base, int nargs, const char *name,
+    void (**fn)(sqlite3_context *, int, sqlite3_value **), void **ctx)
+{
+	if (nargs != 2 || sqlite3_stricmp(name, "listed") != 0)
+		return 0;
+	*fn = fn_listed;
+	*ctx = ((struct vtab *)base)->db;
+	return OP_LISTED;
+}
 
 static const sqlite3_module module = {
 	.iVersion = 2,
@@ -514,6 +558,7 @@ static const sqlite3_module module = {
 	.xEof = vt_eof,
 	.xColumn = vt_column,
 	.xRowid = vt_rowid,
+	.xFindFunction = vt_find_function,
 };
 
 int vtab_register(struct qt_db *db)

@@ -184,8 +184,11 @@ static int check_access(struct qt_scan *s, struct qt_error *err)
 static int open_parts(struct qt_scan *s, const struct qt_scan_opts *opts,
     struct qt_error *err)
 {
-	if (qt_tree_init(&s->tree, s->spools, s->queues, err) != 0 ||
-	    copy_prefilter(s, opts, err) != 0 ||
+	if (qt_tree_init(&s->tree, s->spools, s->queues, err) != 0)
+		return -1;
+	s->tree.wanted = opts->wanted;
+	s->tree.wanted_ctx = opts->wanted_ctx;
+	if (copy_prefilter(s, opts, err) != 0 ||
 	    set_only(s, opts->only_id, err) != 0 || check_access(s, err) != 0)
 		return -1;
 	if ((s->plan.want & QT_WANT_LOCKS) != 0 &&

@@ -411,6 +411,8 @@ static bool take_dent(struct qt_tree *t, struct qt_tree_dir *d,
 	}
 	if (t->only != NULL && strcmp(name, t->only) != 0)
 		return false;
+	if (t->wanted != NULL && !t->wanted(t->wanted_ctx, name, strlen(name)))
+		return false;
 	emit(e, d, name, (ino_t)de->ino, judge_name(name, type));
 	if (type == DT_DIR && name[1] == '\0')
 		e->foreign = "hash directories nested too deeply";

@@ -56,6 +56,9 @@ struct qt_tree {
 	const struct qt_spools *spools;
 	unsigned queues;	/* mask */
 	const char *only;	/* entries of this name alone; NULL all */
+	/* of these names alone; NULL all */
+	bool (*wanted)(void *ctx, const char *name, size_t len);
+	void *wanted_ctx;
 	size_t spool_at;	/* next root */
 	unsigned queue_at;
 	struct qt_tree_dir *stack[QT_TREE_LEVELS + 1];

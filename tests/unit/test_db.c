@@ -109,6 +109,27 @@ static const struct answer answers[] = {
 	    "USING (queue_name, queue_id, offset) WHERE r.queue_id = 'AAAAA1' "
 	    "ORDER BY offset", "bob@other.example|R\n"
 	    "eve@B\xc3\xbc" "cher.example|R\nal@other.example|D"},
+	{"a list of IDs", "SELECT queue_id FROM messages "
+	    "WHERE listed(queue_id, 'AAAAA1 NONE AAAAA4') ORDER BY 1",
+	    "AAAAA1\nAAAAA4"},
+	{"a list of IDs, bytes as they are shown", "SELECT queue_id "
+	    "FROM messages WHERE listed(queue_id, 'bad.name\\xFF AAAAA4') "
+	    "ORDER BY 1", "AAAAA4\nbad.name\\xFF"},
+	{"all but a list", "SELECT count(*) FROM messages "
+	    "WHERE NOT listed(queue_id, 'AAAAA1 AAAAA4')", "8"},
+	{"a list or more", "SELECT queue_id FROM messages "
+	    "WHERE listed(queue_id, 'AAAAA1') OR sasl_username = 'ann' "
+	    "ORDER BY 1", "AAAAA1\nAAAAA3"},
+	{"two lists", "SELECT queue_id FROM messages "
+	    "WHERE listed(queue_id, 'AAAAA1 AAAAA4') "
+	    "AND listed(queue_id, 'AAAAA4 AAAAA5')", "AAAAA4"},
+	{"no list", "SELECT count(*) FROM messages "
+	    "WHERE listed(queue_id, NULL)", "0"},
+	{"a list made of other rows", "SELECT m.queue_id FROM messages AS b "
+	    "JOIN messages AS m ON listed(m.queue_id, b.bounce_of) "
+	    "WHERE b.queue_id = 'AAAAA4'", "AAAAA2"},
+	{"recipients of a list", "SELECT address FROM recipients "
+	    "WHERE listed(queue_id, 'AAAAA2')", "x@a.example"},
 	{"join by queue ID", "SELECT b.queue_id, m.sasl_username "
 	    "FROM messages AS b JOIN messages AS m ON m.queue_id = b.bounce_of",
 	    "AAAAA4|joe@example.com"},
@@ -404,6 +425,10 @@ static void test_pushed_is_cheap(void **state)
 	(void)world_ask(w, "SELECT body FROM messages "
 	    "WHERE sasl_username = 'ann'");
 	assert_int_equal(qt_db_stats(w->db)->rows - before, 1);
+	before = s->entries;
+	(void)world_ask(w, "SELECT sender FROM messages "
+	    "WHERE listed(queue_id, 'AAAAA1 AAAAA4 NONE')");
+	assert_int_equal(qt_db_stats(w->db)->entries - before, 2);
 }
 
 /* Values that SQLite keeps longer than the row lives. */

@@ -55,7 +55,8 @@ struct qt_row {
 	uint64_t seq;		/* place in walk order */
 	const struct qt_spool *spool;
 	enum qt_queue queue;
-	const char *id;		/* the file's name, raw bytes */
+	const char *id;		/* the file's name, raw bytes; of a staged
+				 * message what of its name is the ID */
 	const char *path;	/* below queue_dir, as found */
 	unsigned want;		/* what was loaded */
 	enum qt_state state;	/* needs MSG but for FOREIGN, MISPLACED */
@@ -116,7 +117,7 @@ struct qt_scan_opts {
 	const char *only_id; /* this queue ID alone: no walk, names are
 			      * looked up where Postfix and the walk would
 			      * find them; NULL: all */
-	/* whether the walk takes entries of this name, its raw bytes; called
+	/* whether the walk takes entries of this ID, its raw bytes; called
 	 * in the caller's thread; NULL: all.  What it leaves out is not even
 	 * opened, and in no statistics */
 	bool (*wanted)(void *ctx, const char *name, size_t len);

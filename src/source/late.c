@@ -45,7 +45,7 @@ static bool variant_hash(const struct qt_lookup *k, const struct qt_spool *s,
 		depth = k->variant - 1;
 	}
 	qt_queue_id_hash(k->only, depth, hash, size);
-	return strlen(hash) < QT_TREE_PATH_MAX - 16;
+	return strlen(hash) < QT_TREE_PATH_MAX - QT_TREE_BASE_MAX;
 }
 
 static void next_place(struct qt_lookup *k)
@@ -69,7 +69,8 @@ static bool entry_at(struct qt_tree_dir *dir, const char *name,
 	if (fstatat(dir->fd, name, &st, AT_SYMLINK_NOFOLLOW) != 0)
 		return false;
 	*e = (struct qt_tree_entry){.dir = dir, .name = name,
-	    .name_len = strlen(name), .ino = st.st_ino,
+	    .name_len = strlen(name), .id = name, .id_len = strlen(name),
+	    .queue = dir->queue, .ino = st.st_ino,
 	    .foreign = S_ISREG(st.st_mode) ? NULL :
 		qt_tree_type_text(IFTODT(st.st_mode))};
 	return true;
@@ -87,7 +88,10 @@ static int lookup_next(struct qt_scan *s, struct qt_tree_entry *e,
 
 	while (k->spool < s->spools->n) {
 		sp = s->spools->v[k->spool];
-		wanted = (k->only_spool == NULL || k->only_spool == sp) &&
+		/* within a transaction nothing moves: what has left its
+		 * staging is gone from there */
+		wanted = sp->txid == 0 &&
+		    (k->only_spool == NULL || k->only_spool == sp) &&
 		    (s->queues & QT_Q_BIT(k->queue)) != 0 &&
 		    variant_hash(k, sp, hash, sizeof hash);
 		dir = NULL;

@@ -136,7 +136,7 @@ static bool stat_name(struct qt_scan_row *r)
 {
 	struct stat st;
 
-	if (fstatat(r->dir->fd, r->row.id, &st, AT_SYMLINK_NOFOLLOW) == 0) {
+	if (fstatat(r->dir->fd, r->name, &st, AT_SYMLINK_NOFOLLOW) == 0) {
 		set_stat(r, &st);
 		return true;
 	}
@@ -255,6 +255,9 @@ static void judge_place(struct qt_scan_row *r)
 {
 	char hash[2 * QT_QUEUE_ID_MAX + 2], text[2 * QT_QUEUE_ID_MAX + 32];
 
+	/* what is staged is not where Postfix looks for anything */
+	if (r->row.spool->txid != 0)
+		return;
 	if (in_its_place(r, hash, sizeof hash))
 		return;
 	r->row.state = QT_STATE_MISPLACED;
@@ -430,7 +433,7 @@ static void load_file(struct qt_loader *l, struct qt_scan_row *r,
     struct qt_task *task, unsigned ready)
 {
 	struct stat st;
-	int fd = qt_open_file_at(r->dir->fd, r->row.id);
+	int fd = qt_open_file_at(r->dir->fd, r->name);
 
 	if (fd < 0) {
 		open_failed(r, errno);

@@ -27,6 +27,7 @@ struct qt_scan_row {
 	struct qt_row row;	 /* first, so that one leads to the other */
 	struct qt_tree_dir *dir; /* where it was found; a reference until the
 				  * row is handed out */
+	const char *name;	 /* there; of a staged message not its ID */
 	enum qt_fate fate;
 	int sys;		 /* errno of FAILED */
 	bool have_stat;

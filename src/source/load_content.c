@@ -9,6 +9,7 @@
 #include "qtool/queueid.h"
 #include "source/below.h"
 #include "source/load_priv.h"
+#include "source/staged.h"
 
 #define LOG_MAX ((size_t)16 << 20)	   /* bytes of one log file */
 #define LOG_KEEP_MAX ((size_t)256 << 10) /* buffer kept between rows */
@@ -168,18 +169,19 @@ static struct qt_log_entry *new_entry(struct qt_logs *logs, size_t *cap,
 	return &logs->v[logs->n];
 }
 
+/* Append the entries of a log to those there are. */
 static int read_log(struct qt_loader *l, struct qt_logs *logs, int dirfd,
-    const char *id, enum qt_log_kind kind, struct qt_arena *arena,
+    const char *name, enum qt_log_kind kind, struct qt_arena *arena,
     struct qt_error *err)
 {
 	struct qt_log_reader r;
 	struct qt_log_entry *e;
 	struct qt_error ignored;
-	size_t cap = 0;
+	size_t cap = logs->n; /* of what is there nothing is spare */
 	int rc;
 
 	/* no log is the usual case, one that is none of Postfix's is none */
-	if (dirfd < 0 || qt_slurp(dirfd, id, LOG_MAX, &l->log, &ignored) != 0)
+	if (dirfd < 0 || qt_slurp(dirfd, name, LOG_MAX, &l->log, &ignored) != 0)
 		return 0;
 	qt_log_reader_init(&r, l->log.data, l->log.len, kind);
 	do {
@@ -195,20 +197,48 @@ static int read_log(struct qt_loader *l, struct qt_logs *logs, int dirfd,
 	return rc < 0 ? rc : 0;
 }
 
-int qt_load_logs(struct qt_loader *l, struct qt_row *row, struct qt_error *err)
+/* The logs of one kind of a staged message, beside it in its transaction. */
+static int load_staged(struct qt_loader *l, struct qt_row *row,
+    struct qt_logs *logs, enum qt_queue queue, enum qt_log_kind kind,
+    struct qt_error *err)
 {
-	const struct qt_spool *s = row->spool;
+	char path[QT_STAGED_PATH_SIZE + QT_STAGED_NAME_SIZE], *slash;
+	int fd, rc = 0;
+
+	for (unsigned i = 0; i < QT_STAGED_LOGS && rc == 0; i++) {
+		if (qt_staged_log(row->path, queue, i, path, sizeof path) != 0)
+			continue;
+		slash = strrchr(path, '/');
+		*slash = '\0';
+		fd = qt_open_dir_below(row->spool->dirfd, path);
+		rc = read_log(l, logs, fd, slash + 1, kind, &row->arena, err);
+		qt_close_quiet(&fd);
+	}
+	return rc;
+}
+
+/* d: where the directory of the queue used last is kept. */
+static int load_kind(struct qt_loader *l, struct qt_row *row,
+    struct qt_logs *logs, struct qt_logdir *d, enum qt_queue queue,
+    enum qt_log_kind kind, struct qt_error *err)
+{
 	int fd;
 
-	if ((l->plan->want & QT_WANT_LOGS) != 0) {
-		fd = log_dir(&l->logdir[0], s, QT_Q_DEFER, row->id);
-		if (read_log(l, &row->defer, fd, row->id, QT_LOG_DEFER,
-			&row->arena, err) != 0)
-			return -1;
-	}
-	if ((l->plan->want & QT_WANT_BOUNCES) == 0 && !s->orig_address)
+	if (row->spool->txid != 0)
+		return load_staged(l, row, logs, queue, kind, err);
+	fd = log_dir(d, row->spool, queue, row->id);
+	return read_log(l, logs, fd, row->id, kind, &row->arena, err);
+}
+
+int qt_load_logs(struct qt_loader *l, struct qt_row *row, struct qt_error *err)
+{
+	if ((l->plan->want & QT_WANT_LOGS) != 0 &&
+	    load_kind(l, row, &row->defer, &l->logdir[0], QT_Q_DEFER,
+		QT_LOG_DEFER, err) != 0)
+		return -1;
+	if ((l->plan->want & QT_WANT_BOUNCES) == 0 &&
+	    !row->spool->orig_address)
 		return 0;
-	fd = log_dir(&l->logdir[1], s, QT_Q_BOUNCE, row->id);
-	return read_log(l, &row->bounce, fd, row->id, QT_LOG_BOUNCE,
-	    &row->arena, err);
+	return load_kind(l, row, &row->bounce, &l->logdir[1], QT_Q_BOUNCE,
+	    QT_LOG_BOUNCE, err);
 }

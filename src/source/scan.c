@@ -123,6 +123,15 @@ static bool possible_name(const char *name)
 	    strchr(name, '/') == NULL;
 }
 
+/* What a transaction keeps has to be walked: nobody computes where it is. */
+static bool any_tx(const struct qt_spools *l)
+{
+	for (size_t i = 0; i < l->n; i++)
+		if (l->v[i]->txid != 0)
+			return true;
+	return false;
+}
+
 /* only_id: names that Postfix could have given are looked up. */
 static int set_only(struct qt_scan *s, const char *id, struct qt_error *err)
 {
@@ -134,7 +143,7 @@ static int set_only(struct qt_scan *s, const char *id, struct qt_error *err)
 	s->tree.only = s->only_id;
 	if (!possible_name(id))
 		s->phase = QT_PHASE_END;
-	else if (qt_queue_id_valid(id) && id[1] != '\0')
+	else if (qt_queue_id_valid(id) && id[1] != '\0' && !any_tx(s->spools))
 		s->phase = QT_PHASE_LOOKUP_ID;
 	s->lookup.only = s->only_id;
 	return 0;
@@ -152,6 +161,10 @@ static int check_access(struct qt_scan *s, struct qt_error *err)
 
 	for (size_t i = 0; i < s->spools->n; i++) {
 		sp = s->spools->v[i];
+		if (sp->txid != 0) { /* readable when it was added */
+			opened++;
+			continue;
+		}
 		for (unsigned q = 0; q < QT_Q_MESSAGES; q++) {
 			if ((s->queues & QT_Q_BIT(q)) == 0)
 				continue;
@@ -312,11 +325,13 @@ static struct qt_scan_row *entry_row(struct qt_scan *s,
 {
 	struct qt_scan_row *r = new_row(s);
 	const struct qt_tree_dir *d = e->dir;
-	char *path;
+	bool own_id = e->id != e->name; /* within it, so to be cut out */
+	char *path, *id;
 
 	if (r == NULL)
 		return NULL;
-	path = qt_arena_alloc(&r->row.arena, d->path_len + e->name_len + 2);
+	path = qt_arena_alloc(&r->row.arena, d->path_len + e->name_len + 2 +
+	    (own_id ? e->id_len + 1 : 0));
 	if (path == NULL) {
 		qt_scan_recycle(s, &r->row);
 		return NULL;
@@ -324,12 +339,19 @@ static struct qt_scan_row *entry_row(struct qt_scan *s,
 	memcpy(path, d->path, d->path_len);
 	path[d->path_len] = '/';
 	memcpy(path + d->path_len + 1, e->name, e->name_len + 1);
+	id = path + d->path_len + 1;
+	r->name = id;
+	if (own_id) {
+		id += e->name_len + 1;
+		memcpy(id, e->id, e->id_len);
+		id[e->id_len] = '\0';
+	}
 	r->dir = e->dir;
 	r->row.seq = s->seq++;
 	r->row.spool = d->spool;
-	r->row.queue = d->queue;
+	r->row.queue = e->queue;
 	r->row.path = path;
-	r->row.id = path + d->path_len + 1;
+	r->row.id = id;
 	r->row.d_ino = e->ino;
 	r->row.error_sys = e->error_sys;
 	if (e->foreign != NULL) {

@@ -222,7 +222,8 @@ int qt_spools_take(struct qt_spools *list, struct qt_spool *s,
 	struct qt_spool **v;
 
 	for (size_t i = 0; i < list->n; i++) {
-		if (list->v[i]->dev == s->dev && list->v[i]->ino == s->ino) {
+		if (list->v[i]->dev == s->dev && list->v[i]->ino == s->ino &&
+		    list->v[i]->txid == s->txid) {
 			qt_spool_free(s);
 			return 0;
 		}
@@ -260,12 +261,4 @@ int qt_spools_add_dir(struct qt_spools *list, const char *queue_dir,
 		return -1;
 	}
 	return qt_spools_take(list, s, err);
-}
-
-int qt_spools_add_tx(struct qt_spools *s, const struct qt_spool *of,
-    uint64_t txid, struct qt_error *err)
-{
-	(void)s, (void)of;
-	return qt_fail(err, QT_E_USAGE, "transaction",
-	    "%llu cannot be read yet", (unsigned long long)txid);
 }

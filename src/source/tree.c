@@ -22,6 +22,7 @@
 
 #include "qtool/queueid.h"
 #include "source/below.h"
+#include "source/staged.h"
 
 #define DENTS_SIZE ((size_t)128 << 10)
 #define SEEN_MAX ((size_t)1 << 20) /* directories remembered */
@@ -70,7 +71,7 @@ void qt_tree_restart(struct qt_tree *t, bool again)
 	while (t->depth > 0)
 		qt_tree_dir_unref(t, t->stack[--t->depth]);
 	t->spool_at = 0;
-	t->queue_at = 0;
+	t->root_at = 0;
 	t->buf_len = t->buf_pos = 0;
 	t->seen_at = 0;
 	t->again = again;
@@ -88,12 +89,14 @@ void qt_tree_dir_unref(struct qt_tree *t, struct qt_tree_dir *d)
 	t->open_dirs--;
 }
 
-/* Takes fd, also when it fails. */
+/*
+ * name: the queue's, or the bucket's path; hash: directories below it.  Takes
+ * fd, also when it fails.
+ */
 static int dir_new(struct qt_tree *t, struct qt_tree_dir **out, int fd,
-    const struct qt_spool *spool, enum qt_queue queue, const char *hash,
-    struct qt_error *err)
+    const struct qt_spool *spool, enum qt_queue queue, const char *name,
+    const char *hash, struct qt_error *err)
 {
-	const char *name = qt_queue_name(queue);
 	struct qt_tree_dir *d = calloc(1, sizeof *d);
 	int n;
 
@@ -139,7 +142,8 @@ int qt_tree_dir_open(struct qt_tree *t, struct qt_tree_dir **out,
 		*out = NULL;
 		return 0;
 	}
-	if (dir_new(t, out, fd, spool, queue, hash, err) != 0)
+	if (dir_new(t, out, fd, spool, queue, qt_queue_name(queue), hash,
+		err) != 0)
 		return -1;
 	(*out)->dev = st.st_dev;
 	(*out)->ino = st.st_ino;
@@ -253,37 +257,80 @@ static void deny(struct qt_tree *t, enum qt_queue q)
 	t->denied_queue = q;
 }
 
-/* The next queue directory onto the stack.  0 done, 1 there is none left. */
+/*
+ * A directory to begin with onto the stack: a queue's, or a bucket.  0 done, 1
+ * it cannot be walked.
+ */
+static int open_root(struct qt_tree *t, const struct qt_spool *s,
+    enum qt_queue q, const char *path, struct qt_error *err)
+{
+	int fd = qt_open_dir_below(s->dirfd, path);
+	struct qt_tree_dir *d;
+
+	if (fd < 0 && (errno == EMFILE || errno == ENFILE))
+		return qt_fail_sys(err, "open", path);
+	if (fd < 0) {
+		if (errno != ENOENT)
+			deny(t, q);
+		return 1;
+	}
+	t->roots++;
+	if (dir_new(t, &d, fd, s, q, path, "", err) != 0)
+		return -1;
+	if (push(t, d) == 0)
+		return 0;
+	qt_tree_dir_unref(t, d);
+	return 1;
+}
+
+/* The spool's next queue.  0 done, 1 there is none left. */
+static int next_queue(struct qt_tree *t, const struct qt_spool *s,
+    struct qt_error *err)
+{
+	enum qt_queue q;
+	int rc;
+
+	while (t->root_at < QT_Q_MESSAGES) {
+		q = (enum qt_queue)t->root_at++;
+		if ((t->queues & QT_Q_BIT(q)) == 0)
+			continue;
+		rc = open_root(t, s, q, qt_queue_name(q), err);
+		if (rc <= 0)
+			return rc;
+	}
+	return 1;
+}
+
+/* The transaction's next bucket, likewise. */
+static int next_bucket(struct qt_tree *t, const struct qt_spool *s,
+    struct qt_error *err)
+{
+	char path[QT_STAGED_PATH_SIZE];
+	int rc;
+
+	if (t->root_at == 0 && qt_staged_buckets(s, &t->nbuckets, err) != 0)
+		return -1;
+	while (t->root_at < t->nbuckets) {
+		qt_staged_bucket(s->txid, t->root_at++, path);
+		rc = open_root(t, s, QT_Q_HOLD, path, err);
+		if (rc <= 0)
+			return rc;
+	}
+	return 1;
+}
+
+/* The next directory to begin with.  0 done, 1 there is none left. */
 static int next_root(struct qt_tree *t, struct qt_error *err)
 {
 	const struct qt_spool *s;
-	struct qt_tree_dir *d;
-	enum qt_queue q;
-	int fd;
+	int rc;
 
-	for (; t->spool_at < t->spools->n; t->spool_at++, t->queue_at = 0) {
+	for (; t->spool_at < t->spools->n; t->spool_at++, t->root_at = 0) {
 		s = t->spools->v[t->spool_at];
-		while (t->queue_at < QT_Q_MESSAGES) {
-			q = (enum qt_queue)t->queue_at++;
-			if ((t->queues & QT_Q_BIT(q)) == 0)
-				continue;
-			fd = qt_open_dir_below(s->dirfd, qt_queue_name(q));
-			if (fd < 0 && errno == ENOENT)
-				continue;
-			if (fd < 0 && (errno == EMFILE || errno == ENFILE))
-				return qt_fail_sys(err, "open",
-				    qt_queue_name(q));
-			if (fd < 0) {
-				deny(t, q);
-				continue;
-			}
-			t->roots++;
-			if (dir_new(t, &d, fd, s, q, "", err) != 0)
-				return -1;
-			if (push(t, d) == 0)
-				return 0;
-			qt_tree_dir_unref(t, d);
-		}
+		rc = s->txid != 0 ? next_bucket(t, s, err)
+				  : next_queue(t, s, err);
+		if (rc <= 0)
+			return rc;
 	}
 	return 1;
 }
@@ -294,7 +341,8 @@ static void emit(struct qt_tree_entry *e, struct qt_tree_dir *d,
 {
 	d->refs++;
 	*e = (struct qt_tree_entry){.dir = d, .name = name,
-	    .name_len = strlen(name), .ino = ino, .foreign = foreign};
+	    .name_len = strlen(name), .id = name, .id_len = strlen(name),
+	    .queue = d->queue, .ino = ino, .foreign = foreign};
 }
 
 /*
@@ -332,7 +380,8 @@ static int enter_sub(struct qt_tree *t, struct qt_tree_dir *d,
 		}
 		(void)snprintf(hash, sizeof hash, "%s%s%s",
 		    d->path + d->hash_at, d->level > 0 ? "/" : "", name);
-		if (dir_new(t, &sub, fd, d->spool, d->queue, hash, err) != 0)
+		if (dir_new(t, &sub, fd, d->spool, d->queue,
+			qt_queue_name(d->queue), hash, err) != 0)
 			return -1;
 		sub->level = d->level + 1;
 		if (push(t, sub) != 0)
@@ -391,6 +440,44 @@ static const char *judge_name(const char *name, unsigned type)
 	return NULL;
 }
 
+/* Whether an ID is one of those asked for. */
+static bool asked_for(const struct qt_tree *t, const char *id, size_t len)
+{
+	if (t->only != NULL &&
+	    (strlen(t->only) != len || memcmp(t->only, id, len) != 0))
+		return false;
+	return t->wanted == NULL || t->wanted(t->wanted_ctx, id, len);
+}
+
+/*
+ * An entry of a bucket.  True when *e is to be handed out: a message of the
+ * queues asked for, or what qtool did not put there.
+ */
+static bool take_staged(const struct qt_tree *t, struct qt_tree_dir *d,
+    const struct dent *de, unsigned type, struct qt_tree_entry *e)
+{
+	const char *why = qt_tree_type_text(type);
+	struct qt_staged s = {.id = de->name, .id_len = strlen(de->name)};
+	enum qt_queue q = QT_Q_COUNT;
+
+	if (qt_staged_parse(de->name, &s))
+		q = qt_staged_queue(s.letter);
+	if (q == QT_Q_COUNT) {
+		q = d->queue;
+		s.id = de->name;
+		s.id_len = strlen(de->name);
+		if (why == NULL)
+			why = "its name is none that a transaction gives";
+	}
+	if ((t->queues & QT_Q_BIT(q)) == 0 || !asked_for(t, s.id, s.id_len))
+		return false;
+	emit(e, d, de->name, (ino_t)de->ino, why);
+	e->id = s.id;
+	e->id_len = s.id_len;
+	e->queue = q;
+	return true;
+}
+
 /* One directory entry.  True when *e is to be handed out. */
 static bool take_dent(struct qt_tree *t, struct qt_tree_dir *d,
     const struct dent *de, struct qt_tree_entry *e)
@@ -405,13 +492,13 @@ static bool take_dent(struct qt_tree *t, struct qt_tree_dir *d,
 		type = find_type(d, name);
 	if (type == DT_UNKNOWN && errno == ENOENT)
 		return false;
+	if (d->spool->txid != 0)
+		return take_staged(t, d, de, type, e);
 	if (type == DT_DIR && name[1] == '\0' && d->level < QT_TREE_LEVELS) {
 		d->subs[c / 8] |= (unsigned char)(1u << (c % 8));
 		return false;
 	}
-	if (t->only != NULL && strcmp(name, t->only) != 0)
-		return false;
-	if (t->wanted != NULL && !t->wanted(t->wanted_ctx, name, strlen(name)))
+	if (!asked_for(t, name, strlen(name)))
 		return false;
 	emit(e, d, name, (ino_t)de->ino, judge_name(name, type));
 	if (type == DT_DIR && name[1] == '\0')

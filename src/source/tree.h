@@ -5,6 +5,9 @@
  * its hash directories (any one-character name, as Postfix's scanner takes it)
  * by name.  A second walk reads only what changed since the one before.
  *
+ * The spool of a transaction (txid) has buckets instead (source/staged.h), in
+ * the order of their numbers; a message's name there tells queue and ID.
+ *
  * The caller's thread alone uses a tree; what workers need of a directory is
  * its descriptor, which stays open while an entry refers to it.
  */
@@ -16,15 +19,16 @@
 #include "qtool/spool.h"
 
 #define QT_TREE_LEVELS 16 /* hash directories within each other, at most */
-#define QT_TREE_PATH_MAX (16 + 2 * QT_TREE_LEVELS)
+#define QT_TREE_BASE_MAX 64 /* a queue's name, or a bucket's path */
+#define QT_TREE_PATH_MAX (QT_TREE_BASE_MAX + 2 * QT_TREE_LEVELS)
 
 /* A directory being read, or that entries still refer to. */
 struct qt_tree_dir {
 	int fd;
 	unsigned refs;
 	const struct qt_spool *spool;
-	enum qt_queue queue;
-	unsigned level;		/* 0: the queue itself */
+	enum qt_queue queue;	/* of a bucket: that of its strays */
+	unsigned level;		/* 0: the queue itself, or a bucket */
 	dev_t dev;
 	ino_t ino;
 	unsigned char subs[32]; /* bit set of hash directories' names */
@@ -38,6 +42,9 @@ struct qt_tree_entry {
 	struct qt_tree_dir *dir; /* a reference, the receiver's to drop */
 	const char *name;	 /* valid until the next call */
 	size_t name_len;
+	const char *id;		 /* the name, or what is the ID within it */
+	size_t id_len;
+	enum qt_queue queue;
 	ino_t ino;
 	const char *foreign; /* why it is no message; NULL: a regular file with
 			      * a queue ID's name.  A constant. */
@@ -55,12 +62,13 @@ struct qt_tree_seen {
 struct qt_tree {
 	const struct qt_spools *spools;
 	unsigned queues;	/* mask */
-	const char *only;	/* entries of this name alone; NULL all */
-	/* of these names alone; NULL all */
+	const char *only;	/* entries of this ID alone; NULL all */
+	/* of these IDs alone; NULL all */
 	bool (*wanted)(void *ctx, const char *name, size_t len);
 	void *wanted_ctx;
-	size_t spool_at;	/* next root */
-	unsigned queue_at;
+	size_t spool_at;	/* next root: */
+	uint64_t root_at;	/* a queue, or a transaction's bucket, */
+	uint64_t nbuckets;	/* of so many; known once the first is due */
 	struct qt_tree_dir *stack[QT_TREE_LEVELS + 1];
 	size_t depth;		/* directories on the stack */
 	char *buf;		/* getdents64 */

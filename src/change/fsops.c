@@ -102,6 +102,23 @@ static int sys_chown(void *ctx, int dir, const char *path, uid_t uid, gid_t gid)
 	return r;
 }
 
+static int sys_utime(void *ctx, int dir, const char *path, int64_t ns)
+{
+	struct timespec t[2] = {{.tv_nsec = UTIME_OMIT}};
+	int r;
+
+	(void)ctx;
+	t[1].tv_sec = (time_t)(ns / 1000000000);
+	t[1].tv_nsec = (long)(ns % 1000000000);
+	if (t[1].tv_nsec < 0) { /* before 1970 */
+		t[1].tv_sec--;
+		t[1].tv_nsec += 1000000000;
+	}
+	RETRY(r, utimensat(dir, path, ns == QT_FSOPS_NOW ? NULL : t,
+	    AT_SYMLINK_NOFOLLOW));
+	return r;
+}
+
 static int sys_rename(void *ctx, int fromdir, const char *from, int todir,
     const char *to)
 {
@@ -140,6 +157,7 @@ const struct qt_fsops qt_fsops_system = {
     .syncfs = sys_syncfs,
     .mkdir = sys_mkdir,
     .chown = sys_chown,
+    .utime = sys_utime,
     .rename = sys_rename,
     .unlink = sys_unlink,
     .rmdir = sys_rmdir,

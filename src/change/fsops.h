@@ -12,9 +12,12 @@
 #ifndef CHANGE_FSOPS_H
 #define CHANGE_FSOPS_H
 
+#include <stdint.h>
 #include <sys/types.h>
 
 #include "qtool/error.h"
+
+#define QT_FSOPS_NOW INT64_MIN
 
 struct qt_fsops {
 	void *ctx; /* first argument of each */
@@ -31,6 +34,9 @@ struct qt_fsops {
 	int (*mkdir)(void *ctx, int dir, const char *path, mode_t mode);
 	int (*chown)(void *ctx, int dir, const char *path, uid_t uid,
 	    gid_t gid); /* of the name itself, no link followed */
+	/* access and modification time, ns since the epoch, QT_FSOPS_NOW both
+	 * the clock's; with a time of its own the access time stays */
+	int (*utime)(void *ctx, int dir, const char *path, int64_t ns);
 	/* renameat2(RENAME_NOREPLACE): there is no other rename here */
 	int (*rename)(void *ctx, int fromdir, const char *from, int todir,
 	    const char *to);

@@ -150,6 +150,14 @@ static bool hides_record(const char *line, size_t len)
 	return false;
 }
 
+/* What of the last record is still wanted when others follow it. */
+static void remember(struct qt_journal *j)
+{
+	if (j->last.state == QT_TX_COMMITTED)
+		j->commit = j->last;
+	j->redone += j->last.state == QT_TX_REDOING;
+}
+
 int qt_journal_parse(struct qt_journal *j, const char *bytes, size_t len,
     const char *where, struct qt_error *err)
 {
@@ -158,6 +166,7 @@ int qt_journal_parse(struct qt_journal *j, const char *bytes, size_t len,
 	const char *lf;
 
 	j->last = j->commit = none;
+	j->redone = 0;
 	j->good = 0;
 	for (; at < len; at += line) {
 		lf = memchr(bytes + at, '\n', len - at);
@@ -176,8 +185,7 @@ int qt_journal_parse(struct qt_journal *j, const char *bytes, size_t len,
 			return damaged(where, at,
 			    "a record that cannot follow the one before", err);
 		j->last = rec;
-		if (rec.state == QT_TX_COMMITTED)
-			j->commit = rec;
+		remember(j);
 		j->good = at + line;
 	}
 	j->torn = j->good != len;
@@ -324,8 +332,7 @@ int qt_journal_append(struct qt_journal *j, const struct qt_fsops *fs,
 	if (r == 0) {
 		j->good += b.len;
 		j->last = full;
-		if (full.state == QT_TX_COMMITTED)
-			j->commit = full;
+		remember(j);
 	}
 	qt_buf_release(&b);
 	return r;

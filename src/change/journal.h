@@ -31,6 +31,7 @@ struct qt_journal_record {
 struct qt_journal {
 	struct qt_journal_record last;
 	struct qt_journal_record commit; /* the last COMMITTED */
+	unsigned redone; /* how often an undo was undone */
 	size_t good; /* bytes up to the end of the last valid record */
 	bool torn;   /* bytes follow that are no record */
 	/* while it is open for writing */

@@ -3,15 +3,28 @@
  */
 #include "change/left.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/io.h"
 #include "change/field.h"
 
 #define LEFT_NAME "left"
+#define LEFT_NAME_SIZE 24
 #define LEFT_LINE 48 /* bytes of a line at most */
+
+/* "left", and "left.N" after the N-th time that an undo was undone. */
+static void left_name(const struct qt_tx *tx, char name[LEFT_NAME_SIZE])
+{
+	if (tx->log.redone == 0)
+		(void)snprintf(name, LEFT_NAME_SIZE, LEFT_NAME);
+	else
+		(void)snprintf(name, LEFT_NAME_SIZE, LEFT_NAME ".%u",
+		    tx->log.redone);
+}
 
 static void add_lines(struct qt_buf *b, const struct qt_plan *p)
 {
@@ -45,10 +58,15 @@ static int write_bytes(struct qt_change *c, struct qt_tx *tx, int fd,
 
 int qt_left_write(struct qt_change *c, struct qt_tx *tx, struct qt_error *err)
 {
+	char name[LEFT_NAME_SIZE];
 	struct qt_buf b;
 	int fd, r;
 
-	fd = c->fs.create(c->fs.ctx, tx->home, LEFT_NAME,
+	left_name(tx, name);
+	/* of a run that was killed before its COMMIT: this one tells again */
+	if (c->fs.unlink(c->fs.ctx, tx->home, name) != 0 && errno != ENOENT)
+		return qt_fsops_fail(err, "unlink left", tx->where);
+	fd = c->fs.create(c->fs.ctx, tx->home, name,
 	    O_WRONLY | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (fd < 0)
 		return qt_fsops_fail(err, "create left", tx->where);
@@ -83,6 +101,7 @@ static bool use_line(struct qt_plan *p, char *line, size_t len)
 
 int qt_left_read(struct qt_tx *tx, struct qt_error *err)
 {
+	char name[LEFT_NAME_SIZE];
 	uint64_t lines = 0;
 	char *at, *end, *lf;
 	struct qt_buf b;
@@ -90,7 +109,8 @@ int qt_left_read(struct qt_tx *tx, struct qt_error *err)
 	int r;
 
 	qt_buf_init(&b, QT_PLAN_MAX * LEFT_LINE);
-	r = qt_slurp(tx->home, LEFT_NAME, QT_PLAN_MAX * LEFT_LINE, &b, err);
+	left_name(tx, name);
+	r = qt_slurp(tx->home, name, QT_PLAN_MAX * LEFT_LINE, &b, err);
 	if (r != 0 && err != NULL)
 		err->code = QT_E_STATE; /* COMMIT says that it is there */
 	at = b.data;

@@ -6,7 +6,8 @@
  * reported as left alone.  Recovery takes again what a power cut brought back,
  * and cannot compare change times; so before COMMIT this file says which ones
  * it must leave alone as well.  It stands beside the plan, is there only when
- * COMMIT says changed > 0, and is never changed:
+ * COMMIT says changed > 0, and is never changed; when an undo is undone, another
+ * one follows (left.1):
  *
  *	L  SEQ  #crc32c		one sealed line (field.h) a message
  */

@@ -11,10 +11,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "change/commit.h"
 #include "change/left.h"
-#include "change/settle.h"
+#include "change/place.h"
 
-enum action { NOTHING, DISCARD, ABORT, REDO, UNDO, PURGE };
+enum action {
+	NOTHING, DISCARD, ABORT, REDO, PLACE, AGAIN, UNDO, PURGE
+};
 
 static enum action action_of(const struct qt_tx *tx)
 {
@@ -25,7 +28,11 @@ static enum action action_of(const struct qt_tx *tx)
 	case QT_TX_ABORTING:
 		return ABORT;
 	case QT_TX_COMMITTED:
-		return qt_settle_may_redo(tx) ? REDO : NOTHING;
+		/* what stages never commits nothing */
+		return qt_settle_may_redo(tx) ? REDO :
+		    tx->log.commit.done == 0 ? PLACE : NOTHING;
+	case QT_TX_REDOING:
+		return AGAIN;
 	case QT_TX_UNDOING:
 		return UNDO;
 	case QT_TX_PURGING:
@@ -34,7 +41,6 @@ static enum action action_of(const struct qt_tx *tx)
 	case QT_TX_UNDONE:
 	case QT_TX_PURGED:
 	case QT_TX_PLACED:
-	case QT_TX_REDOING:
 	case QT_TX_DAMAGED:
 		break;
 	}
@@ -96,6 +102,27 @@ static int inspect(struct qt_change *c, uint64_t id, enum action *what,
 	return r;
 }
 
+/* Forward from a record that decided. */
+static int carry_on(struct qt_change *c, struct qt_tx *tx, bool *did,
+    struct qt_error *err)
+{
+	struct qt_outcome out = {0};
+	int r = 0;
+
+	if (qt_op_places(tx->plan->op)) {
+		/* in a copy of the spool no message can be told */
+		*did = tx->plan->queue_ino == c->spool->ino;
+		if (*did)
+			r = qt_place_settle(c, tx, &out, err);
+	} else if (tx->log.last.state == QT_TX_REDOING) {
+		r = qt_commit_again(c, tx, &out, err);
+	} else {
+		*did = false;
+	}
+	/* it could not go on, and all is back */
+	return tx->log.last.state == QT_TX_UNDONE ? 0 : r;
+}
+
 static int act(struct qt_change *c, struct qt_tx *tx, enum action what,
     bool *did, struct qt_error *err)
 {
@@ -113,8 +140,13 @@ static int act(struct qt_change *c, struct qt_tx *tx, enum action what,
 		r = qt_settle_redo(c, tx, &moved, err);
 		*did = moved != 0;
 		return r;
+	case PLACE:
+	case AGAIN:
+		return carry_on(c, tx, did, err);
 	case UNDO:
-		r = qt_settle_undo(c, tx, tx->log.last.in_place, &out, err);
+		r = qt_op_places(tx->plan->op) ?
+		    qt_place_undo(c, tx, tx->log.last.in_place, &out, err) :
+		    qt_settle_undo(c, tx, tx->log.last.in_place, &out, err);
 		/* names still taken: as before, for the admin to look at */
 		*did = out.done != 0 || tx->log.last.state == QT_TX_UNDONE;
 		return r;

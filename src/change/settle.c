@@ -7,6 +7,7 @@
 #include <time.h>
 
 #include "change/left.h"
+#include "change/restore.h"
 
 #define PROGRESS_EVERY 256
 
@@ -256,6 +257,8 @@ int qt_settle_redo(struct qt_change *c, struct qt_tx *tx, size_t *moved,
 	if (tx->plan->queue_ino != c->spool->ino)
 		return 0;
 	if (tx->log.commit.changed != 0 && qt_left_read(tx, err) != 0)
+		return -1;
+	if (qt_restore_mark(c, tx, err) != 0)
 		return -1;
 	for (i = 0; i < n; i++)
 		if (redo_one(c, tx, i, moved, err) != 0)

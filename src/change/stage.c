@@ -61,7 +61,8 @@ static int step_path(const struct qt_change *c, const struct qt_plan *p,
  */
 static bool leave_there(const struct qt_plan_item *it, size_t step, bool again)
 {
-	return !again && search[step] == QT_Q_ACTIVE && it->queue != QT_Q_ACTIVE;
+	return !again && search[step] == QT_Q_ACTIVE &&
+	    it->queue != QT_Q_ACTIVE && it->queue != QT_Q_INCOMING;
 }
 
 /* ---- looking, before there is a plan ---- */

@@ -37,8 +37,12 @@
  *	ABORT		yes	all back to where it was taken; ABORTED
  *	COMMIT		yes	take again what a power cut brought back
  *	UNDO		yes	all to hold, or in place; UNDONE
+ *	REDO		yes	take once more what is as it was judged; COMMIT
  *	PURGE		yes	take again, unlink all; PURGED
- *	ABORTED, UNDONE, PURGED	nothing
+ *	ABORTED, UNDONE, PURGED, PLACED	nothing
+ *
+ * Operations that put messages into another queue stage nothing: place.c tells
+ * how COMMIT, UNDO and REDO go on there.
  *
  * Always:
  * I1 nothing leaves the queue before the plan is durable;
@@ -58,10 +62,11 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "change/left.h"
+#include "change/commit.h"
+#include "change/place.h"
 #include "change/places.h"
 #include "change/recover.h"
-#include "change/settle.h"
+#include "change/restore.h"
 
 /* ---- open ---- */
 
@@ -102,153 +107,7 @@ void qt_change_close(struct qt_change *c)
 	free(c);
 }
 
-/* ---- staging ---- */
-
-static int stopped(const struct qt_change *c, struct qt_error *err)
-{
-	return qt_fail(err, QT_E_INTERRUPTED, c->spool->queue_dir,
-	    "interrupted");
-}
-
-static void count_out(struct qt_outcome *out, enum qt_taken what,
-    const struct qt_plan *p, size_t seq)
-{
-	if (what == QT_TAKEN_GONE) {
-		out->gone++;
-		qt_settle_report(out, QT_FATE_GONE, p, seq);
-	} else if (what == QT_TAKEN_CHANGED) {
-		out->changed++;
-		qt_settle_report(out, QT_FATE_CHANGED, p, seq);
-	} else if (what == QT_TAKEN_IN_DELIVERY) {
-		out->changed++;
-		qt_settle_report(out, QT_FATE_IN_DELIVERY, p, seq);
-	}
-}
-
-/* --strict: refused as soon as one message is not as it was. */
-static int check_strict(const struct qt_change *c, const struct qt_outcome *out,
-    struct qt_error *err)
-{
-	if (!c->opts.strict || out->gone + out->changed == 0)
-		return 0;
-	return qt_fail(err, QT_E_REFUSED, "--strict",
-	    "a message was delivered, removed or tried meanwhile");
-}
-
-/* Which messages are still as they were judged: the others are not planned. */
-static int look_at_all(struct qt_change *c, struct qt_plan *p,
-    struct qt_outcome *out, struct qt_error *err)
-{
-	enum qt_taken what;
-	size_t i;
-
-	for (i = 0; i < p->n; i++) {
-		if (qt_state_stopped(c))
-			return stopped(c, err);
-		if (qt_stage_look(c, p, i, &what, err) != 0)
-			return -1;
-		count_out(out, what, p, i);
-		p->v[i].drop = what != QT_TAKEN;
-		if (check_strict(c, out, err) != 0)
-			return -1;
-	}
-	qt_plan_compact(p);
-	if (p->n == 0)
-		return qt_fail(err, QT_E_GONE, c->spool->queue_dir,
-		    "none of these messages is there as it was any more");
-	return 0;
-}
-
-static int stage_all(struct qt_change *c, struct qt_tx *tx,
-    struct qt_outcome *out, struct qt_error *err)
-{
-	struct qt_plan *p = tx->plan;
-	enum qt_taken what;
-	size_t i;
-
-	for (i = 0; i < p->n; i++) {
-		if (qt_state_stopped(c))
-			return stopped(c, err);
-		if (qt_stage_take(c, tx, i, false, &what, err) != 0)
-			return -1;
-		count_out(out, what, p, i);
-		out->done += what == QT_TAKEN;
-		if (check_strict(c, out, err) != 0)
-			return -1;
-		qt_settle_progress(c, i + 1, p->n);
-	}
-	return 0;
-}
-
-/* One that an agent has locked goes back, and is left alone. */
-static int leave_busy(struct qt_change *c, struct qt_tx *tx, size_t seq,
-    struct qt_outcome *out, struct qt_error *err)
-{
-	struct qt_plan *p = tx->plan;
-	bool conflict;
-
-	if (qt_stage_back(c, tx, seq, QT_BACK_ABORT, &conflict, err) != 0)
-		return -1;
-	if (conflict)
-		return qt_fail(err, QT_E_STATE, qt_plan_path(p, &p->v[seq]),
-		    "was taken while in delivery, and cannot be put back: its "
-		    "name is taken");
-	p->v[seq].left = true;
-	out->done--;
-	count_out(out, QT_TAKEN_IN_DELIVERY, p, seq);
-	return check_strict(c, out, err);
-}
-
-/*
- * A message may have come back from active a moment ago and still be in
- * delivery: the agent that has it open would go on, in staging.
- */
-static int check_agents(struct qt_change *c, struct qt_tx *tx,
-    struct qt_outcome *out, struct qt_error *err)
-{
-	const struct qt_plan *p = tx->plan;
-	bool busy, touched;
-	size_t i;
-
-	for (i = 0; i < p->n; i++) {
-		if (p->v[i].staged == '\0')
-			continue;
-		if (qt_state_stopped(c))
-			return stopped(c, err);
-		if (qt_stage_probe(tx, i, &busy, &touched, err) != 0)
-			return -1;
-		if (busy && leave_busy(c, tx, i, out, err) != 0)
-			return -1;
-		if (!busy && touched)
-			qt_settle_report(out, QT_FATE_DELIVERED, p, i);
-	}
-	return 0;
-}
-
-/* PREPARED to COMMITTED; on failure the caller aborts. */
-static int stage_and_commit(struct qt_change *c, struct qt_tx *tx,
-    struct qt_outcome *out, struct qt_error *err)
-{
-	struct qt_journal_record rec = {.state = QT_TX_COMMITTED};
-	size_t i;
-
-	if (stage_all(c, tx, out, err) != 0 ||
-	    check_agents(c, tx, out, err) != 0)
-		return -1;
-	if (out->done == 0)
-		return qt_fail(err, QT_E_GONE, c->spool->queue_dir,
-		    "none of these messages is there as it was any more");
-	if (qt_state_barrier(c, err) != 0)
-		return -1;
-	/* of this plan: those dropped before it are none of its messages */
-	for (i = 0; i < tx->plan->n; i++)
-		rec.changed += tx->plan->v[i].left;
-	rec.done = out->done;
-	rec.gone = tx->plan->n - rec.done - rec.changed;
-	if (rec.changed != 0 && qt_left_write(c, tx, err) != 0)
-		return -1;
-	return qt_journal_append(&tx->log, &c->fs, &rec, tx->where, err);
-}
+/* ---- carrying out ---- */
 
 /*
  * After a failure: everything back.  The first error is the one to tell, unless
@@ -299,6 +158,40 @@ static int prepare(struct qt_change *c, struct qt_tx *tx, struct qt_error *err)
 	return 0;
 }
 
+/* Nothing has moved yet; from this record on it will, whatever happens. */
+static int place(struct qt_change *c, struct qt_tx *tx, struct qt_outcome *out,
+    struct qt_error *err)
+{
+	const struct qt_journal_record rec = {.state = QT_TX_COMMITTED};
+
+	if (qt_state_stopped(c)) {
+		(void)qt_fail(err, QT_E_INTERRUPTED, c->spool->queue_dir,
+		    "interrupted");
+		return abort_after(c, tx, err);
+	}
+	if (qt_journal_append(&tx->log, &c->fs, &rec, tx->where, err) != 0)
+		return abort_after(c, tx, err);
+	return qt_place_settle(c, tx, out, err);
+}
+
+static int carry_out(struct qt_change *c, struct qt_tx *tx,
+    struct qt_outcome *out, struct qt_error *err)
+{
+	if (prepare(c, tx, err) != 0)
+		return -1;
+	if (qt_op_places(tx->plan->op))
+		return place(c, tx, out, err);
+	return qt_commit_stage(c, tx, out, err) == 0 ? 0 :
+	    abort_after(c, tx, err);
+}
+
+static void clear(struct qt_outcome *out, uint64_t txid)
+{
+	out->planned = out->done = out->gone = out->changed = 0;
+	out->txid = txid;
+	out->begun = false;
+}
+
 int qt_change_run(struct qt_change *c, struct qt_plan *plan,
     struct qt_outcome *out, struct qt_error *err)
 {
@@ -306,23 +199,19 @@ int qt_change_run(struct qt_change *c, struct qt_plan *plan,
 	struct qt_tx tx;
 	int r;
 
+	clear(out, 0);
 	out->planned = plan->n;
-	out->done = out->gone = out->changed = 0;
-	out->txid = 0;
-	out->begun = false;
 	if (plan->n != 0 && plan->dev != c->spool->dev)
 		return qt_fail(err, QT_E_USAGE, c->spool->queue_dir,
 		    "the plan is about another file system");
-	if (look_at_all(c, plan, out, &e) != 0) {
+	if (qt_commit_look(c, plan, out, &e) != 0) {
 		if (err != NULL)
 			*err = e;
 		return -1;
 	}
 	qt_tx_init(&tx, 0);
 	tx.plan = plan;
-	r = prepare(c, &tx, &e);
-	if (r == 0 && (r = stage_and_commit(c, &tx, out, &e)) != 0)
-		r = abort_after(c, &tx, &e);
+	r = carry_out(c, &tx, out, &e);
 	if (r == 0)
 		out->txid = tx.id;
 	else if (err != NULL)
@@ -344,14 +233,14 @@ static const char *state_means(enum qt_tx_state s)
 		       "be put back; when the names are free, \"qtool "
 		       "recover\" does it";
 	case QT_TX_ABORTED:
-		return "its messages are all in the queue, nothing was deleted";
+		return "its messages are where they were, nothing was done";
 	case QT_TX_UNDOING:
 		return "messages whose names are taken in the queue could not "
 		       "be put back; when the names are free, \"qtool undo\" "
 		       "goes on";
 	case QT_TX_UNDONE:
-		return "its messages are back in the queue; delete them anew "
-		       "if they are to go";
+		return "its messages are back in the queue; \"qtool undo "
+		       "--redo\" takes the undo back";
 	case QT_TX_PURGING:
 		return "its messages are being unlinked for good; \"qtool "
 		       "purge\" goes on";
@@ -359,9 +248,9 @@ static const char *state_means(enum qt_tx_state s)
 		return "its messages were unlinked for good, nothing can be "
 		       "put back";
 	case QT_TX_PLACED:
-		return "its messages are in the queue";
+		return "its messages are in the queue, where they were to go";
 	case QT_TX_REDOING:
-		return "an undo is being undone; \"qtool undo --redo\" goes on";
+		return "its undo is being undone; \"qtool recover\" goes on";
 	case QT_TX_PREPARED:
 	case QT_TX_COMMITTED:
 	case QT_TX_DAMAGED:
@@ -370,9 +259,9 @@ static const char *state_means(enum qt_tx_state s)
 	return "\"qtool history\" tells more";
 }
 
-/* Open a transaction that has to be in one of two states. */
+/* Open a transaction that has to be in one of some states. */
 static int open_tx(struct qt_change *c, struct qt_tx *tx, uint64_t txid,
-    enum qt_tx_state a, enum qt_tx_state b, struct qt_error *err)
+    unsigned states, struct qt_error *err)
 {
 	uint64_t *ids;
 	size_t n, i;
@@ -392,7 +281,7 @@ static int open_tx(struct qt_change *c, struct qt_tx *tx, uint64_t txid,
 		return r < 0 ? -1 : qt_fail(err, QT_E_STATE, tx->where,
 		    "its plan cannot be found; was it made with a --state-dir "
 		    "that is not there now?");
-	if (tx->log.last.state != a && tx->log.last.state != b)
+	if ((1u << tx->log.last.state & states) == 0)
 		return qt_fail(err, QT_E_REFUSED, tx->where, "it is %s: %s",
 		    qt_tx_state_name(tx->log.last.state),
 		    state_means(tx->log.last.state));
@@ -401,23 +290,66 @@ static int open_tx(struct qt_change *c, struct qt_tx *tx, uint64_t txid,
 	return qt_tx_open_log(c, tx, err);
 }
 
-static void clear(struct qt_outcome *out, uint64_t txid)
+/*
+ * What was restored goes back into the transaction that it came from, while
+ * that holds messages.
+ */
+static int check_source(struct qt_change *c, const struct qt_tx *tx,
+    struct qt_error *err)
 {
-	out->planned = out->done = out->gone = out->changed = 0;
-	out->txid = txid;
-	out->begun = false;
+	struct qt_restore *from = NULL;
+
+	if (tx->plan->op != QT_OP_RESTORE)
+		return 0;
+	if (qt_restore_open(&from, c, tx->plan, err) != 0)
+		return -1;
+	qt_restore_close(from);
+	return 0;
 }
 
 int qt_change_undo(struct qt_change *c, uint64_t txid, struct qt_outcome *out,
     struct qt_error *err)
 {
+	bool in_place = c->opts.in_place;
 	struct qt_tx tx;
 	int r;
 
 	clear(out, txid);
-	r = open_tx(c, &tx, txid, QT_TX_COMMITTED, QT_TX_UNDOING, err);
+	r = open_tx(c, &tx, txid, 1u << QT_TX_COMMITTED | 1u << QT_TX_PLACED |
+	    1u << QT_TX_UNDOING, err);
 	if (r == 0)
-		r = qt_settle_undo(c, &tx, c->opts.in_place, out, err);
+		r = check_source(c, &tx, err);
+	if (r == 0)
+		r = qt_op_places(tx.plan->op) ?
+		    qt_place_undo(c, &tx, in_place, out, err) :
+		    qt_settle_undo(c, &tx, in_place, out, err);
+	qt_tx_release(&tx);
+	return r;
+}
+
+int qt_change_redo(struct qt_change *c, uint64_t txid, struct qt_outcome *out,
+    struct qt_error *err)
+{
+	const struct qt_journal_record rec = {.state = QT_TX_REDOING};
+	struct qt_tx tx;
+	int r;
+
+	clear(out, txid);
+	r = open_tx(c, &tx, txid, 1u << QT_TX_UNDONE, err);
+	if (r == 0)
+		r = check_source(c, &tx, err);
+	if (r == 0) {
+		out->planned = tx.plan->n;
+		r = qt_journal_append(&tx.log, &c->fs, &rec, tx.where, err);
+		out->begun = r == 0;
+	}
+	if (r == 0)
+		r = qt_op_places(tx.plan->op) ?
+		    qt_place_settle(c, &tx, out, err) :
+		    qt_commit_again(c, &tx, out, err);
+	/* not begun any more: it is undone as it was */
+	if (r != 0 && tx.log.last.state == QT_TX_UNDONE)
+		out->begun = false;
 	qt_tx_release(&tx);
 	return r;
 }
@@ -429,17 +361,10 @@ int qt_change_purge(struct qt_change *c, uint64_t txid, struct qt_outcome *out,
 	int r;
 
 	clear(out, txid);
-	r = open_tx(c, &tx, txid, QT_TX_COMMITTED, QT_TX_PURGING, err);
+	r = open_tx(c, &tx, txid, 1u << QT_TX_COMMITTED | 1u << QT_TX_PURGING,
+	    err);
 	if (r == 0)
 		r = qt_settle_purge(c, &tx, out, err);
 	qt_tx_release(&tx);
 	return r;
-}
-
-int qt_change_redo(struct qt_change *c, uint64_t txid, struct qt_outcome *out,
-    struct qt_error *err)
-{
-	(void)c;
-	clear(out, txid);
-	return qt_fail(err, QT_E_REFUSED, "redo", "cannot be done yet");
 }

@@ -162,6 +162,8 @@ static int make_buckets(struct qt_change *c, struct qt_tx *tx,
 	char name[BUCKET_NAME_SIZE];
 	int a;
 
+	if (qt_op_places(tx->plan->op))
+		return 0; /* nothing is staged */
 	for (no = 1; no < n; no++)
 		for (a = 0; a < QT_TX_AREAS; a++) {
 			bucket_name((enum qt_tx_area)a, no, name);
@@ -169,6 +171,33 @@ static int make_buckets(struct qt_change *c, struct qt_tx *tx,
 				return qt_fsops_fail(err, "mkdir", tx->where);
 		}
 	return 0;
+}
+
+static int make_again(struct qt_change *c, const struct qt_tx *tx,
+    const char *name, struct qt_error *err)
+{
+	if (c->fs.mkdir(c->fs.ctx, tx->stage, name, 0700) == 0 ||
+	    errno == EEXIST)
+		return 0;
+	return qt_fsops_fail(err, "mkdir", tx->where);
+}
+
+int qt_tx_remake(struct qt_change *c, struct qt_tx *tx, struct qt_error *err)
+{
+	size_t no, n = (tx->plan->n + QT_TX_BUCKET - 1) / QT_TX_BUCKET;
+	char name[BUCKET_NAME_SIZE];
+	int a;
+
+	for (a = 0; a < QT_TX_AREAS; a++) {
+		if (make_again(c, tx, area_names[a], err) != 0)
+			return -1;
+		for (no = 0; no < n; no++) {
+			bucket_name((enum qt_tx_area)a, no, name);
+			if (make_again(c, tx, name, err) != 0)
+				return -1;
+		}
+	}
+	return qt_state_barrier(c, err);
 }
 
 /* The number after all that are there, in the spool and in every place. */

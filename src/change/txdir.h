@@ -53,6 +53,13 @@ int qt_tx_write_plan(struct qt_change *c, struct qt_tx *tx,
     struct qt_error *err) QT_MUST_CHECK;
 
 /*
+ * The staging directories of a transaction that was undone, made anew where
+ * they are missing; durable.
+ */
+int qt_tx_remake(struct qt_change *c, struct qt_tx *tx, struct qt_error *err)
+    QT_MUST_CHECK;
+
+/*
  * Open what there is and read (not touch) the log.  0; 1 there is no plan, in
  * any place that can be reached.  QT_E_STATE: damaged.
  */

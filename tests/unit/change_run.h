@@ -136,6 +136,7 @@ struct schedule { /* what happens when a message is about to be renamed */
 	void (*act)(struct schedule *s);
 	volatile sig_atomic_t stop;
 	int fail; /* errno for the renames from then on, 0 none */
+	bool fail_once;
 	struct qt_plan *plan; /* for what changes it */
 	int fd;		      /* an agent's */
 	unsigned syncs;
@@ -152,6 +153,8 @@ static inline int s_rename(void *ctx, int fd, const char *from, int td, const ch
 	}
 	if (s->fail != 0 && s->begun) {
 		errno = s->fail;
+		if (s->fail_once)
+			s->fail = 0;
 		return -1;
 	}
 	return qt_fsops_system.rename(NULL, fd, from, td, to);

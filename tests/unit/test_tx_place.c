@@ -1,0 +1,477 @@
+/*
+ * test_tx_place.c - hold, release and requeue: from queue to queue, whole or
+ * not at all, and back.
+ */
+#include "unit/place_run.h"
+
+#include <time.h>
+
+static bool lies_in(const struct tspool *t, const char *dir,
+    const struct tmessage *m)
+{
+	return ts_exists(t, "%s/%s", dir, m->id);
+}
+
+static bool lies_in_deferred(const struct tspool *t, const struct tmessage *m)
+{
+	return ts_exists(t, "deferred/%c/%s", m->id[0], m->id);
+}
+
+static void move(const struct tspool *t, const char *from,
+    const struct tmessage *m, const char *to)
+{
+	char path[160];
+
+	(void)snprintf(path, sizeof(path), "%s/%s", to, m->id);
+	assert_int_equal(renameat(t->fd, from, t->fd, path), 0);
+}
+
+static int64_t mtime_of(const struct tspool *t, const char *dir,
+    const struct tmessage *m)
+{
+	char path[160];
+	struct stat st;
+
+	(void)snprintf(path, sizeof(path), "%s/%s", dir, m->id);
+	assert_int_equal(fstatat(t->fd, path, &st, 0), 0);
+	return (int64_t)st.st_mtim.tv_sec;
+}
+
+/* ---- hold ---- */
+
+static void hold_moves_messages_and_leaves_their_logs(void **state)
+{
+	struct tspool t;
+	struct run r;
+	char *before;
+	size_t i;
+
+	(void)state;
+	fill(&t);
+	run_init(&r);
+	before = ts_snapshot(&t);
+	assert_int_equal(carry_out(&t, &r, op_plan(&t, QT_OP_HOLD, 2, 5)), 0);
+	assert_int_equal(r.out.txid, 1);
+	assert_int_equal(r.out.done, 3);
+	for (i = 2; i < 5; i++) {
+		assert_true(lies_in(&t, "hold", &t.m[i]));
+		assert_false(ts_exists(&t, "%s", t.m[i].path));
+		assert_true(ts_exists(&t, "defer/%c/%s", t.m[i].id[0],
+		    t.m[i].id));
+	}
+	assert_int_equal(state_of(&t, 1, NULL), QT_TX_PLACED);
+	/* undone: names, bytes, modes, owners, times, inodes as they were */
+	assert_int_equal(undo(&t, &r, 1, false), 0);
+	assert_int_equal(r.out.done, 3);
+	assert_int_equal(state_of(&t, 1, NULL), QT_TX_UNDONE);
+	ts_as_before(&t, before);
+	ts_release(&t);
+}
+
+static void what_qmgr_took_meanwhile_is_its(void **state)
+{
+	char want[128];
+	struct qt_plan *p;
+	struct tspool t;
+	struct run r;
+
+	(void)state;
+	fill(&t);
+	run_init(&r);
+	p = op_plan(&t, QT_OP_HOLD, 2, 5);
+	move(&t, t.m[3].path, &t.m[3], "active");
+	assert_int_equal(carry_out(&t, &r, p), 0);
+	assert_int_equal(r.out.done, 2);
+	(void)snprintf(want, sizeof(want), "in delivery deferred %s;",
+	    t.m[3].id);
+	assert_string_equal(r.seen.text, want);
+	assert_true(lies_in(&t, "active", &t.m[3]));
+	ts_release(&t);
+}
+
+static void what_was_asked_for_in_active_comes_to_hold(void **state)
+{
+	struct tspool t;
+	struct run r;
+
+	(void)state;
+	fill(&t);
+	(void)ts_message(&t, QT_Q_ACTIVE, 0x33333, "");
+	(void)ts_message(&t, QT_Q_INCOMING, 0x44444, "");
+	run_init(&r);
+	assert_int_equal(carry_out(&t, &r, op_plan(&t, QT_OP_HOLD, 5, 7)), 0);
+	assert_int_equal(r.out.done, 2);
+	assert_true(lies_in(&t, "hold", &t.m[5]));
+	assert_true(lies_in(&t, "hold", &t.m[6]));
+	assert_int_equal(undo(&t, &r, 1, false), 0);
+	/* qmgr has forgotten it: it begins anew */
+	assert_true(lies_in(&t, "incoming", &t.m[5]));
+	assert_true(lies_in(&t, "incoming", &t.m[6]));
+	ts_release(&t);
+}
+
+static void what_changed_stays(void **state)
+{
+	struct timespec later[2] = {{1, 0}, {1900000000, 0}};
+	char want[256];
+	struct qt_plan *p;
+	struct tspool t;
+	struct run r;
+
+	(void)state;
+	fill(&t);
+	run_init(&r);
+	p = op_plan(&t, QT_OP_HOLD, 2, 5);
+	assert_int_equal(utimensat(t.fd, t.m[2].path, later, 0), 0);
+	assert_int_equal(unlinkat(t.fd, t.m[3].path, 0), 0);
+	assert_int_equal(carry_out(&t, &r, p), 0);
+	assert_int_equal(r.out.done, 1);
+	assert_int_equal(r.out.changed, 1);
+	assert_int_equal(r.out.gone, 1);
+	(void)snprintf(want, sizeof(want), "changed deferred %s;gone deferred "
+	    "%s;", t.m[2].id, t.m[3].id);
+	assert_string_equal(r.seen.text, want);
+	assert_true(lies_in_deferred(&t, &t.m[2]));
+	ts_release(&t);
+}
+
+/* ---- release ---- */
+
+static void release_comes_back_from_where_qmgr_has_it(void **state)
+{
+	struct timespec tried[2] = {{1, 0}, {1900000000, 0}};
+	char path[128];
+	struct tspool t;
+	struct run r;
+
+	(void)state;
+	fill(&t);
+	(void)ts_message(&t, QT_Q_HOLD, 0x33333, "");
+	(void)ts_message(&t, QT_Q_HOLD, 0x44444, "");
+	move(&t, t.m[2].path, &t.m[2], "saved"); /* not part of this */
+	run_init(&r);
+	assert_int_equal(carry_out(&t, &r, op_plan(&t, QT_OP_RELEASE, 0, 2)), 0);
+	assert_int_equal(carry_out(&t, &r, op_plan(&t, QT_OP_RELEASE, 5, 7)), 0);
+	assert_int_equal(r.out.txid, 2);
+	assert_true(lies_in_deferred(&t, &t.m[5]));
+	assert_true(lies_in_deferred(&t, &t.m[6]));
+	/* one is in delivery, one was tried; of the others one was delivered */
+	(void)snprintf(path, sizeof(path), "deferred/%c/%s", t.m[5].id[0],
+	    t.m[5].id);
+	move(&t, path, &t.m[5], "active");
+	(void)snprintf(path, sizeof(path), "deferred/%c/%s", t.m[6].id[0],
+	    t.m[6].id);
+	assert_int_equal(utimensat(t.fd, path, tried, 0), 0);
+	assert_int_equal(undo(&t, &r, 2, false), 0);
+	assert_int_equal(r.out.done, 2);
+	assert_true(lies_in(&t, "hold", &t.m[5]));
+	assert_true(lies_in(&t, "hold", &t.m[6]));
+	assert_int_equal(mtime_of(&t, "hold", &t.m[6]), 1900000000);
+	(void)snprintf(path, sizeof(path), "deferred/%c/%s", t.m[0].id[0],
+	    t.m[0].id);
+	assert_int_equal(unlinkat(t.fd, path, 0), 0);
+	assert_int_equal(undo(&t, &r, 1, false), 0);
+	assert_int_equal(r.out.done, 1);
+	assert_int_equal(r.out.gone, 1);
+	assert_true(lies_in(&t, "hold", &t.m[1]));
+	ts_release(&t);
+}
+
+static void a_name_that_is_taken_keeps_a_message(void **state)
+{
+	char path[128];
+	struct tspool t;
+	struct run r;
+
+	(void)state;
+	fill(&t);
+	(void)snprintf(path, sizeof(path), "deferred/%c", t.m[0].id[0]);
+	ts_dir(&t, path);
+	(void)snprintf(path, sizeof(path), "deferred/%c/%s", t.m[0].id[0],
+	    t.m[0].id);
+	ts_write(&t, path, "another", 0700);
+	run_init(&r);
+	assert_int_equal(carry_out(&t, &r, op_plan(&t, QT_OP_RELEASE, 0, 2)), 0);
+	assert_int_equal(r.out.done, 1);
+	assert_int_equal(r.out.changed, 1);
+	assert_true(lies_in(&t, "hold", &t.m[0]));
+	assert_true(lies_in_deferred(&t, &t.m[1]));
+	ts_release(&t);
+}
+
+/*
+ * An ID that is not of its inode may be another message's in another queue:
+ * qmgr would rename one over the other.
+ */
+static void an_id_in_two_queues_is_not_released(void **state)
+{
+	struct tspool t;
+	struct run r;
+	char path[96];
+
+	(void)state;
+	fill(&t);
+	/* m[2] in incoming, and m[0] under its ID in hold */
+	move(&t, t.m[2].path, &t.m[2], "incoming");
+	(void)snprintf(path, sizeof(path), "hold/%s", t.m[2].id);
+	assert_int_equal(renameat(t.fd, t.m[0].path, t.fd, path), 0);
+	(void)strlcpy(t.m[0].path, path, sizeof(t.m[0].path));
+	(void)strlcpy(t.m[0].id, t.m[2].id, sizeof(t.m[0].id));
+	run_init(&r);
+	assert_int_equal(carry_out(&t, &r, op_plan(&t, QT_OP_RELEASE, 0, 2)), 0);
+	assert_int_equal(r.out.done, 1);
+	assert_int_equal(r.out.changed, 1);
+	assert_true(lies_in(&t, "hold", &t.m[0]));
+	assert_true(lies_in(&t, "incoming", &t.m[2]));
+	ts_release(&t);
+}
+
+/* ---- requeue ---- */
+
+static void requeue_is_new_and_comes_back_as_old_as_it_was(void **state)
+{
+	char path[128], dir[16];
+	struct tspool t;
+	struct run r;
+	char *before;
+	int64_t was;
+	size_t i;
+
+	(void)state;
+	fill(&t);
+	(void)snprintf(dir, sizeof(dir), "deferred/%c", t.m[3].id[0]);
+	was = mtime_of(&t, dir, &t.m[3]);
+	before = ts_snapshot(&t);
+	run_init(&r);
+	assert_int_equal(carry_out(&t, &r, op_plan(&t, QT_OP_REQUEUE, 0, 5)), 0);
+	assert_int_equal(r.out.done, 5);
+	for (i = 0; i < 5; i++) {
+		assert_true(lies_in(&t, "maildrop", &t.m[i]));
+		assert_true(mtime_of(&t, "maildrop", &t.m[i]) >=
+		    time(NULL) - 100);
+	}
+	assert_true(ts_exists(&t, "defer/0/%s", t.m[2].id));
+	assert_int_equal(undo(&t, &r, 1, true), 0);
+	ts_as_before(&t, before);
+	/* by default into hold; what pickup took is gone */
+	run_init(&r);
+	assert_int_equal(carry_out(&t, &r, op_plan(&t, QT_OP_REQUEUE, 2, 4)), 0);
+	(void)snprintf(path, sizeof(path), "maildrop/%s", t.m[2].id);
+	assert_int_equal(unlinkat(t.fd, path, 0), 0);
+	assert_int_equal(undo(&t, &r, 2, false), 0);
+	assert_int_equal(r.out.done, 1);
+	assert_int_equal(r.out.gone, 1);
+	assert_true(lies_in(&t, "hold", &t.m[3]));
+	assert_int_equal(mtime_of(&t, "hold", &t.m[3]), was);
+	ts_release(&t);
+}
+
+/* ---- faults and crashes ---- */
+
+static void a_fault_sends_all_back(void **state)
+{
+	static const enum qt_op ops[] = {QT_OP_HOLD, QT_OP_RELEASE,
+	    QT_OP_REQUEUE};
+	struct schedule s;
+	struct tspool t;
+	struct run r;
+	char *before;
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < sizeof(ops) / sizeof(ops[0]); i++) {
+		size_t from = ops[i] == QT_OP_RELEASE ? 0 : 2;
+		size_t to = ops[i] == QT_OP_RELEASE ? 2 : 5;
+
+		fill(&t);
+		run_init(&r);
+		before = ts_snapshot(&t);
+		use_schedule(&r, &s, &t);
+		s.when = t.m[to - 1].id; /* the last one */
+		s.fail = EIO;
+		s.fail_once = true;
+		assert_int_equal(carry_out(&t, &r,
+		    op_plan(&t, ops[i], from, to)), -1);
+		assert_non_null(strstr(r.err.text, "rename"));
+		assert_int_equal(r.out.done, 0);
+		assert_int_equal(state_of(&t, 1, NULL), QT_TX_UNDONE);
+		ts_as_before(&t, before);
+		ts_release(&t);
+	}
+}
+
+static void a_fault_that_stays_is_settled_later(void **state)
+{
+	struct schedule s;
+	struct tspool t;
+	struct run r;
+	size_t i;
+
+	(void)state;
+	fill(&t);
+	run_init(&r);
+	use_schedule(&r, &s, &t);
+	s.when = t.m[4].id;
+	s.fail = EIO;
+	assert_int_equal(carry_out(&t, &r, op_plan(&t, QT_OP_HOLD, 2, 5)), -1);
+	assert_int_equal(r.err.code, QT_E_STATE);
+	assert_non_null(strstr(r.err.text, "qtool recover"));
+	run_init(&r);
+	assert_int_equal(recover(&t, &r), 1);
+	/* it was on its way back */
+	for (i = 2; i < 5; i++)
+		assert_true(lies_in_deferred(&t, &t.m[i]));
+	assert_int_equal(state_of(&t, 1, NULL), QT_TX_UNDONE);
+	assert_int_equal(recover(&t, &r), 0);
+	ts_release(&t);
+}
+
+struct job {
+	struct tspool *t;
+	enum qt_op op;
+	size_t from, to;
+	int undo; /* -1 carry out; else in place or not */
+};
+
+static void do_job(struct run *r, void *ctx)
+{
+	struct job *j = ctx;
+
+	if (j->undo >= 0)
+		(void)undo(j->t, r, 1, j->undo == 1);
+	else
+		(void)carry_out(j->t, r, op_plan(j->t, j->op, j->from, j->to));
+}
+
+/* How many of the messages are in a queue's directory. */
+static size_t count_in(const struct tspool *t, const struct job *j,
+    const char *queue)
+{
+	size_t i, n = 0;
+
+	for (i = j->from; i < j->to; i++)
+		n += strcmp(queue, "deferred") == 0 ?
+		    lies_in_deferred(t, &t->m[i]) :
+		    lies_in(t, queue, &t->m[i]);
+	return n;
+}
+
+static void a_crash_anywhere_is_whole_after_recovery(void **state)
+{
+	static const struct {
+		enum qt_op op;
+		size_t from, to;
+		const char *origin, *target;
+	} cases[] = {
+	    {QT_OP_HOLD, 2, 5, "deferred", "hold"},
+	    {QT_OP_RELEASE, 0, 2, "hold", "deferred"},
+	    {QT_OP_REQUEUE, 2, 5, "deferred", "maildrop"},
+	};
+	unsigned at, crashes = 0;
+	size_t i, there;
+	struct tspool t;
+	struct run r;
+	bool ended;
+	int after;
+
+	(void)state;
+	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+		for (at = 1, ended = true; ended; at++)
+			for (after = 0; after < 2; after++) {
+				struct job j = {&t, cases[i].op, cases[i].from,
+				    cases[i].to, -1};
+
+				fill(&t);
+				ended = ends_in(at, after == 1, do_job, &j);
+				crashes += ended;
+				run_init(&r);
+				assert_true(recover(&t, &r) >= 0);
+				there = count_in(&t, &j, cases[i].target);
+				assert_true(there == 0 || there == j.to - j.from);
+				assert_int_equal(there +
+				    count_in(&t, &j, cases[i].origin),
+				    j.to - j.from);
+				/* twice is once */
+				assert_int_equal(recover(&t, &r), 0);
+				/* and the way back as well */
+				if (there != 0) {
+					j.undo = 1;
+					(void)ends_in(at, after == 1, do_job, &j);
+					assert_true(recover(&t, &r) >= 0);
+					assert_true(undo(&t, &r, 1, true) == 0 ||
+					    r.err.code == QT_E_REFUSED);
+					assert_int_equal(count_in(&t, &j,
+					    cases[i].origin), j.to - j.from);
+				}
+				ts_release(&t);
+			}
+	assert_true(crashes > 12);
+}
+
+static void interrupted_before_the_record_nothing_moves(void **state)
+{
+	struct schedule s;
+	struct tspool t;
+	struct run r;
+	char *before;
+
+	(void)state;
+	fill(&t);
+	run_init(&r);
+	before = ts_snapshot(&t);
+	use_schedule(&r, &s, &t);
+	s.when = "plan.tmp";
+	s.act = interrupt;
+	assert_int_equal(carry_out(&t, &r, op_plan(&t, QT_OP_HOLD, 2, 5)), -1);
+	assert_int_equal(r.err.code, QT_E_INTERRUPTED);
+	assert_int_equal(state_of(&t, 1, NULL), QT_TX_ABORTED);
+	ts_as_before(&t, before);
+	ts_release(&t);
+}
+
+/* ---- once more ---- */
+
+static void an_undo_can_be_undone(void **state)
+{
+	struct tspool t;
+	struct run r;
+	char *held;
+
+	(void)state;
+	fill(&t);
+	run_init(&r);
+	assert_int_equal(carry_out(&t, &r, op_plan(&t, QT_OP_HOLD, 2, 5)), 0);
+	held = ts_snapshot(&t);
+	assert_int_equal(redo(&t, &r, 1), -1); /* nothing to undo the undo of */
+	assert_int_equal(r.err.code, QT_E_REFUSED);
+	assert_int_equal(undo(&t, &r, 1, false), 0);
+	assert_int_equal(redo(&t, &r, 1), 0);
+	assert_int_equal(r.out.done, 3);
+	assert_int_equal(state_of(&t, 1, NULL), QT_TX_PLACED);
+	ts_as_before(&t, held);
+	/* and so on */
+	assert_int_equal(undo(&t, &r, 1, false), 0);
+	assert_int_equal(redo(&t, &r, 1), 0);
+	ts_release(&t);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(hold_moves_messages_and_leaves_their_logs),
+	    cmocka_unit_test(what_qmgr_took_meanwhile_is_its),
+	    cmocka_unit_test(what_was_asked_for_in_active_comes_to_hold),
+	    cmocka_unit_test(what_changed_stays),
+	    cmocka_unit_test(release_comes_back_from_where_qmgr_has_it),
+	    cmocka_unit_test(a_name_that_is_taken_keeps_a_message),
+	    cmocka_unit_test(an_id_in_two_queues_is_not_released),
+	    cmocka_unit_test(requeue_is_new_and_comes_back_as_old_as_it_was),
+	    cmocka_unit_test(a_fault_sends_all_back),
+	    cmocka_unit_test(a_fault_that_stays_is_settled_later),
+	    cmocka_unit_test(a_crash_anywhere_is_whole_after_recovery),
+	    cmocka_unit_test(interrupted_before_the_record_nothing_moves),
+	    cmocka_unit_test(an_undo_can_be_undone),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -18,7 +18,8 @@ void answer_begin(struct ctx *c, struct answer *a)
 {
 	*a = (struct answer){.matched = -1, .planned = -1, .done = 0, .gone = 0,
 	    .changed = 0, .in_delivery = -1, .unfinished = -1, .foreign = -1,
-	    .already_sent = -1, .bytes = -1, .recipients = -1};
+	    .already_sent = -1, .bytes = -1, .recipients = -1, .old = -1,
+	    .null_sender = -1, .deleted_before = -1, .skipped = -1};
 	qt_buf_init(&a->messages, 0);
 	c->answer = a;
 }
@@ -176,18 +177,23 @@ static void put_counts(struct qt_buf *b, const struct answer *a)
 	put_count(b, "already_sent", a->already_sent);
 	put_count(b, "bytes", a->bytes);
 	put_count(b, "recipients", a->recipients);
+	put_count(b, "old", a->old);
+	put_count(b, "null_sender", a->null_sender);
+	put_count(b, "deleted_before", a->deleted_before);
+	put_count(b, "skipped", a->skipped);
 }
 
 static void put_undo(struct qt_buf *b, const struct ctx *c,
     const struct qt_tx_list *l)
 {
 	const struct answer *a = c->answer;
-	const char *state = a->ntx == 1 ? state_of(l, a->tx[0].id) : NULL;
+	const struct qt_tx_info *t =
+	    a->ntx == 1 ? find_tx(l, a->tx[0].id) : NULL;
 	struct qt_buf cmd;
 
 	qt_buf_init(&cmd, 0);
-	if (a->undoable && state != NULL &&
-	    strcmp(state, qt_tx_state_name(QT_TX_COMMITTED)) == 0)
+	if (a->undoable && t != NULL &&
+	    (t->state == QT_TX_COMMITTED || t->state == QT_TX_PLACED))
 		undo_command(c, a->tx[0].id, &cmd);
 	qt_buf_adds(b, ", ");
 	put_string(b, "undo", cmd.len != 0 ? qt_buf_str(&cmd) : NULL);
@@ -204,6 +210,8 @@ static void put_answer(struct qt_buf *b, const struct ctx *c,
 	put_transaction(b, a, l);
 	qt_buf_addf(b, ", \"dry_run\": %s", c->dry_run ? "true" : "false");
 	put_counts(b, a);
+	qt_buf_adds(b, ", ");
+	put_string(b, "plan", a->plan);
 	qt_buf_addf(b, ", \"messages\": [%s]", qt_buf_str(&a->messages));
 	put_transactions(b, a, l);
 	put_undo(b, c, l);

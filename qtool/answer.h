@@ -26,7 +26,9 @@ struct answer {
 	int64_t matched, planned, done, gone, changed;
 	int64_t in_delivery, unfinished, foreign, already_sent;
 	int64_t bytes, recipients;
-	bool undoable;	 /* while the transaction is committed */
+	int64_t old, null_sender, deleted_before, skipped; /* risks (risk.h) */
+	const char *plan; /* the file that the plan went to or came from; NULL */
+	bool undoable;	 /* while the transaction is committed or placed */
 	bool failed;	 /* out of memory: something is missing here */
 	char error[640]; /* the first reason why not; "" none */
 	struct qt_buf messages; /* the array's inside */

@@ -40,8 +40,8 @@ int open_change(struct ctx *c, struct changing *how,
 {
 	struct qt_change_opts opts = {.state_dir = c->state_dir,
 	    .no_wait = true, .strict = c->strict, .in_place = how->in_place,
-	    .purge_rate = how->purge_rate, .stop = c->stop,
-	    .progress = on_progress, .progress_ctx = how};
+	    .purge_rate = how->purge_rate, .wait_s = c->wait_left,
+	    .stop = c->stop, .progress = on_progress, .progress_ctx = how};
 	struct qt_error e = {0};
 	size_t recovered = 0;
 	int r;

@@ -66,6 +66,9 @@ struct ctx {
 	/* change options (common_change_group) */
 	bool yes, dry_run, strict, no_wait;
 	int64_t expect, max;	 /* -1 not given */
+	unsigned wait_s;    /* --wait: for mail in delivery; 0 not */
+	unsigned wait_left; /* what is left of it after the selection ran */
+	const char *plan_file; /* --plan; NULL: carry it out */
 	const char *reason; /* --note; --reason is a selection option */
 	struct answer *answer; /* what a change will say with --json (answer.h) */
 	void *own; /* the running command's own options: own_options() */
@@ -96,7 +99,8 @@ struct cmd {
 /* In the order in which an incident needs them; NULL ends it. */
 extern const struct cmd *const commands[];
 extern const struct cmd cmd_help, cmd_status, cmd_top, cmd_list, cmd_show, cmd_query,
-    cmd_delete, cmd_undo, cmd_history, cmd_purge, cmd_recover, cmd_archive;
+    cmd_archive, cmd_hold, cmd_delete, cmd_release, cmd_requeue, cmd_restore,
+    cmd_apply, cmd_history, cmd_undo, cmd_purge, cmd_recover;
 
 /*
  * Common option tables.  Ids: selection options have enum qt_sel's value,
@@ -106,7 +110,7 @@ enum {
 	OPT_CONFIG = 90, OPT_SPOOL, OPT_ALL_INSTANCES, OPT_VERSION,
 	OPT_FORMAT = 100, OPT_JSON, OPT_JOBS, OPT_EXPLAIN, OPT_QUIET, OPT_HELP,
 	OPT_YES = 150, OPT_DRY_RUN, OPT_EXPECT, OPT_MAX, OPT_REASON, OPT_STRICT,
-	OPT_NO_WAIT, OPT_STATE_DIR,
+	OPT_NO_WAIT, OPT_STATE_DIR, OPT_WAIT, OPT_PLAN,
 	OPT_OWN = 200
 };
 extern const struct qt_option global_options[]; /* before the command */
@@ -127,6 +131,9 @@ int open_needs(struct ctx *c, unsigned needs, struct qt_error *err)
 /*
  * The running command's own options, zeroed at the first call; one size per
  * command.  main() frees it with free().  NULL: out of memory, *err says so.
+/* c->db on these spools, which are borrowed until it is closed. */
+int open_db(struct ctx *c, const struct qt_spools *spools, struct qt_error *err)
+    QT_MUST_CHECK;
  */
 void *own_options(struct ctx *c, size_t size, struct qt_error *err);
 

@@ -6,10 +6,8 @@
  * messages lie in SPOOL/qtool until they are purged; undo brings them back.
  */
 #include <inttypes.h>
-#include <stdlib.h>
 
-#include "changing.h"
-#include "pick.h"
+#include "carry.h"
 
 enum { OPT_PURGE = OPT_OWN, OPT_PURGE_RATE };
 
@@ -37,12 +35,14 @@ static int option(void *ctx, const struct qt_option *opt, const char *value,
 }
 
 /* --purge: the rest of the work, which can be gone on with at any time. */
-static int purge(struct ctx *c, struct qt_change *change, uint64_t txid)
+static int purge(struct ctx *c, struct changing *how, struct qt_change *change,
+    uint64_t txid)
 {
 	struct qt_error err = {0};
 	struct qt_outcome out;
 	char count[48];
 
+	how->what = "messages unlinked";
 	outcome_init(c, &out);
 	if (qt_change_purge(change, txid, &out, &err) != 0) {
 		progress_end(c);
@@ -60,160 +60,24 @@ static int purge(struct ctx *c, struct qt_change *change, uint64_t txid)
 	return EXIT_DONE;
 }
 
-static void print_done(const struct ctx *c, const struct qt_outcome *out,
-    const struct pick *p, bool undo)
-{
-	struct qt_buf cmd;
-	char count[48];
-
-	qt_buf_init(&cmd, 0);
-	undo_command(c, out->txid, &cmd);
-	(void)printf("transaction %" PRIu64 ": deleted %s", out->txid,
-	    messages_text(out->done, count));
-	if (p->already_sent != 0)
-		(void)printf(", of which %" PRIu64 " had been sent already",
-		    p->already_sent);
-	if (out->gone != 0)
-		(void)printf("; %zu had gone", out->gone);
-	if (out->changed != 0)
-		(void)printf("; %zu had changed and stay", out->changed);
-	if (undo)
-		(void)printf("; to undo: %s", qt_buf_str(&cmd));
-	(void)putchar('\n');
-	(void)fflush(stdout);
-	qt_buf_release(&cmd);
-}
-
-static void say_done(struct ctx *c, const struct qt_outcome *out,
-    const struct pick *p, bool undo)
-{
-	answer_outcome(c, out);
-	answer_tx(c, out->txid, (int64_t)out->done);
-	c->answer->undoable = true;
-	if (!answer_wanted(c))
-		print_done(c, out, p, undo);
-	log_change(c, "transaction %" PRIu64 ": deleted %zu, gone %zu, changed "
-	    "%zu, left out %" PRIu64 "%s%s", out->txid, out->done, out->gone,
-	    out->changed, p->in_delivery + p->unfinished + p->foreign,
-	    c->reason != NULL ? "; reason: " : "",
-	    c->reason != NULL ? c->reason : "");
-}
-
-/* None of it is there as it was judged any more. */
-static int nothing_left(struct ctx *c, const struct qt_outcome *out,
-    const struct qt_error *err)
-{
-	(void)complain_why(c, err);
-	return out->changed != 0 ? EXIT_FAILED : EXIT_NOTHING;
-}
-
-/* All messages are where they were, or QT_E_STATE says where some are. */
-static int not_done(struct ctx *c, const struct qt_outcome *out,
-    const struct qt_error *err)
-{
-	int status;
-
-	progress_end(c);
-	answer_outcome(c, out);
-	c->answer->done = err->code == QT_E_STATE ? -1 : 0;
-	if (err->code == QT_E_GONE)
-		return nothing_left(c, out, err);
-	status = change_failed(c, err, true);
-	if (err->code != QT_E_STATE)
-		remark("nothing was changed");
-	return status;
-}
-
-static int carry_out(struct ctx *c, const struct own *own, struct pick *p)
-{
-	struct changing how = {.purge_rate = own->rate,
-	    .what = "messages taken"};
-	struct qt_change *change = NULL;
-	struct qt_error err = {0};
-	struct qt_outcome out;
-	int status = EXIT_DONE;
-
-	outcome_init(c, &out);
-	if (open_change(c, &how, &change, &err) != 0)
-		return change_failed(c, &err, false);
-	if (qt_change_run(change, p->plan, &out, &err) != 0) {
-		status = not_done(c, &out, &err);
-		qt_change_close(change);
-		return status;
-	}
-	progress_end(c);
-	say_done(c, &out, p, !own->purge);
-	answer_unread(c);
-	if (out.gone + out.changed != 0 || pick_left_out(p) ||
-	    qt_db_stats(c->db)->unreadable != 0)
-		status = EXIT_PARTLY;
-	if (own->purge) {
-		int r;
-
-		how.what = "messages unlinked";
-		if ((r = purge(c, change, out.txid)) != EXIT_DONE)
-			status = r;
-	}
-	qt_change_close(change);
-	return status;
-}
-
-static void answer_pick(struct answer *a, const struct pick *p)
-{
-	a->matched = (int64_t)p->matched;
-	a->planned = (int64_t)p->taken;
-	a->in_delivery = (int64_t)p->in_delivery;
-	a->unfinished = (int64_t)p->unfinished;
-	a->foreign = (int64_t)p->foreign;
-	a->already_sent = (int64_t)p->already_sent;
-	a->bytes = p->bytes;
-	a->recipients = (int64_t)p->recipients;
-}
-
-static int shown_and_asked(struct ctx *c, const struct own *own,
-    struct pick *p)
-{
-	struct qt_error err = {0};
-	int status;
-
-	answer_pick(c->answer, p);
-	status = pick_guard(c, p);
-	if (status == 0 && !c->dry_run)
-		status = check_can_ask(c, "delete");
-	if (status != 0)
-		return status;
-	if (c->dry_run ? !answer_wanted(c) : !c->yes) {
-		if (pick_show(c, p, c->dry_run ? "would delete" : "delete",
-			own->purge, &err) != 0)
-			return complain_why(c, &err);
-	}
-	if (c->dry_run)
-		return EXIT_DONE;
-	if ((status = ask_count(c, p->taken, "delete")) != 0)
-		return status;
-	return carry_out(c, own, p);
-}
-
 static int delete(struct ctx *c)
 {
+	struct carry k = {.how = {.op = QT_OP_DELETE,
+	    .may = QT_Q_BIT(QT_Q_HOLD) | QT_Q_BIT(QT_Q_DEFERRED) |
+		QT_Q_BIT(QT_Q_INCOMING) | QT_Q_BIT(QT_Q_ACTIVE),
+	    .usual = QT_Q_BIT(QT_Q_HOLD) | QT_Q_BIT(QT_Q_DEFERRED)}};
 	struct qt_error err = {0};
 	struct own *own = own_options(c, sizeof(*own), &err);
-	struct pick p = {.plan = NULL};
-	int status;
 
-	if (own == NULL)
+	if (own != NULL && own->purge && c->plan_file != NULL)
+		(void)qt_fail(&err, QT_E_USAGE, "--plan",
+		    "a plan does not purge: qtool purge does, after qtool apply");
+	if (err.code != QT_OK)
 		return complain_why(c, &err);
-	if (c->explain)
-		return pick_explain(c);
-	if (pick_run(c, &p, QT_OP_DELETE, &err) != 0 ||
-	    (c->reason != NULL &&
-		qt_plan_set_reason(p.plan, c->reason, &err) != 0) ||
-	    qt_plan_set_argv(p.plan, c->argc, c->argv, &err) != 0)
-		status = change_failed(c, &err, false);
-	else
-		status = shown_and_asked(c, own, &p);
-	pick_release(&p);
-	return status;
+	k.for_good = own->purge;
+	k.purge_rate = own->rate;
+	k.after = own->purge ? purge : NULL;
+	return carry_selection(c, &k);
 }
 
 static int run(struct ctx *c, int argc, char **argv)
@@ -229,7 +93,8 @@ static const struct qt_option own_table[] = {
     {"purge", 0, NULL, OPT_PURGE,
 	"unlink at once, without undo: for a full disk"},
     {"purge-rate", 0, "N", OPT_PURGE_RATE, "unlink at most N messages a second"},
-    {"json", 0, NULL, OPT_JSON, "what became of it as one JSON object"},
+    PLAN_OPTION,
+    ANSWER_OPTION,
     {.name = NULL},
 };
 
@@ -245,10 +110,10 @@ const struct cmd cmd_delete = {
     .summary = "take messages out of the queue, to be undone or purged",
     .operands = "[ID ...]",
     .about =
-	"Takes the messages that the selection matches in hold and deferred out\n"
-	"of the queue in one transaction: all of them, or none.  They are kept\n"
-	"in SPOOL/qtool with their logs until qtool purge; qtool undo brings\n"
-	"them back.  Before it, what will happen is shown and the number of\n"
+	"Takes the messages that the selection matches in hold and deferred, or\n"
+	"in the queues that --queue names, out of the queue in one transaction:\n"
+	"all of them, or none.  They are kept in SPOOL/qtool with their logs\n"
+	"until qtool purge; qtool undo brings them back.  Before it, what will happen is shown and the number of\n"
 	"messages has to be typed.  What is in delivery is left out and named;\n"
 	"so is what was delivered or changed meanwhile (exit status 3).  On a\n"
 	"full disk: --purge with --state-dir elsewhere, and the reserve that\n"

@@ -16,12 +16,16 @@
  *        +--> views          status.c top.c list.c show.c query.c
  *        |
  *        +--> a plan         pick.c        the messages selected, shown, asked
- *        |      |                          about, guarded (--expect, --max)
+ *        |      |                          about, guarded (--expect, --max;
+ *        |      |                          risk.c and past.c: what a release
+ *        |      |                          would do harm with)
  *        |      v
- *        |    transaction    src/change/   stage, commit, undo, purge, recover:
- *        |                                 delete.c undo.c history.c purge.c
- *        |                                 recover.c; changing.c is what they
- *        |                                 share, answer.c their --json
+ *        |    transaction    src/change/   stage or place, undo, purge, recover:
+ *        |                                 hold.c delete.c release.c restore.c
+ *        |                                 apply.c through carry.c; history.c
+ *        |                                 undo.c purge.c recover.c; changing.c
+ *        |                                 is what all share, answer.c their
+ *        |                                 --json
  *        +--> an archive     src/evidence/ archive.c
  *
  * A layer uses itself and those below it (base < format < source < query <
@@ -53,13 +57,15 @@
 
 const struct cmd *const commands[] = {
 	&cmd_status, &cmd_top, &cmd_list, &cmd_show, &cmd_query,
-	&cmd_archive, &cmd_delete, &cmd_history, &cmd_undo, &cmd_purge,
+	&cmd_archive, &cmd_hold, &cmd_delete, &cmd_release, &cmd_requeue,
+	&cmd_restore, &cmd_apply, &cmd_history, &cmd_undo, &cmd_purge,
 	&cmd_recover, &cmd_help, NULL
 };
 #define NCOMMANDS (sizeof(commands) / sizeof(commands[0])) /* and the NULL */
 
 /* The one thing a signal handler writes. */
 static volatile sig_atomic_t stop_flag;
+#define WAIT_MAX 86400 /* seconds of --wait */
 
 static void on_signal(int sig)
 {
@@ -223,6 +229,8 @@ static int change_option(struct ctx *c, const struct qt_option *opt,
 		return 0;
 	case OPT_DRY_RUN:
 		c->dry_run = true;
+	int64_t n;
+
 		return 0;
 	case OPT_STRICT:
 		c->strict = true;
@@ -239,6 +247,9 @@ static int change_option(struct ctx *c, const struct qt_option *opt,
 	case OPT_EXPECT:
 		return qt_parse_count(value, 0, INT64_MAX, &c->expect, err);
 	case OPT_MAX:
+	case OPT_PLAN:
+		c->plan_file = value;
+		return 0;
 		return qt_parse_count(value, 0, INT64_MAX, &c->max, err);
 	default:
 		return 1;
@@ -246,6 +257,11 @@ static int change_option(struct ctx *c, const struct qt_option *opt,
 }
 
 static int on_option(void *ctx, const struct qt_option *opt, const char *value,
+	case OPT_WAIT:
+		if (qt_parse_count(value, 0, WAIT_MAX, &n, err) != 0)
+			return -1;
+		c->wait_s = (unsigned)n;
+		return 0;
     struct qt_error *err)
 {
 	struct ctx *c = ctx;
@@ -324,7 +340,7 @@ static void on_progress(void *ctx, const struct qt_scan_stats *stats)
 	progress(ctx, "messages read", stats->rows, 0);
 }
 
-int open_needs(struct ctx *c, unsigned needs, struct qt_error *err)
+int open_db(struct ctx *c, const struct qt_spools *spools, struct qt_error *err)
 {
 	struct qt_db_opts opts = {.jobs = c->jobs, .stop = c->stop,
 	    .progress = on_progress, .progress_ctx = c};
@@ -335,8 +351,13 @@ int open_needs(struct ctx *c, unsigned needs, struct qt_error *err)
 	if ((needs & NEED_ONE_SPOOL) != 0 && c->spools.n != 1)
 		return qt_fail(err, QT_E_USAGE, c->cmd->name,
 		    "changes one queue at a time, not %zu", c->spools.n);
+	return qt_db_open(&c->db, spools, &opts, err);
+}
+
+int open_needs(struct ctx *c, unsigned needs, struct qt_error *err)
+{
 	if ((needs & NEED_DB) != 0)
-		return qt_db_open(&c->db, &c->spools, &opts, err);
+		return open_db(c, &c->spools, err);
 	return 0;
 }
 

@@ -9,6 +9,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "changing.h"
 #include "tally.h"
@@ -20,7 +21,8 @@
 enum {
 	K_QUEUE, K_ID, K_PATH, K_STATE, K_DEV, K_INODE, K_SIZE, K_MODE, K_UID,
 	K_GID, K_MTIME, K_CTIME, K_IN_DELIVERY, K_TODO, K_ACCOUNT, K_DOMAIN,
-	K_CLIENT, K_CLASS, K_SUBJECT, K_TODO_DOMAINS
+	K_CLIENT, K_CLASS, K_SUBJECT, K_TODO_DOMAINS,
+	K_RISKS /* and on: risks_columns */
 };
 static const char columns[] =
     "queue_name, queue_id, path, state, dev, inode, file_size, mode, uid, gid,"
@@ -36,6 +38,7 @@ void pick_release(struct pick *p)
 		tally_free(p->tally[i]);
 	tally_free(p->domains);
 	free(p->values);
+	qt_buf_release(&p->paths);
 	*p = (struct pick){.plan = NULL};
 }
 
@@ -166,51 +169,195 @@ static bool leave_out(struct ctx *c, struct pick *p, const struct qt_stmt *st)
 	return true;
 }
 
-static int add_row(struct ctx *c, struct pick *p, const struct qt_stmt *st,
+/*
+ * A message in staging goes by the place that it will have; where it lies now
+ * is kept to show it.
+ */
+static int add_staged(struct ctx *c, struct pick *p, struct qt_item *it,
+    struct qt_error *err)
+{
+	char path[512];
+
+	p->values[p->taken].path = (uint32_t)p->paths.len;
+	qt_buf_add(&p->paths, it->path, strlen(it->path) + 1);
+	if (qt_buf_check(&p->paths, err) != 0)
+		return -1;
+	it->queue = QT_Q_HOLD;
+	it->path = path;
+	if (qt_spool_path(c->spools.v[0], QT_Q_HOLD, it->id, path,
+		sizeof(path)) != 0)
+		return qt_fail(err, QT_E_USAGE, it->id, "its path is too long");
+	return qt_plan_add(p->plan, it, err);
+}
+
+static int add_item(struct ctx *c, struct pick *p, const struct qt_stmt *st,
     struct qt_error *err)
 {
 	struct qt_item it;
 
-	p->matched++;
-	progress(c, "messages selected", p->matched, 0);
-	if (leave_out(c, p, st))
-		return 0;
 	item_of(st, &it);
-	if (qt_plan_add(p->plan, &it, err) != 0 || add_values(p, st, err) != 0)
+	if (add_values(p, st, err) != 0 ||
+	    (p->how->op == QT_OP_RESTORE ? add_staged(c, p, &it, err) :
+		qt_plan_add(p->plan, &it, err)) != 0)
 		return -1;
 	p->taken++;
-	p->queue[it.queue]++;
+	/* where it was: that is what one selects by, in staging too */
+	p->queue[qt_queue_by_name(text_of(st, K_QUEUE))]++;
 	p->bytes += it.size;
 	p->recipients += (uint64_t)qt_stmt_int(st, K_TODO);
-	if (it.queue == QT_Q_HOLD && qt_stmt_type(st, K_TODO) == QT_COL_INT &&
-	    qt_stmt_int(st, K_TODO) == 0)
+	if (qt_queue_by_name(text_of(st, K_QUEUE)) == QT_Q_HOLD &&
+	    qt_stmt_type(st, K_TODO) == QT_COL_INT && qt_stmt_int(st, K_TODO) == 0)
 		p->already_sent++;
 	return 0;
 }
 
-static int check(struct ctx *c, struct qt_error *err)
+static int add_row(struct ctx *c, struct pick *p, const struct qt_stmt *st,
+    struct qt_error *err)
 {
-	const unsigned may = QT_Q_BIT(QT_Q_HOLD) | QT_Q_BIT(QT_Q_DEFERRED);
+	enum qt_queue queue = qt_queue_by_name(text_of(st, K_QUEUE));
+	struct risks *risks = p->how->risks;
+
+	if (qt_select_queues(c->sel) == 0 &&
+	    (QT_Q_BIT(queue) & p->how->aside) != 0) {
+		p->aside++;
+		return 0;
+	}
+	if (risks != NULL && risks_row(risks, st, K_RISKS))
+		return 0;
+	p->matched++;
+	progress(c, "messages selected", p->matched, 0);
+	return leave_out(c, p, st) ? 0 : add_item(c, p, st, err);
+}
+
+/* ---- which rows ---- */
+
+static void add_queues(struct qt_buf *b, unsigned mask)
+{
+	int q;
+
+	for (q = 0; q < QT_Q_MESSAGES; q++)
+		if ((mask & QT_Q_BIT(q)) != 0)
+			qt_buf_addf(b, "%s%s", b->len != 0 ? ", " : "",
+			    qt_queue_name((enum qt_queue)q));
+}
+
+static int check(struct ctx *c, const struct pick_how *how, unsigned queues,
+    struct qt_error *err)
+{
+	struct qt_buf may;
 
 	if (!qt_select_any(c->sel))
 		return qt_fail(err, QT_E_USAGE, c->cmd->name,
 		    "no selection; all mail is --all");
-	if ((qt_select_queues(c->sel) & ~may) != 0)
-		return qt_fail(err, QT_E_USAGE, "--queue",
-		    "only hold and deferred can be changed: what lies in the "
-		    "other queues is being worked on, or is nobody's; "
-		    "postsuper -h puts it into hold");
-	qt_select_default_queues(c->sel, may);
+	if ((qt_select_queues(c->sel) & ~how->may) != 0) {
+		qt_buf_init(&may, 0);
+		add_queues(&may, how->may);
+		(void)qt_fail(err, QT_E_USAGE, "--queue",
+		    "%s takes from these queues: %s", c->cmd->name,
+		    qt_buf_str(&may));
+		qt_buf_release(&may);
+		return -1;
+	}
+	qt_select_default_queues(c->sel, queues);
 	return 0;
 }
 
-int pick_explain(struct ctx *c)
+int pick_explain(struct ctx *c, const struct pick_how *how)
 {
 	struct qt_error err = {0};
 
-	return check(c, &err) == 0 ? explain_messages(c, columns, NULL) :
-				     complain(&err);
+	return check(c, how, how->usual, &err) == 0 ?
+	    explain_messages(c, columns, NULL) : complain(&err);
 }
+
+/* The same with the risks' columns and parameters behind the selection's. */
+static int open_risky(struct ctx *c, struct risks *risks, struct qt_stmt **st,
+    struct qt_error *err)
+{
+	const struct qt_bind *own;
+	struct qt_bind *binds;
+	const char *where;
+	struct qt_buf sql;
+	size_t n, more;
+	int r;
+
+	if (qt_select_sql(c->sel, &where, &own, &n, err) != 0 ||
+	    risks_nbinds(risks, &more, err) != 0)
+		return -1;
+	binds = calloc(n + more + 1, sizeof(*binds));
+	if (binds == NULL)
+		return qt_fail_mem(err);
+	if (n != 0)
+		memcpy(binds, own, n * sizeof(*own));
+	qt_buf_init(&sql, 0);
+	qt_buf_addf(&sql, "SELECT %s", columns);
+	r = risks_columns(risks, n, &sql, binds + n, err);
+	qt_buf_addf(&sql, " FROM messages WHERE (%s)", where);
+	if (r == 0)
+		r = qt_buf_check(&sql, err);
+	if (r == 0)
+		r = qt_stmt_open(st, c->db, qt_buf_str(&sql), binds, n + more,
+		    err);
+	qt_buf_release(&sql);
+	free(binds);
+	return r;
+}
+
+/* ---- waiting ---- */
+
+static int64_t now_ms(void)
+{
+	struct timespec ts;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
+}
+
+static int count_in_delivery(struct ctx *c, uint64_t *n, struct qt_error *err)
+{
+	struct qt_stmt *st = NULL;
+	int r;
+
+	r = open_messages(c, "count(*)", "AND in_delivery", &st, err);
+	if (r == 0)
+		r = qt_stmt_step(st, err);
+	if (r == 0)
+		*n = (uint64_t)qt_stmt_int(st, 0);
+	qt_stmt_close(st);
+	return r < 0 ? -1 : 0;
+}
+
+/*
+ * --wait: until no message that matches is in delivery.  What is left of the
+ * time is for those that an agent opens after that.
+ */
+static int wait_for_delivery(struct ctx *c, struct qt_error *err)
+{
+	const struct timespec pause = {.tv_nsec = 500000000};
+	int64_t end = now_ms() + (int64_t)c->wait_s * 1000, left;
+	char count[48], age[16];
+	bool said = false;
+	uint64_t n = 0;
+
+	for (;;) {
+		if (count_in_delivery(c, &n, err) != 0)
+			return -1;
+		left = end - now_ms();
+		if (n == 0 || left <= 0 || interrupted(c))
+			break;
+		progress_end(c);
+		if (!said && !c->quiet)
+			remark("in delivery: %s; waiting for up to %s",
+			    messages_text(n, count), human_age(c->wait_s, age));
+		said = true;
+		(void)nanosleep(&pause, NULL);
+	}
+	c->wait_left = left > 0 ? (unsigned)(left / 1000) : 0;
+	qt_db_forget_stats(c->db);
+	return 0;
+}
+
+/* ---- all of it ---- */
 
 static int make_tallies(struct pick *p, struct qt_error *err)
 {
@@ -222,16 +369,34 @@ static int make_tallies(struct pick *p, struct qt_error *err)
 	return tally_new(&p->domains, DISTINCT_MAX, err);
 }
 
-int pick_run(struct ctx *c, struct pick *p, enum qt_op op, struct qt_error *err)
+static int open_rows(struct ctx *c, const struct pick_how *how,
+    struct qt_stmt **st, struct qt_error *err)
+{
+	if (c->wait_s != 0 && (check(c, how, how->usual, err) != 0 ||
+			       wait_for_delivery(c, err) != 0))
+		return -1;
+	if (check(c, how, how->usual | how->aside, err) != 0)
+		return -1;
+	if (how->risks == NULL)
+		return open_messages(c, columns, NULL, st, err);
+	if (risks_begin(how->risks, c, err) != 0)
+		return -1;
+	return open_risky(c, how->risks, st, err);
+}
+
+int pick_run(struct ctx *c, struct pick *p, const struct pick_how *how,
+    struct qt_error *err)
 {
 	struct qt_stmt *st = NULL;
 	int r;
 
-	*p = (struct pick){.plan = NULL};
-	if (qt_change_allowed(c->spools.v[0], err) != 0 || check(c, err) != 0 ||
-	    qt_plan_new(&p->plan, op, err) != 0 || make_tallies(p, err) != 0 ||
-	    open_messages(c, columns, NULL, &st, err) != 0)
+	*p = (struct pick){.how = how};
+	qt_buf_init(&p->paths, 0);
+	if (qt_change_allowed(c->spools.v[0], err) != 0 ||
+	    qt_plan_new(&p->plan, how->op, err) != 0 ||
+	    make_tallies(p, err) != 0 || open_rows(c, how, &st, err) != 0)
 		return -1;
+	qt_plan_set_source(p->plan, how->source);
 	while ((r = qt_stmt_step(st, err)) == 0 && (r = add_row(c, p, st, err)) == 0)
 		;
 	qt_stmt_close(st);
@@ -244,21 +409,58 @@ int pick_run(struct ctx *c, struct pick *p, enum qt_op op, struct qt_error *err)
 	return 0;
 }
 
+const char *pick_path(const struct pick *p, size_t i)
+{
+	return p->how->op == QT_OP_RESTORE ?
+	    p->paths.data + p->values[i].path : qt_plan_path_of(p->plan, i);
+}
+
 bool pick_left_out(const struct pick *p)
 {
 	return p->in_delivery + p->unfinished + p->foreign != 0;
 }
 
-int pick_guard(struct ctx *c, const struct pick *p)
+void pick_answer(struct answer *a, const struct pick *p)
 {
-	const struct qt_scan_stats *s = qt_db_stats(c->db);
-	uint64_t files = s->unreadable - s->dirs;
+	const struct risks *r = p->how->risks;
 
-	say_unreadable_queues(s);
-	if (files != 0)
-		remark("%" PRIu64 " file%s could not be read; whether %s "
-		       "is not known", files, files == 1 ? "" : "s",
-		    files == 1 ? "it matches" : "they match");
+	a->matched = (int64_t)p->matched;
+	a->planned = (int64_t)p->taken;
+	a->in_delivery = (int64_t)p->in_delivery;
+	a->unfinished = (int64_t)p->unfinished;
+	a->foreign = (int64_t)p->foreign;
+	a->already_sent = (int64_t)p->already_sent;
+	a->bytes = p->bytes;
+	a->recipients = (int64_t)p->recipients;
+	if (r == NULL)
+		return;
+	if ((r->asked & RISK_BIT(RISK_OLD)) != 0)
+		a->old = (int64_t)r->count[RISK_OLD];
+	a->null_sender = (int64_t)r->count[RISK_NULL_SENDER];
+	a->deleted_before = (int64_t)r->count[RISK_DELETED];
+	a->skipped = (int64_t)r->skipped;
+}
+
+/* ---- guards ---- */
+
+/* What the selection would match where it does not look by itself. */
+static void say_aside(const struct pick *p)
+{
+	struct qt_buf all;
+	char count[48];
+
+	if (p->aside == 0)
+		return;
+	qt_buf_init(&all, 0);
+	add_queues(&all, p->how->usual | p->how->aside);
+	remark("on the way, and not taken: %s in incoming and active; to take "
+	       "them too: --queue %s", messages_text(p->aside, count),
+	    qt_buf_str(&all));
+	qt_buf_release(&all);
+}
+
+static int guard_count(struct ctx *c, const struct pick *p)
+{
 	if (c->expect >= 0 && p->matched != (uint64_t)c->expect) {
 		say_why(c, "refused: %" PRIu64 " match, and --expect says %"
 		    PRId64, p->matched, c->expect);
@@ -269,9 +471,28 @@ int pick_guard(struct ctx *c, const struct pick *p)
 		    p->matched, c->max);
 		return EXIT_REFUSED;
 	}
+	return 0;
+}
+
+int pick_guard(struct ctx *c, const struct pick *p)
+{
+	const struct qt_scan_stats *s = qt_db_stats(c->db);
+	uint64_t files = s->unreadable - s->dirs;
+	int status;
+
+	say_unreadable_queues(s);
+	if (files != 0)
+		remark("%" PRIu64 " file%s could not be read; whether %s "
+		       "is not known", files, files == 1 ? "" : "s",
+		    files == 1 ? "it matches" : "they match");
+	say_aside(p);
+	if ((status = guard_count(c, p)) != 0)
+		return status;
 	if (p->matched == 0) {
 		answer_unread(c);
-		say_why(c, "no message matches");
+		say_why(c, p->how->risks != NULL && p->how->risks->skipped != 0 ?
+			"no message matches that is not skipped" :
+			"no message matches");
 		return s->unreadable != 0 ? EXIT_PARTLY : EXIT_NOTHING;
 	}
 	if (p->taken == 0) {

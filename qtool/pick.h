@@ -7,7 +7,7 @@
 
 #include "qtool/change.h"
 
-#include "cmd.h"
+#include "risk.h"
 
 struct tally; /* values of one column and how often (tally.h) */
 
@@ -19,10 +19,22 @@ enum pick_column { /* what messages are compared by */
 /* One message of the plan, as its values' numbers. */
 struct pick_values {
 	uint32_t v[PICK_COLUMNS];
+	uint32_t path; /* in pick.paths, where the message lies now */
+};
+
+/* What the selection is run for. */
+struct pick_how {
+	enum qt_op op;
+	unsigned may;	 /* queues that --queue can name */
+	unsigned usual;	 /* those taken from without it */
+	unsigned aside;	 /* without it: where matches are counted and left */
+	uint64_t source; /* QT_OP_RESTORE: c->db is on this transaction */
+	struct risks *risks; /* NULL: none are looked for */
 };
 
 struct pick {
 	struct qt_plan *plan; /* what is to be taken */
+	const struct pick_how *how;
 	uint64_t matched;     /* rows of the selection */
 	uint64_t taken;	      /* in the plan */
 	uint64_t queue[QT_Q_COUNT]; /* of those, by queue */
@@ -31,26 +43,32 @@ struct pick {
 	int64_t bytes;
 	/* left out, and named on stderr */
 	uint64_t in_delivery, unfinished, foreign;
+	uint64_t aside; /* in how->aside: neither matched nor left out */
 	/* for the summary */
 	struct tally *tally[PICK_COLUMNS], *domains;
 	struct pick_values *values; /* of each message of the plan */
 	size_t values_cap;
+	struct qt_buf paths; /* QT_OP_RESTORE: NUL after each */
 };
 
 /*
- * Run the selection in hold and deferred (or those of them that --queue names).
- * 0, or -1 with what to complain about; a Ctrl-C is QT_E_INTERRUPTED, as half
- * of a selection is none.
+ * Run the selection; *how is used until the release.  With --wait it is first
+ * waited until nothing that matches is in delivery.  0, or -1 with what to
+ * complain about; a Ctrl-C is QT_E_INTERRUPTED, as half of a selection is none.
  */
-int pick_run(struct ctx *c, struct pick *p, enum qt_op op,
+int pick_run(struct ctx *c, struct pick *p, const struct pick_how *how,
     struct qt_error *err) QT_MUST_CHECK;
 void pick_release(struct pick *p);
 /* --explain for a change; returns the exit status. */
-int pick_explain(struct ctx *c);
+int pick_explain(struct ctx *c, const struct pick_how *how);
+/* Where the i-th message lies now. */
+const char *pick_path(const struct pick *p, size_t i);
 
 /* What will happen, on stdout: "delete"; for_good: there is no undo. */
 int pick_show(struct ctx *c, const struct pick *p, const char *verb,
     bool for_good, struct qt_error *err) QT_MUST_CHECK;
+/* Counts, for the answer. */
+void pick_answer(struct answer *a, const struct pick *p);
 /*
  * --expect and --max, and whether anything is to be done: 0, or the exit
  * status, and the reason was said.

@@ -12,8 +12,7 @@
 
 #include "qtool/escape.h"
 
-#include "changing.h"
-#include "pick.h"
+#include "carry.h"
 #include "tally.h"
 
 #define TOP 4
@@ -120,18 +119,10 @@ static void put_heading(FILE *out, const struct pick *p, const char *verb,
     bool for_good)
 {
 	char count[48], size[16], part[32];
-	const char *sep = "";
-	int q;
 
 	(void)fprintf(out, "%s %s, %s (", verb, messages_text(p->taken, count),
 	    human_bytes(p->bytes, size));
-	for (q = 0; q < QT_Q_COUNT; q++)
-		if (p->queue[q] != 0) {
-			(void)fprintf(out, "%s%s %s", sep,
-			    qt_queue_name((enum qt_queue)q),
-			    human_count(p->queue[q], part));
-			sep = ", ";
-		}
+	put_queues(out, p->queue);
 	(void)fputs(")\n", out);
 	if (for_good)
 		(void)fprintf(out, "  %-18sthere is no undo\n", "for good");
@@ -143,6 +134,8 @@ static void put_counts(FILE *out, const struct pick *p)
 {
 	char count[32];
 
+	if (p->how->risks != NULL)
+		risks_show(p->how->risks, out);
 	if (p->already_sent != 0)
 		(void)fprintf(out, "  %-18s%s in hold, with no recipient left to do\n",
 		    "already sent", human_count(p->already_sent, count));
@@ -227,7 +220,7 @@ static void put_column(struct line *l, const struct qt_stmt *st, int i,
  * One message, read again: its texts were not kept.  By its path, too, as an ID
  * can stand in two queues.
  */
-static int put_message(struct ctx *c, struct line *l, const struct qt_plan *plan,
+static int put_message(struct ctx *c, struct line *l, const struct pick *p,
     size_t i, struct qt_error *err)
 {
 	static const char sql[] =
@@ -235,8 +228,8 @@ static int put_message(struct ctx *c, struct line *l, const struct qt_plan *plan
 	    " client_address, subject FROM messages WHERE queue_id = ?1"
 	    " AND path = ?2 LIMIT 1";
 	const struct qt_bind binds[] = {
-	    {.type = QT_BIND_TEXT, .text = qt_plan_id_of(plan, i)},
-	    {.type = QT_BIND_TEXT, .text = qt_plan_path_of(plan, i)}};
+	    {.type = QT_BIND_TEXT, .text = qt_plan_id_of(p->plan, i)},
+	    {.type = QT_BIND_TEXT, .text = pick_path(p, i)}};
 	struct qt_stmt *st;
 	int r;
 
@@ -275,7 +268,7 @@ int pick_show(struct ctx *c, const struct pick *p, const char *verb,
 	(void)fprintf(l.out, "  %s:\n", p->taken > ODD ? "least like the others" :
 	    "all of them");
 	for (i = 0; i < n; i++)
-		if (put_message(c, &l, p->plan, odd[i].index, err) != 0)
+		if (put_message(c, &l, p, odd[i].index, err) != 0)
 			return -1;
 	return 0;
 }

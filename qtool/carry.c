@@ -1,0 +1,241 @@
+/*
+ * carry.c - a change from the command line to its outcome.
+ *
+ * Selection, preview, guards, the question; then the plan is carried out by
+ * src/change/ in one transaction, or written to a file.  What was left out,
+ * gone or changed is named on the way and turns the exit status.
+ */
+#include "carry.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+static const struct {
+	const char *did, *where;
+} words[QT_OPS] = {
+    [QT_OP_DELETE] = {"deleted", ""},
+    [QT_OP_ARCHIVE] = {"archived and took", ""},
+    [QT_OP_HOLD] = {"held", ""},
+    [QT_OP_RELEASE] = {"released", " into deferred"},
+    [QT_OP_REQUEUE] = {"requeued", ""},
+    [QT_OP_RESTORE] = {"restored", " into hold"},
+};
+
+const char *op_did(enum qt_op op)
+{
+	return op < QT_OPS ? words[op].did : "changed";
+}
+
+const char *op_where(enum qt_op op)
+{
+	return op < QT_OPS ? words[op].where : "";
+}
+
+void put_queues(FILE *out, const uint64_t by_queue[QT_Q_COUNT])
+{
+	const char *sep = "";
+	char part[32];
+	int q;
+
+	for (q = 0; q < QT_Q_COUNT; q++)
+		if (by_queue[q] != 0) {
+			(void)fprintf(out, "%s%s %s", sep,
+			    qt_queue_name((enum qt_queue)q),
+			    human_count(by_queue[q], part));
+			sep = ", ";
+		}
+}
+
+/* ---- the outcome ---- */
+
+static void print_done(const struct ctx *c, enum qt_op op,
+    const struct qt_outcome *out, uint64_t already_sent, bool undo)
+{
+	struct qt_buf cmd;
+	char count[48];
+
+	qt_buf_init(&cmd, 0);
+	undo_command(c, out->txid, &cmd);
+	(void)printf("transaction %" PRIu64 ": %s %s%s", out->txid, op_did(op),
+	    messages_text(out->done, count), op_where(op));
+	if (already_sent != 0)
+		(void)printf(", of which %" PRIu64 " had been sent already",
+		    already_sent);
+	if (out->gone != 0)
+		(void)printf("; %zu had gone", out->gone);
+	if (out->changed != 0)
+		(void)printf("; %zu had changed and stay", out->changed);
+	if (undo)
+		(void)printf("; to undo: %s", qt_buf_str(&cmd));
+	(void)putchar('\n');
+	(void)fflush(stdout);
+	qt_buf_release(&cmd);
+}
+
+static void say_done(struct ctx *c, const struct carry *k, enum qt_op op,
+    const struct qt_outcome *out, const struct pick *p)
+{
+	uint64_t left = p != NULL ? p->in_delivery + p->unfinished + p->foreign : 0;
+
+	answer_outcome(c, out);
+	answer_tx(c, out->txid, (int64_t)out->done);
+	c->answer->undoable = true;
+	if (!answer_wanted(c))
+		print_done(c, op, out, p != NULL ? p->already_sent : 0,
+		    !k->for_good);
+	log_change(c, "transaction %" PRIu64 ": %s %zu, gone %zu, changed "
+	    "%zu, left out %" PRIu64 "%s%s", out->txid, op_did(op), out->done,
+	    out->gone, out->changed, left, c->reason != NULL ? "; reason: " : "",
+	    c->reason != NULL ? c->reason : "");
+}
+
+/* None of it is there as it was judged any more. */
+static int nothing_left(struct ctx *c, const struct qt_outcome *out,
+    const struct qt_error *err)
+{
+	(void)complain_why(c, err);
+	return out->changed != 0 ? EXIT_FAILED : EXIT_NOTHING;
+}
+
+/* All messages are where they were, or QT_E_STATE says where some are. */
+static int not_done(struct ctx *c, const struct qt_outcome *out,
+    const struct qt_error *err)
+{
+	int status;
+
+	progress_end(c);
+	answer_outcome(c, out);
+	c->answer->done = err->code == QT_E_STATE ? -1 : 0;
+	if (err->code == QT_E_GONE)
+		return nothing_left(c, out, err);
+	status = change_failed(c, err, true);
+	if (err->code != QT_E_STATE)
+		remark("nothing was changed");
+	return status;
+}
+
+static bool is_whole(const struct ctx *c, const struct qt_outcome *out,
+    const struct pick *p)
+{
+	if (out->gone + out->changed != 0)
+		return false;
+	return p == NULL ||
+	    (!pick_left_out(p) && qt_db_stats(c->db)->unreadable == 0);
+}
+
+int carry_plan(struct ctx *c, const struct carry *k, struct qt_plan *plan,
+    const struct pick *p)
+{
+	struct changing how = {.purge_rate = k->purge_rate,
+	    .what = qt_op_places(qt_plan_op(plan)) ? "messages moved" :
+						     "messages taken"};
+	struct qt_change *change = NULL;
+	struct qt_error err = {0};
+	struct qt_outcome out;
+	int status = EXIT_DONE, r;
+
+	outcome_init(c, &out);
+	if (open_change(c, &how, &change, &err) != 0)
+		return change_failed(c, &err, false);
+	if (qt_change_run(change, plan, &out, &err) != 0) {
+		status = not_done(c, &out, &err);
+		qt_change_close(change);
+		return status;
+	}
+	progress_end(c);
+	say_done(c, k, qt_plan_op(plan), &out, p);
+	if (p != NULL)
+		answer_unread(c);
+	if (!is_whole(c, &out, p))
+		status = EXIT_PARTLY;
+	if (k->after != NULL &&
+	    (r = k->after(c, &how, change, out.txid)) != EXIT_DONE)
+		status = r;
+	qt_change_close(change);
+	return status;
+}
+
+/* ---- --plan ---- */
+
+static int save_plan(struct ctx *c, struct pick *p)
+{
+	struct qt_error err = {0};
+	struct qt_buf cmd;
+	char count[48];
+
+	if (qt_plan_save(p->plan, c->spools.v[0], c->plan_file, &err) != 0)
+		return change_failed(c, &err, false);
+	c->answer->plan = c->plan_file;
+	answer_unread(c);
+	qt_buf_init(&cmd, 0);
+	command_prefix(c, &cmd);
+	qt_buf_adds(&cmd, " apply ");
+	shell_word(&cmd, c->plan_file);
+	if (!answer_wanted(c))
+		(void)printf("%s planned, and nothing was changed; to carry it "
+			     "out: %s\n", messages_text(p->taken, count),
+		    qt_buf_str(&cmd));
+	qt_buf_release(&cmd);
+	return pick_left_out(p) || qt_db_stats(c->db)->unreadable != 0 ?
+	    EXIT_PARTLY : EXIT_DONE;
+}
+
+/* ---- before it ---- */
+
+/* Preview and question, or what stands in for them; 0, or the exit status. */
+static int ask(struct ctx *c, const struct carry *k, const struct pick *p)
+{
+	const char *verb = qt_op_name(k->how.op);
+	bool planned = c->dry_run || c->plan_file != NULL;
+	struct qt_error err = {0};
+	char heading[48];
+	int status;
+
+	if (!planned && (status = check_can_ask(c, verb)) != 0)
+		return status;
+	(void)snprintf(heading, sizeof(heading), "%s%s",
+	    planned ? "would " : "", verb);
+	if ((planned ? !answer_wanted(c) : !c->yes) &&
+	    pick_show(c, p, heading, k->for_good, &err) != 0)
+		return complain_why(c, &err);
+	return planned ? 0 : ask_count(c, p->taken, verb);
+}
+
+static int shown_and_asked(struct ctx *c, const struct carry *k, struct pick *p)
+{
+	const struct risks *risks = k->how.risks;
+	int status;
+
+	pick_answer(c->answer, p);
+	status = pick_guard(c, p);
+	/* a dry run shows what it is that would be refused */
+	if (status == 0 && risks != NULL && !c->dry_run)
+		status = risks_guard(c, risks);
+	if (status == 0)
+		status = ask(c, k, p);
+	if (status != 0)
+		return status;
+	if (c->dry_run)
+		return risks != NULL ? risks_guard(c, risks) : EXIT_DONE;
+	return c->plan_file != NULL ? save_plan(c, p) :
+				      carry_plan(c, k, p->plan, p);
+}
+
+int carry_selection(struct ctx *c, const struct carry *k)
+{
+	struct qt_error err = {0};
+	struct pick p;
+	int status;
+
+	if (c->explain)
+		return pick_explain(c, &k->how);
+	if (pick_run(c, &p, &k->how, &err) != 0 ||
+	    (c->reason != NULL &&
+		qt_plan_set_reason(p.plan, c->reason, &err) != 0) ||
+	    qt_plan_set_argv(p.plan, c->argc, c->argv, &err) != 0)
+		status = change_failed(c, &err, false);
+	else
+		status = shown_and_asked(c, k, &p);
+	pick_release(&p);
+	return status;
+}

@@ -10,7 +10,7 @@ CC      := $(if $(filter fuzz,$(SAN)),clang,$(if $(filter default,$(origin CC)),
 B       ?= build$(if $(SAN),-$(SAN))
 
 LIBS    := sqlite3 libarchive libpcre2-8 libbsd-overlay libzstd libcrypto \
-           libidn2 libpsl gmime-3.0
+           libidn2 libpsl gmime-3.0 libseccomp
 # Layers, lowest first: a file includes its own layer and those before it.
 LAYERS  := base format source query change evidence
 

@@ -65,10 +65,10 @@ struct ctx {
 	const char *state_dir;	 /* --state-dir; NULL SPOOL/qtool */
 	/* change options (common_change_group) */
 	bool yes, dry_run, strict, no_wait;
-	int64_t expect, max;	 /* -1 not given */
 	unsigned wait_s;    /* --wait: for mail in delivery; 0 not */
 	unsigned wait_left; /* what is left of it after the selection ran */
 	const char *plan_file; /* --plan; NULL: carry it out */
+	int64_t expect, max;	 /* -1 not given */
 	const char *reason; /* --note; --reason is a selection option */
 	struct answer *answer; /* what a change will say with --json (answer.h) */
 	void *own; /* the running command's own options: own_options() */
@@ -128,12 +128,12 @@ extern const struct qt_option change_options[]; /* yes ... state-dir */
  */
 int open_needs(struct ctx *c, unsigned needs, struct qt_error *err)
     QT_MUST_CHECK;
-/*
- * The running command's own options, zeroed at the first call; one size per
- * command.  main() frees it with free().  NULL: out of memory, *err says so.
 /* c->db on these spools, which are borrowed until it is closed. */
 int open_db(struct ctx *c, const struct qt_spools *spools, struct qt_error *err)
     QT_MUST_CHECK;
+/*
+ * The running command's own options, zeroed at the first call; one size per
+ * command.  main() frees it with free().  NULL: out of memory, *err says so.
  */
 void *own_options(struct ctx *c, size_t size, struct qt_error *err);
 

@@ -125,11 +125,11 @@ const struct qt_option change_options[] = {
     {"note", 0, "TEXT", OPT_REASON, "why, kept with the transaction"},
     {"strict", 0, NULL, OPT_STRICT,
 	"a message that is gone meanwhile aborts the whole"},
+    {"wait", 0, "SECONDS", OPT_WAIT,
+	"wait so long for what is in delivery, instead of leaving it out"},
     {"no-wait", 0, NULL, OPT_NO_WAIT,
 	"refuse when another qtool changes this queue now"},
     {"state-dir", 0, "DIR", OPT_STATE_DIR,
-    {"wait", 0, "SECONDS", OPT_WAIT,
-	"wait so long for what is in delivery, instead of leaving it out"},
 	"plan and log there instead of SPOOL/qtool: for a full disk"},
     {.name = NULL},
 };

@@ -61,11 +61,11 @@ const struct cmd *const commands[] = {
 	&cmd_restore, &cmd_apply, &cmd_history, &cmd_undo, &cmd_purge,
 	&cmd_recover, &cmd_help, NULL
 };
+#define WAIT_MAX 86400 /* seconds of --wait */
 #define NCOMMANDS (sizeof(commands) / sizeof(commands[0])) /* and the NULL */
 
 /* The one thing a signal handler writes. */
 static volatile sig_atomic_t stop_flag;
-#define WAIT_MAX 86400 /* seconds of --wait */
 
 static void on_signal(int sig)
 {
@@ -223,14 +223,14 @@ static int view_option(struct ctx *c, const struct qt_option *opt,
 static int change_option(struct ctx *c, const struct qt_option *opt,
     const char *value, struct qt_error *err)
 {
+	int64_t n;
+
 	switch (opt->id) {
 	case OPT_YES:
 		c->yes = true;
 		return 0;
 	case OPT_DRY_RUN:
 		c->dry_run = true;
-	int64_t n;
-
 		return 0;
 	case OPT_STRICT:
 		c->strict = true;
@@ -241,27 +241,27 @@ static int change_option(struct ctx *c, const struct qt_option *opt,
 	case OPT_REASON:
 		c->reason = value;
 		return 0;
+	case OPT_PLAN:
+		c->plan_file = value;
+		return 0;
 	case OPT_STATE_DIR:
 		c->state_dir = value;
 		return 0;
 	case OPT_EXPECT:
 		return qt_parse_count(value, 0, INT64_MAX, &c->expect, err);
 	case OPT_MAX:
-	case OPT_PLAN:
-		c->plan_file = value;
-		return 0;
 		return qt_parse_count(value, 0, INT64_MAX, &c->max, err);
+	case OPT_WAIT:
+		if (qt_parse_count(value, 0, WAIT_MAX, &n, err) != 0)
+			return -1;
+		c->wait_s = (unsigned)n;
+		return 0;
 	default:
 		return 1;
 	}
 }
 
 static int on_option(void *ctx, const struct qt_option *opt, const char *value,
-	case OPT_WAIT:
-		if (qt_parse_count(value, 0, WAIT_MAX, &n, err) != 0)
-			return -1;
-		c->wait_s = (unsigned)n;
-		return 0;
     struct qt_error *err)
 {
 	struct ctx *c = ctx;
@@ -345,17 +345,17 @@ int open_db(struct ctx *c, const struct qt_spools *spools, struct qt_error *err)
 	struct qt_db_opts opts = {.jobs = c->jobs, .stop = c->stop,
 	    .progress = on_progress, .progress_ctx = c};
 
+	return qt_db_open(&c->db, spools, &opts, err);
+}
+
+int open_needs(struct ctx *c, unsigned needs, struct qt_error *err)
+{
 	if ((needs & (NEED_SPOOL | NEED_DB | NEED_ONE_SPOOL)) != 0 &&
 	    open_spools(c, err) != 0)
 		return -1;
 	if ((needs & NEED_ONE_SPOOL) != 0 && c->spools.n != 1)
 		return qt_fail(err, QT_E_USAGE, c->cmd->name,
 		    "changes one queue at a time, not %zu", c->spools.n);
-	return qt_db_open(&c->db, spools, &opts, err);
-}
-
-int open_needs(struct ctx *c, unsigned needs, struct qt_error *err)
-{
 	if ((needs & NEED_DB) != 0)
 		return open_db(c, &c->spools, err);
 	return 0;

@@ -498,7 +498,7 @@ const struct cmd cmd_archive = {
 	"  qtool archive -o - --all | ssh backup 'cat > queue.tar.zst'",
     .groups = groups,
     .ngroups = 3,
-    .needs = NEED_DB,
+    .needs = NEED_DB | READS_TX,
     .operands_are_ids = true,
     .max_operands = -1,
     .option = option,

@@ -48,6 +48,7 @@ struct ctx {
 	size_t nsources;
 	struct qt_spools spools; /* empty before run() without NEED_SPOOL */
 	bool all_instances;
+	uint64_t transaction;	 /* --transaction; 0: the queue itself */
 	struct qt_select *sel;	 /* selection options seen so far */
 	struct qt_db *db;	 /* NULL without NEED_DB */
 	unsigned jobs;		 /* --jobs; 0 default */
@@ -77,7 +78,8 @@ struct ctx {
 enum { /* struct cmd.needs */
 	NEED_SPOOL = 1 << 0, /* spools are opened before run() */
 	NEED_DB = 1 << 1,    /* and the database on them */
-	NEED_ONE_SPOOL = 1 << 2 /* exactly one spool (changes) */
+	NEED_ONE_SPOOL = 1 << 2, /* exactly one spool (changes) */
+	READS_TX = 1 << 3 /* none: --transaction may be given */
 };
 
 struct cmd {
@@ -108,6 +110,7 @@ extern const struct cmd cmd_help, cmd_status, cmd_top, cmd_list, cmd_show, cmd_q
  */
 enum {
 	OPT_CONFIG = 90, OPT_SPOOL, OPT_ALL_INSTANCES, OPT_VERSION,
+	OPT_TRANSACTION,
 	OPT_FORMAT = 100, OPT_JSON, OPT_JOBS, OPT_EXPLAIN, OPT_QUIET, OPT_HELP,
 	OPT_YES = 150, OPT_DRY_RUN, OPT_EXPECT, OPT_MAX, OPT_REASON, OPT_STRICT,
 	OPT_NO_WAIT, OPT_STATE_DIR, OPT_WAIT, OPT_PLAN,

@@ -28,6 +28,9 @@ const struct qt_option global_options[] = {
 	"the queue directory DIR as it lies: a copy, a mount (repeatable)"},
     {"all-instances", 0, NULL, OPT_ALL_INSTANCES,
 	"the queues of every instance that postmulti lists"},
+    {"transaction", 0, "N", OPT_TRANSACTION,
+	"what transaction N keeps instead of the queue: to list, top, show, "
+	"query or archive it"},
     {"version", 0, NULL, OPT_VERSION, "print the version"},
     {"help", 0, NULL, OPT_HELP, "print this help"},
     {.name = NULL},
@@ -300,6 +303,8 @@ void command_prefix(const struct ctx *c, struct qt_buf *out)
 		qt_buf_adds(out, c->sources[i].config ? " -c " : " -Q ");
 		shell_word(out, c->sources[i].dir);
 	}
+	if (c->transaction != 0)
+		qt_buf_addf(out, " --transaction %" PRIu64, c->transaction);
 }
 
 static void say_bad(const struct ctx *c, const struct qt_scan_stats *s)

@@ -4,7 +4,8 @@
  * A map of the whole program.
  *
  *   queue directories        src/source/   the walk over every queue, the pool
- *        |                                 of readers, ordered rows
+ *        |                                 of readers, ordered rows; likewise
+ *        |                                 what a transaction keeps
  *        |  bytes            src/format/   records, messages, headers, queue
  *        v                                 IDs, defer logs: pure functions
  *   struct qt_row
@@ -54,6 +55,9 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
+
+#include "changing.h"
+#include "transaction.h"
 
 const struct cmd *const commands[] = {
 	&cmd_status, &cmd_top, &cmd_list, &cmd_show, &cmd_query,
@@ -167,7 +171,7 @@ static void add_source(struct ctx *c, bool config, const char *dir)
 }
 
 static int global_option(struct ctx *c, const struct qt_option *opt,
-    const char *value)
+    const char *value, struct qt_error *err)
 {
 	switch (opt->id) {
 	case OPT_CONFIG:
@@ -179,6 +183,8 @@ static int global_option(struct ctx *c, const struct qt_option *opt,
 	case OPT_ALL_INSTANCES:
 		c->all_instances = true;
 		break;
+	case OPT_TRANSACTION:
+		return parse_txid(value, &c->transaction, err);
 	case OPT_VERSION:
 		c->version = true;
 		break;
@@ -269,7 +275,7 @@ static int on_option(void *ctx, const struct qt_option *opt, const char *value,
 
 	if (opt->id < QT_SEL_COUNT)
 		return qt_select_add(c->sel, (enum qt_sel)opt->id, value, err);
-	r = global_option(c, opt, value);
+	r = global_option(c, opt, value, err);
 	if (r == 1)
 		r = view_option(c, opt, value, err);
 	if (r == 1)
@@ -351,7 +357,8 @@ int open_db(struct ctx *c, const struct qt_spools *spools, struct qt_error *err)
 int open_needs(struct ctx *c, unsigned needs, struct qt_error *err)
 {
 	if ((needs & (NEED_SPOOL | NEED_DB | NEED_ONE_SPOOL)) != 0 &&
-	    open_spools(c, err) != 0)
+	    (open_spools(c, err) != 0 ||
+		(c->transaction != 0 && transaction_open(c, err) != 0)))
 		return -1;
 	if ((needs & NEED_ONE_SPOOL) != 0 && c->spools.n != 1)
 		return qt_fail(err, QT_E_USAGE, c->cmd->name,
@@ -372,6 +379,8 @@ static int run_command(struct ctx *c, int argc, char **argv)
 	if (c->help)
 		return print_help(c->cmd);
 	if (r != 0 || check_operands(c->cmd, n, &err) != 0)
+		return usage_hint(c, &err);
+	if (transaction_check(c, &err) != 0)
 		return usage_hint(c, &err);
 	if (c->cmd->operands_are_ids && select_ids(c, n, argv + index, &err) != 0)
 		return usage_hint(c, &err);

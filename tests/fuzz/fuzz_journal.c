@@ -37,8 +37,10 @@ static void try_bytes(const char *s, size_t len)
 	qt_journal_init(&k);
 	require(qt_journal_parse(&k, s, j.good, "fuzz", &err) == 0,
 	    "the good part is good");
-	require(!k.torn && k.last.n == j.last.n && k.last.state == j.last.state,
-	    "cutting a torn end changes nothing");
+	require(!k.torn && k.last.n == j.last.n && k.last.state == j.last.state &&
+	    k.redone == j.redone, "cutting a torn end changes nothing");
+	require(j.redone == 0 || j.last.n >= 5 * j.redone,
+	    "what was redone was committed and undone before");
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -200,7 +200,7 @@ static void a_crash_of_restore_is_whole_after_recovery(void **state)
 static void a_deletion_is_done_again(void **state)
 {
 	struct timespec tried[2] = {{1, 0}, {1900000000, 0}};
-	char want[128], path[128];
+	char want[256], path[128];
 	struct tspool t;
 	struct run r;
 

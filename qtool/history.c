@@ -30,7 +30,12 @@ static int put_tx(struct qt_output *o, const struct qt_tx_info *t,
 	}
 	put_string(o, qt_tx_state_name(t->state));
 	qt_output_int(o, (int64_t)t->planned);
+	qt_output_int(o, (int64_t)t->done);
 	qt_output_int(o, (int64_t)t->staged);
+	if (t->source != 0)
+		qt_output_int(o, (int64_t)t->source);
+	else
+		qt_output_null(o);
 	qt_output_bytes(o, t->bytes);
 	put_string(o, t->operator_name);
 	put_string(o, t->reason);
@@ -55,6 +60,7 @@ static int put_short(struct qt_output *o, const struct qt_tx_info *t,
 		qt_op_name(t->op) : NULL);
 	put_string(o, qt_tx_state_name(t->state));
 	qt_output_int(o, (int64_t)t->planned);
+	qt_output_int(o, (int64_t)t->done);
 	qt_output_int(o, (int64_t)t->staged);
 	put_string(o, t->problem != NULL ? t->problem : t->reason);
 	return qt_output_end_row(o, err);
@@ -67,13 +73,14 @@ static int print(struct ctx *c, const struct qt_tx_list *l, struct qt_error *err
 	static const struct qt_outcol few[] = {
 	    {"transaction", QT_RIGHT, 0}, {"started", QT_LEFT, 0},
 	    {"operation", QT_LEFT, 0}, {"state", QT_LEFT, 0},
-	    {"messages", QT_RIGHT, 0}, {"staged", QT_RIGHT, 0},
-	    {"reason", QT_LEFT, 60}};
+	    {"messages", QT_RIGHT, 0}, {"done", QT_RIGHT, 0},
+	    {"staged", QT_RIGHT, 0}, {"reason", QT_LEFT, 60}};
 	static const struct qt_outcol cols[] = {
 	    {"transaction", QT_RIGHT, 0}, {"started", QT_LEFT, 0},
 	    {"changed", QT_LEFT, 0}, {"operation", QT_LEFT, 0},
 	    {"state", QT_LEFT, 0}, {"messages", QT_RIGHT, 0},
-	    {"staged", QT_RIGHT, 0}, {"bytes", QT_RIGHT, 0},
+	    {"done", QT_RIGHT, 0}, {"staged", QT_RIGHT, 0},
+	    {"source", QT_RIGHT, 0}, {"bytes", QT_RIGHT, 0},
 	    {"operator", QT_LEFT, 20}, {"reason", QT_LEFT, 30},
 	    {"problem", QT_LEFT, 60}, {"command", QT_LEFT, 80}};
 	bool narrow = c->format == QT_FMT_TABLE && c->width != 0 &&
@@ -137,11 +144,13 @@ const struct cmd cmd_history = {
     .summary = "the transactions of this queue and their states",
     .operands = "",
     .about =
-	"Lists what was done to this queue, oldest first: committed can be\n"
-	"undone or purged; undone, purged and aborted are over; prepared,\n"
-	"aborting, undoing and purging were interrupted, or are being worked on\n"
-	"now; damaged has to be looked at (exit status 3).  Staged is how many\n"
-	"messages it holds at present.  A narrow terminal gets fewer columns.",
+	"Lists what was done to this queue, oldest first: committed and placed\n"
+	"can be undone, committed purged; undone can be redone, purged and\n"
+	"aborted are over; prepared, aborting, undoing, redoing and purging were\n"
+	"interrupted, or are being worked on now; damaged has to be looked at\n"
+	"(exit status 3).  Done is how many messages went as planned, staged how\n"
+	"many it holds at present, source the transaction that a restore took\n"
+	"them out of.  A narrow terminal gets fewer columns.",
     .examples =
 	"  qtool history\n"
 	"  qtool history --json",

@@ -43,7 +43,8 @@ static int option(void *ctx, const struct qt_option *opt, const char *value,
 
 static bool can_be_purged(const struct qt_tx_info *t)
 {
-	return t->state == QT_TX_COMMITTED || t->state == QT_TX_PURGING;
+	return !qt_op_places(t->op) &&
+	    (t->state == QT_TX_COMMITTED || t->state == QT_TX_PURGING);
 }
 
 /* What is to be purged, in order. */
@@ -68,6 +69,20 @@ static void add(struct chosen *ch, const struct qt_tx_info *t)
 	ch->bytes += t->bytes;
 }
 
+static int check_named(const struct qt_tx_info *t, const char *name,
+    struct qt_error *err)
+{
+	if (qt_op_places(t->op))
+		return qt_fail(err, QT_E_REFUSED, name, "the transaction is a %s: "
+		    "it holds no messages, they are in the queue; qtool undo "
+		    "takes it back", qt_op_name(t->op));
+	if (!can_be_purged(t))
+		return qt_fail(err, QT_E_REFUSED, name, "the transaction is %s: "
+		    "only what is committed can be purged",
+		    qt_tx_state_name(t->state));
+	return 0;
+}
+
 static int choose_named(struct chosen *ch, const struct qt_tx_list *l, int argc,
     char **argv, struct qt_error *err)
 {
@@ -81,10 +96,8 @@ static int choose_named(struct chosen *ch, const struct qt_tx_list *l, int argc,
 		if ((t = find_tx(l, id)) == NULL)
 			return qt_fail(err, QT_E_USAGE, argv[i],
 			    "there is no such transaction; see qtool history");
-		if (!can_be_purged(t))
-			return qt_fail(err, QT_E_REFUSED, argv[i],
-			    "the transaction is %s: only what is committed can "
-			    "be purged", qt_tx_state_name(t->state));
+		if (check_named(t, argv[i], err) != 0)
+			return -1;
 		add(ch, t);
 	}
 	return 0;

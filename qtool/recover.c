@@ -6,12 +6,35 @@
  */
 #include <inttypes.h>
 
-#include "changing.h"
+#include "carry.h"
 
-static bool interrupted_state(enum qt_tx_state s)
+static bool is_interrupted(const struct qt_tx_info *t)
 {
-	return s == QT_TX_PREPARED || s == QT_TX_ABORTING ||
-	    s == QT_TX_UNDOING || s == QT_TX_PURGING;
+	switch (t->state) {
+	case QT_TX_PREPARED:
+	case QT_TX_ABORTING:
+	case QT_TX_UNDOING:
+	case QT_TX_PURGING:
+	case QT_TX_REDOING:
+		return true;
+	case QT_TX_COMMITTED: /* and not all of it is placed */
+		return qt_op_places(t->op);
+	default:
+		return false;
+	}
+}
+
+/* Of an operation that leaves nothing in staging. */
+static void say_placed(const struct qt_tx_info *is)
+{
+	char count[48];
+
+	(void)printf("transaction %" PRIu64 ": ", is->txid);
+	if (is->state == QT_TX_PLACED)
+		(void)printf("gone on with, %s %s%s\n", op_did(is->op),
+		    messages_text(is->done, count), op_where(is->op));
+	else
+		(void)printf("%s\n", qt_tx_state_name(is->state));
 }
 
 /* One transaction that is not what it was. */
@@ -19,6 +42,10 @@ static void say(const struct qt_tx_info *was, const struct qt_tx_info *is)
 {
 	char count[48];
 
+	if (qt_op_places(is->op)) {
+		say_placed(is);
+		return;
+	}
 	(void)printf("transaction %" PRIu64 ": ", is->txid);
 	switch (is->state) {
 	case QT_TX_ABORTED:
@@ -40,10 +67,19 @@ static void say(const struct qt_tx_info *was, const struct qt_tx_info *is)
 	}
 }
 
+/* How many messages recovery moved. */
+static size_t moved(const struct qt_tx_info *was, const struct qt_tx_info *is)
+{
+	if (qt_op_places(is->op))
+		return is->state == QT_TX_PLACED ? is->done : 0;
+	return was->staged > is->staged ? was->staged - is->staged :
+					  is->staged - was->staged;
+}
+
 static void answer_change(struct ctx *c, const struct qt_tx_info *was,
     const struct qt_tx_info *is)
 {
-	size_t done = was->staged > is->staged ? was->staged - is->staged : 0;
+	size_t done = moved(was, is);
 
 	answer_tx(c, is->txid, (int64_t)done);
 	c->answer->done += (int64_t)done;
@@ -78,13 +114,18 @@ static size_t say_left(struct ctx *c, const struct qt_tx_list *after)
 
 	for (i = 0; i < after->n; i++) {
 		is = &after->v[i];
-		if (interrupted_state(is->state)) {
-			c->answer->changed += (int64_t)is->staged;
+		if (!is_interrupted(is))
+			continue;
+		n++;
+		c->answer->changed += (int64_t)is->staged;
+		if (qt_op_places(is->op))
+			say_why(c, "transaction %" PRIu64 " is still %s: names "
+			    "of its messages are taken", is->txid,
+			    qt_tx_state_name(is->state));
+		else
 			say_why(c, "transaction %" PRIu64 " is still %s: %zu "
 			    "messages whose names are taken in the queue",
 			    is->txid, qt_tx_state_name(is->state), is->staged);
-			n++;
-		}
 	}
 	return n;
 }
@@ -143,7 +184,7 @@ static void answer_before(struct answer *a, const struct qt_tx_list *before)
 
 	a->matched = 0;
 	for (i = 0; i < before->n; i++)
-		if (interrupted_state(before->v[i].state))
+		if (is_interrupted(&before->v[i]))
 			a->matched += (int64_t)before->v[i].staged;
 	a->planned = a->matched;
 }
@@ -192,11 +233,12 @@ const struct cmd cmd_recover = {
     .operands = "",
     .about =
 	"After a crash, a kill or a power cut: what was not committed goes back\n"
-	"to where it was, what was committed stays taken, an undo or purge that\n"
-	"was begun is ended.  Doing it twice changes nothing more.  Every\n"
-	"command that changes the queue does the same first, and so does\n"
-	"qtool-recover.service before Postfix starts.  It also makes a reserve\n"
-	"in SPOOL/qtool: run it once before a disk is full.",
+	"to where it was, what was committed stays taken, and what was decided\n"
+	"(a hold, release, requeue or restore, an undo, a purge) is ended.\n"
+	"Doing it twice changes nothing more.  Every command that changes the\n"
+	"queue does the same first, and so does qtool-recover.service before\n"
+	"Postfix starts.  It also makes a reserve in SPOOL/qtool: run it once\n"
+	"before a disk is full.",
     .examples = "  qtool recover",
     .groups = groups,
     .ngroups = 2,

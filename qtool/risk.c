@@ -168,22 +168,37 @@ bool risks_row(struct risks *r, const struct qt_stmt *st, int column)
 
 /* ---- telling ---- */
 
+/* Which transactions deleted the like, the latest first. */
+static void show_deleted(const struct risks *r, FILE *out)
+{
+	const char *sep = "as in transaction ";
+	char count[32];
+	size_t i, n = 0;
+
+	(void)fprintf(out, "  %-18s%s, ", "deleted before",
+	    human_count(r->count[RISK_DELETED], count));
+	for (i = 0; i < r->pasts.n && n < 4; i++) {
+		if (r->by_past[i] == 0)
+			continue;
+		(void)fprintf(out, "%s%" PRIu64, sep, r->pasts.v[i].txid);
+		sep = ", ";
+		n++;
+	}
+	(void)fprintf(out, "%s\n", i < r->pasts.n ? ", ..." : "");
+}
+
 void risks_show(const struct risks *r, FILE *out)
 {
-	static const char *const labels[RISKS] = {
-	    [RISK_OLD] = "too old", [RISK_NULL_SENDER] = "from <>",
-	    [RISK_DELETED] = "deleted before"};
-	static const char *const what[RISKS] = {
-	    [RISK_OLD] = "would go back to its sender",
-	    [RISK_NULL_SENDER] = "bounces and other notices",
-	    [RISK_DELETED] = "matches what was deleted"};
 	char count[32];
-	int k;
 
-	for (k = 0; k < RISKS; k++)
-		if (r->count[k] != 0)
-			(void)fprintf(out, "  %-18s%s, %s\n", labels[k],
-			    human_count(r->count[k], count), what[k]);
+	if (r->count[RISK_OLD] != 0)
+		(void)fprintf(out, "  %-18s%s, would go back to the sender\n",
+		    "too old", human_count(r->count[RISK_OLD], count));
+	if (r->count[RISK_NULL_SENDER] != 0)
+		(void)fprintf(out, "  %-18s%s, bounces and other notices\n",
+		    "from <>", human_count(r->count[RISK_NULL_SENDER], count));
+	if (r->count[RISK_DELETED] != 0)
+		show_deleted(r, out);
 	if (r->skipped != 0)
 		(void)fprintf(out, "  %-18s%s, left where it is\n", "skipped",
 		    human_count(r->skipped, count));

@@ -1,17 +1,20 @@
 /*
- * undo.c - qtool undo: what a transaction took is put back.
+ * undo.c - qtool undo: what a transaction did is taken back; with --redo, done
+ * again.
  *
- * Into hold, where nothing happens to it until it is released: old mail that
- * goes back to deferred may be past its lifetime and bounce to forged senders.
+ * What was deleted goes into hold, where nothing happens to it until it is
+ * released: old mail that goes back to deferred may be past its lifetime and
+ * bounce to forged senders.  What was moved from queue to queue goes back to
+ * where it was.
  */
 #include <inttypes.h>
 
-#include "changing.h"
+#include "carry.h"
 
-enum { OPT_IN_PLACE = OPT_OWN };
+enum { OPT_IN_PLACE = OPT_OWN, OPT_REDO };
 
 struct own {
-	bool in_place;
+	bool in_place, redo;
 };
 
 static int option(void *ctx, const struct qt_option *opt, const char *value,
@@ -22,91 +25,183 @@ static int option(void *ctx, const struct qt_option *opt, const char *value,
 	(void)value;
 	if (own == NULL)
 		return -1;
-	if (opt->id != OPT_IN_PLACE)
+	switch (opt->id) {
+	case OPT_IN_PLACE:
+		own->in_place = true;
+		return 0;
+	case OPT_REDO:
+		own->redo = true;
+		return 0;
+	default:
 		return 1;
-	own->in_place = true;
-	return 0;
+	}
 }
 
-/* Which transaction: the one given, or the last that can be undone. */
-static int choose(int argc, char **argv, const struct qt_tx_list *l,
-    uint64_t *id, struct qt_error *err)
+/* The transaction that is to be undone or redone, and what it was before. */
+struct target {
+	uint64_t id; /* 0: there is none */
+	enum qt_op op;
+	enum qt_tx_state state;
+	uint64_t source; /* QT_OP_RESTORE: out of which */
+};
+
+/* ---- which one ---- */
+
+static bool can_be(const struct own *own, enum qt_tx_state s)
+{
+	if (own->redo)
+		return s == QT_TX_UNDONE || s == QT_TX_REDOING;
+	return s == QT_TX_COMMITTED || s == QT_TX_PLACED || s == QT_TX_UNDOING;
+}
+
+/* The one given, or the last that it can be done with. */
+static int choose(const struct own *own, int argc, char **argv,
+    const struct qt_tx_list *l, const struct qt_tx_info **found,
+    struct qt_error *err)
 {
 	const struct qt_tx_info *damaged = NULL;
+	uint64_t id;
 	size_t i;
 
-	*id = 0;
 	if (argc > 0) {
-		if (parse_txid(argv[0], id, err) != 0)
+		if (parse_txid(argv[0], &id, err) != 0)
 			return -1;
-		return find_tx(l, *id) != NULL ? 0 : qt_fail(err, QT_E_USAGE,
+		*found = find_tx(l, id);
+		return *found != NULL ? 0 : qt_fail(err, QT_E_USAGE,
 		    argv[0], "there is no such transaction; see qtool history");
 	}
 	for (i = 0; i < l->n; i++) {
-		if (l->v[i].state == QT_TX_COMMITTED ||
-		    l->v[i].state == QT_TX_UNDOING)
-			*id = l->v[i].txid;
+		if (can_be(own, l->v[i].state))
+			*found = &l->v[i];
 		if (l->v[i].state == QT_TX_DAMAGED)
 			damaged = &l->v[i];
 	}
 	/* it may be the very one that is meant */
-	if (*id == 0 && damaged != NULL)
+	if (*found == NULL && damaged != NULL)
 		return qt_fail(err, QT_E_STATE, "undo", "transaction %" PRIu64
 		    ": %s", damaged->txid, damaged->problem);
 	return 0;
 }
 
-static int say(struct ctx *c, const struct own *own, uint64_t id,
-    const struct qt_outcome *out)
+/* ---- the outcome ---- */
+
+/* Where an undo puts the messages. */
+static void where_to(const struct own *own, const struct target *t, char out[48])
+{
+	const char *where = "where they were";
+
+	if (t->op == QT_OP_RESTORE)
+		(void)snprintf(out, 48, "into transaction %" PRIu64, t->source);
+	else if (t->op == QT_OP_RELEASE)
+		(void)snprintf(out, 48, "on hold");
+	else if (t->op != QT_OP_HOLD && !own->in_place)
+		(void)snprintf(out, 48, "into hold");
+	else
+		(void)snprintf(out, 48, "%s", where);
+}
+
+static void say_done(struct ctx *c, const struct own *own,
+    const struct target *t, uint64_t done)
+{
+	char count[48], where[48];
+
+	(void)messages_text(done, count);
+	where_to(own, t, where);
+	if (answer_wanted(c))
+		return;
+	if (own->redo)
+		(void)printf("transaction %" PRIu64 " redone: %s %s%s\n", t->id,
+		    op_did(t->op), count, op_where(t->op));
+	else
+		(void)printf("transaction %" PRIu64 " undone: %s put back %s\n",
+		    t->id, count, where);
+	(void)fflush(stdout);
+}
+
+/* What did not go as the others. */
+static int say_rest(struct ctx *c, const struct own *own,
+    const struct target *t, const struct qt_outcome *out)
 {
 	char count[48];
 
-	if (!answer_wanted(c))
-		(void)printf("transaction %" PRIu64 " undone: %s put back %s\n",
-		    id, messages_text(out->done, count),
-		    own->in_place ? "where they were" : "into hold");
-	(void)fflush(stdout);
-	log_change(c, "transaction %" PRIu64 ": undone, %zu put back %s", id,
-	    out->done, own->in_place ? "in place" : "into hold");
-	if (out->changed == 0)
-		return EXIT_DONE;
-	say_why(c, "%s still in the transaction, as other messages have their "
-	    "names; qtool undo %" PRIu64 " tries again",
-	    messages_text(out->changed, count), id);
+	if (out->changed != 0 && !own->redo && tx_is(c, t->id, QT_TX_UNDOING))
+		say_why(c, "%s still in the transaction, as other messages have "
+		    "their names; qtool undo %" PRIu64 " tries again",
+		    messages_text(out->changed, count), t->id);
+	else if (out->changed != 0)
+		say_why(c, "%s left alone: not as the transaction left them",
+		    messages_text(out->changed, count));
+	if (out->gone != 0)
+		say_why(c, "%s gone since: delivered, taken by Postfix, or "
+		    "removed", messages_text(out->gone, count));
+	return out->changed + out->gone != 0 ? EXIT_PARTLY : EXIT_DONE;
+}
+
+static int done(struct ctx *c, const struct own *own, const struct target *t,
+    const struct qt_outcome *out)
+{
+	char where[48];
+
+	progress_end(c);
+	answer_outcome(c, out);
+	c->answer->undoable = own->redo;
+	say_done(c, own, t, out->done);
+	where_to(own, t, where);
+	log_change(c, own->redo ? "transaction %" PRIu64 ": redone, %zu %s" :
+	    "transaction %" PRIu64 ": undone, %zu put back %s", t->id,
+	    out->done, own->redo ? op_did(t->op) : where);
+	return say_rest(c, own, t, out);
+}
+
+static int failed(struct ctx *c, const struct own *own, const struct target *t,
+    const struct qt_outcome *out, const struct qt_error *err)
+{
+	int status;
+
+	progress_end(c);
+	status = change_failed(c, err, true);
+	if (!out->begun)
+		return status;
+	answer_outcome(c, out);
+	remark("qtool undo %s%" PRIu64 " goes on with it",
+	    own->redo ? "--redo " : "", t->id);
 	return EXIT_PARTLY;
 }
 
-static int put_back(struct ctx *c, const struct own *own, uint64_t id,
-    bool interrupted_before)
+/* Recovery may have ended on the way what was interrupted before. */
+static bool over(struct ctx *c, const struct own *own, const struct target *t)
+{
+	if (own->redo)
+		return t->state == QT_TX_REDOING &&
+		    tx_is(c, t->id, qt_op_places(t->op) ? QT_TX_PLACED :
+							  QT_TX_COMMITTED);
+	return t->state == QT_TX_UNDOING && tx_is(c, t->id, QT_TX_UNDONE);
+}
+
+static int carry_out(struct ctx *c, const struct own *own,
+    const struct target *t)
 {
 	struct changing how = {.in_place = own->in_place,
-	    .what = "messages put back"};
+	    .what = own->redo ? "messages moved" : "messages put back"};
 	struct qt_change *change = NULL;
 	struct qt_error err = {0};
 	struct qt_outcome out;
-	int status;
+	int status, r;
 
 	outcome_init(c, &out);
 	if (open_change(c, &how, &change, &err) != 0)
 		return change_failed(c, &err, false);
-	/* recovery may have ended it on the way */
-	if (interrupted_before && tx_is(c, id, QT_TX_UNDONE)) {
+	if (over(c, own, t)) {
 		c->answer->done = c->answer->planned;
 		if (!answer_wanted(c))
-			(void)printf("transaction %" PRIu64 " undone\n", id);
+			(void)printf("transaction %" PRIu64 " %s\n", t->id,
+			    own->redo ? "redone" : "undone");
 		status = EXIT_DONE;
-	} else if (qt_change_undo(change, id, &out, &err) != 0) {
-		progress_end(c);
-		status = change_failed(c, &err, true);
-		if (out.begun) {
-			answer_outcome(c, &out);
-			remark("qtool undo %" PRIu64 " goes on with it", id);
-			status = EXIT_PARTLY;
-		}
 	} else {
-		progress_end(c);
-		answer_outcome(c, &out);
-		status = say(c, own, id, &out);
+		r = own->redo ? qt_change_redo(change, t->id, &out, &err) :
+				qt_change_undo(change, t->id, &out, &err);
+		status = r == 0 ? done(c, own, t, &out) :
+				  failed(c, own, t, &out, &err);
 	}
 	qt_change_close(change);
 	if (c->answer->ntx != 0)
@@ -114,11 +209,20 @@ static int put_back(struct ctx *c, const struct own *own, uint64_t id,
 	return status;
 }
 
+/* ---- the command ---- */
+
 /* What is known before the work. */
-static void answer_info(struct ctx *c, const struct qt_tx_info *t)
+static void answer_info(struct ctx *c, const struct own *own,
+    const struct qt_tx_info *t)
 {
+	size_t n = t->staged;
+
+	if (own->redo)
+		n = t->planned;
+	else if (qt_op_places(t->op))
+		n = t->done;
 	answer_tx(c, t->txid, 0);
-	c->answer->matched = c->answer->planned = (int64_t)t->staged;
+	c->answer->matched = c->answer->planned = (int64_t)n;
 	c->answer->bytes = t->bytes;
 }
 
@@ -126,28 +230,29 @@ static int undo(struct ctx *c, int argc, char **argv)
 {
 	struct qt_error err = {0};
 	struct own *own = own_options(c, sizeof(*own), &err);
-	const struct qt_tx_info *t;
+	const struct qt_tx_info *info = NULL;
+	struct target t = {.id = 0};
 	struct qt_tx_list l;
-	uint64_t id = 0;
-	bool was_undoing;
 	int r;
 
 	if (own == NULL || qt_change_allowed(c->spools.v[0], &err) != 0 ||
 	    qt_tx_list_read(&l, c->spools.v[0], c->state_dir, &err) != 0)
 		return change_failed(c, &err, false);
-	r = choose(argc, argv, &l, &id, &err);
-	t = r == 0 ? find_tx(&l, id) : NULL;
-	was_undoing = t != NULL && t->state == QT_TX_UNDOING;
-	if (t != NULL)
-		answer_info(c, t);
+	r = choose(own, argc, argv, &l, &info, &err);
+	if (r == 0 && info != NULL) {
+		t = (struct target){info->txid, info->op, info->state,
+		    info->source};
+		answer_info(c, own, info);
+	}
 	qt_tx_list_release(&l);
 	if (r != 0)
 		return change_failed(c, &err, false);
-	if (id == 0) {
-		say_why(c, "there is nothing to undo");
+	if (t.id == 0) {
+		say_why(c, own->redo ? "no undo is there to be undone" :
+				       "there is nothing to undo");
 		return EXIT_NOTHING;
 	}
-	return put_back(c, own, id, was_undoing);
+	return carry_out(c, own, &t);
 }
 
 static int run(struct ctx *c, int argc, char **argv)
@@ -161,11 +266,12 @@ static int run(struct ctx *c, int argc, char **argv)
 static const struct qt_option own_table[] = {
     {"in-place", 0, NULL, OPT_IN_PLACE,
 	"back to where each message was, not into hold"},
+    {"redo", 0, NULL, OPT_REDO, "undo an undo: do again what is still as it was"},
     {"no-wait", 0, NULL, OPT_NO_WAIT,
 	"refuse when another qtool changes this queue now"},
     {"state-dir", 0, "DIR", OPT_STATE_DIR,
 	"where plan and log are, should it have moved"},
-    {"json", 0, NULL, OPT_JSON, "what became of it as one JSON object"},
+    ANSWER_OPTION,
     {.name = NULL},
 };
 
@@ -176,17 +282,20 @@ static const struct qt_option_group groups[] = {
 
 const struct cmd cmd_undo = {
     .name = "undo",
-    .summary = "put back what a transaction took",
+    .summary = "take back what a transaction did",
     .operands = "[TRANSACTION]",
     .about =
-	"Puts the messages of a transaction, without a number the last one that\n"
-	"can be undone, into hold with their logs: names, bytes, modes, owner\n"
-	"and times as they were.  From there postsuper -H releases them.  With\n"
-	"--in-place each goes back to where it was.  A message whose name\n"
-	"another one has now stays in the transaction (exit status 3).",
+	"Puts the messages of a transaction back, without a number those of the\n"
+	"last one that can be undone: names, bytes, modes, owner and times as\n"
+	"they were.  What was deleted or requeued goes into hold, with\n"
+	"--in-place to where it was; a hold is undone to where each message\n"
+	"was, a release into hold, a restore into the transaction that it was\n"
+	"taken out of.  What Postfix has delivered or taken meanwhile is named,\n"
+	"and so is a message whose name another one has now (exit status 3).",
     .examples =
 	"  qtool undo\n"
-	"  qtool undo 7 --in-place",
+	"  qtool undo 7 --in-place\n"
+	"  qtool undo --redo 7",
     .groups = groups,
     .ngroups = 2,
     .needs = NEED_ONE_SPOOL,

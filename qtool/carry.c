@@ -9,6 +9,7 @@
 
 #include <inttypes.h>
 #include <string.h>
+#include <unistd.h>
 
 static const struct {
 	const char *did, *where;
@@ -221,15 +222,25 @@ static int shown_and_asked(struct ctx *c, const struct carry *k, struct pick *p)
 				      carry_plan(c, k, p->plan, p);
 }
 
+/* Said before a long selection runs for nothing. */
+static int check_plan_file(const struct ctx *c, struct qt_error *err)
+{
+	if (c->plan_file == NULL || access(c->plan_file, F_OK) != 0)
+		return 0;
+	return qt_fail(err, QT_E_USAGE, c->plan_file,
+	    "the file is there already");
+}
+
 int carry_selection(struct ctx *c, const struct carry *k)
 {
 	struct qt_error err = {0};
-	struct pick p;
+	struct pick p = {.plan = NULL};
 	int status;
 
 	if (c->explain)
 		return pick_explain(c, &k->how);
-	if (pick_run(c, &p, &k->how, &err) != 0 ||
+	if (check_plan_file(c, &err) != 0 ||
+	    pick_run(c, &p, &k->how, &err) != 0 ||
 	    (c->reason != NULL &&
 		qt_plan_set_reason(p.plan, c->reason, &err) != 0) ||
 	    qt_plan_set_argv(p.plan, c->argc, c->argv, &err) != 0)

@@ -231,13 +231,14 @@ static int add_row(struct ctx *c, struct pick *p, const struct qt_stmt *st,
 
 /* ---- which rows ---- */
 
+/* As --queue takes them. */
 static void add_queues(struct qt_buf *b, unsigned mask)
 {
 	int q;
 
 	for (q = 0; q < QT_Q_MESSAGES; q++)
 		if ((mask & QT_Q_BIT(q)) != 0)
-			qt_buf_addf(b, "%s%s", b->len != 0 ? ", " : "",
+			qt_buf_addf(b, "%s%s", b->len != 0 ? "," : "",
 			    qt_queue_name((enum qt_queue)q));
 }
 
@@ -253,7 +254,7 @@ static int check(struct ctx *c, const struct pick_how *how, unsigned queues,
 		qt_buf_init(&may, 0);
 		add_queues(&may, how->may);
 		(void)qt_fail(err, QT_E_USAGE, "--queue",
-		    "%s takes from these queues: %s", c->cmd->name,
+		    "%s takes mail from %s", c->cmd->name,
 		    qt_buf_str(&may));
 		qt_buf_release(&may);
 		return -1;

@@ -146,24 +146,57 @@ static enum qt_likeness compare(const struct trip *t, const struct stat *st)
 	return like;
 }
 
+/* Whether a name's handle is the planned one: 0 *like is right, 1 no name. */
+static int check_handle(const struct trip *t, int dir, const char *name,
+    enum qt_likeness *like, struct qt_error *err)
+{
+	struct qt_handle h;
+	int r = qt_identity_handle(dir, name, &h, t->target, err);
+
+	if (r == 0 && !qt_identity_same(t->tx->plan, t->it, &h))
+		*like = QT_LIKE_OTHER;
+	return r;
+}
+
 /* What lies at a path: 0 *like says, 1 nothing. */
 static int look_at(const struct trip *t, const char *path, int *dir,
     const char **name, enum qt_likeness *like, struct qt_error *err)
 {
-	struct qt_handle h;
 	struct stat st;
 	int r = qt_identity_stat(t->c, path, &st, dir, name, err);
 
 	if (r != 0)
 		return r;
 	*like = compare(t, &st);
-	if (*like == QT_LIKE_OTHER)
-		return 0;
-	if ((r = qt_identity_handle(*dir, *name, &h, path, err)) != 0)
-		return r;
-	if (!qt_identity_same(t->tx->plan, t->it, &h))
-		*like = QT_LIKE_OTHER;
-	return 0;
+	return *like == QT_LIKE_OTHER ? 0 :
+	    check_handle(t, *dir, *name, like, err);
+}
+
+/*
+ * Before it is moved.  Forth it was looked at a moment ago: its status is
+ * enough, and the handle is compared when it has arrived.
+ */
+static int look_before(const struct trip *t, const char *path, int *dir,
+    const char **name, enum qt_likeness *like, struct qt_error *err)
+{
+	struct stat st;
+	int r;
+
+	if (t->way != WAY_FORTH)
+		return look_at(t, path, dir, name, like, err);
+	r = qt_identity_stat(t->c, path, &st, dir, name, err);
+	if (r == 0)
+		*like = compare(t, &st);
+	return r;
+}
+
+/* When it has arrived; the handle says more than the status. */
+static int look_after(const struct trip *t, int *dir, const char **name,
+    enum qt_likeness *like, struct qt_error *err)
+{
+	*like = QT_LIKE_SAME;
+	return t->it->handle != 0 ? check_handle(t, *dir, *name, like, err) :
+	    look_at(t, t->target, dir, name, like, err);
 }
 
 /*
@@ -247,7 +280,7 @@ static int move_from(const struct trip *t, const char *path, enum placed *what,
 	bool taken;
 	int dir, to, r;
 
-	if ((r = look_at(t, path, &dir, &name, &like, err)) != 0 ||
+	if ((r = look_before(t, path, &dir, &name, &like, err)) != 0 ||
 	    like == QT_LIKE_OTHER)
 		return r < 0 ? -1 : 1;
 	*what = CHANGED;
@@ -271,7 +304,7 @@ static int move_from(const struct trip *t, const char *path, enum placed *what,
 			return 1;
 		return errno == EEXIST ? 0 : qt_fsops_fail(err, "rename", path);
 	}
-	r = look_at(t, t->target, &to, &target, &like, err);
+	r = look_after(t, &to, &target, &like, err);
 	if (r < 0)
 		return -1;
 	*what = MOVED;

@@ -134,6 +134,7 @@ struct qt_outcome {
 	void *report_ctx;
 };
 
+struct qt_hand;
 struct qt_change_opts {
 	const char *state_dir; /* NULL: SPOOL/qtool */
 	bool no_wait;	       /* QT_E_REFUSED when another qtool works */
@@ -152,6 +153,9 @@ struct qt_change_opts {
 	volatile sig_atomic_t *stop;
 	void (*progress)(void *ctx, size_t done, size_t total);
 	void *progress_ctx;
+	/* the process that does it in place of this one, until the change is
+	 * closed (hand.h; its state_dir counts); NULL: this one does it */
+	struct qt_hand *hand;
 };
 
 /*

@@ -45,6 +45,8 @@ struct qt_spool {
 	uint64_t txid; /* of a transaction's staging; 0: a queue */
 	dev_t dev;
 	ino_t ino; /* of queue_dir: two names for one spool are one */
+	uid_t opened_by; /* effective user then: whose qtool/ is trusted, also
+			  * by a judge that has become somebody else since */
 };
 
 /* A list of spools; v is an array of owned pointers. */

@@ -48,9 +48,11 @@ static int sync_place(const struct qt_fsops *fs, int dir, const char *path,
 }
 
 /* PATH/tx in *tx; -1 there when it is not there.  make: then it is made. */
-static int open_place(const struct qt_fsops *fs, const char *path, bool make,
+static int open_place(const struct qt_change *c, const char *path, bool make,
     int *tx, struct qt_error *err)
 {
+	const uid_t whose = c->spool->opened_by;
+	const struct qt_fsops *fs = &c->fs;
 	int dir = open(path, DIR_FLAGS), r;
 
 	*tx = -1;
@@ -58,7 +60,7 @@ static int open_place(const struct qt_fsops *fs, const char *path, bool make,
 		return 0;
 	if (dir < 0)
 		return qt_fsops_fail(err, "open", path);
-	r = qt_state_check_dir(dir, path, false, err);
+	r = qt_state_check_dir(dir, path, whose, false, err);
 	if (r == 0 && make) {
 		r = qt_state_make_dir(fs, dir, QT_STATE_TX, path, tx, err);
 		if (r == 0)
@@ -68,7 +70,7 @@ static int open_place(const struct qt_fsops *fs, const char *path, bool make,
 		if (*tx < 0 && errno != ENOENT)
 			r = qt_fsops_fail(err, "open", path);
 		else if (*tx >= 0)
-			r = qt_state_check_dir(*tx, path, true, err);
+			r = qt_state_check_dir(*tx, path, whose, true, err);
 	}
 	if (r != 0)
 		qt_close_quiet(tx);
@@ -89,7 +91,7 @@ static int add_place(struct qt_change *c, const char *path, bool make,
 		    "directories already", QT_STATE_DIRS_MAX);
 	if ((copy = strdup(path)) == NULL)
 		return qt_fail_mem(err);
-	if (open_place(&c->fs, path, make, &tx, err) != 0) {
+	if (open_place(c, path, make, &tx, err) != 0) {
 		free(copy);
 		return -1;
 	}
@@ -271,7 +273,7 @@ int qt_places_use(struct qt_change *c, struct qt_error *err)
 		i = SIZE_MAX;
 	} else if (i != SIZE_MAX) {
 		qt_close_quiet(&p->v[i].tx);
-		r = open_place(&c->fs, path, true, &p->v[i].tx, err);
+		r = open_place(c, path, true, &p->v[i].tx, err);
 	} else {
 		i = p->n;
 		r = add_place(c, path, true, err);

@@ -49,18 +49,18 @@ int qt_state_barrier(struct qt_change *c, struct qt_error *err)
 	return 0;
 }
 
-int qt_state_check_dir(int fd, const char *where, bool ours_alone,
+int qt_state_check_dir(int fd, const char *where, uid_t whose, bool ours_alone,
     struct qt_error *err)
 {
 	struct stat st;
 
 	if (fstat(fd, &st) != 0)
 		return qt_fsops_fail(err, "fstat", where);
-	if (st.st_uid != geteuid())
+	if (st.st_uid != whose)
 		return qt_fail(err, QT_E_REFUSED, where,
 		    "belongs to user %u, not to %u: not trusted; run qtool as "
 		    "the user who made it",
-		    (unsigned)st.st_uid, (unsigned)geteuid());
+		    (unsigned)st.st_uid, (unsigned)whose);
 	if ((st.st_mode & (ours_alone ? 077 : 022)) != 0)
 		return qt_fail(err, QT_E_REFUSED, where,
 		    "others may %s it (mode %04o): not trusted; if nobody "
@@ -132,7 +132,7 @@ int qt_state_make_dir(const struct qt_fsops *fs, int parent, const char *name,
 	}
 	if (new < 0)
 		return dir_failed("open", where, err);
-	if (qt_state_check_dir(new, where, true, err) != 0) {
+	if (qt_state_check_dir(new, where, geteuid(), true, err) != 0) {
 		qt_close_quiet(&new);
 		return -1;
 	}
@@ -225,7 +225,8 @@ static int open_own_readonly(struct qt_change *c, struct qt_error *err)
 	if (c->root < 0)
 		return errno == ENOENT ? 1 :
 		    dir_failed("open", QT_STATE_NAME, err);
-	if (qt_state_check_dir(c->root, QT_STATE_NAME, true, err) != 0)
+	if (qt_state_check_dir(c->root, QT_STATE_NAME, c->spool->opened_by,
+		true, err) != 0)
 		return -1;
 	c->tx = openat(c->root, QT_STATE_TX, DIR_FLAGS);
 	if (c->tx < 0)

@@ -50,8 +50,11 @@ struct qt_change {
 	size_t place;	     /* of opts.state_dir in places, SIZE_MAX: none */
 };
 
-/* A qtool/ directory that may be trusted, or QT_E_REFUSED that says why. */
-int qt_state_check_dir(int fd, const char *where, bool ours_alone,
+/*
+ * A qtool/ directory that may be trusted, as whose it is, or QT_E_REFUSED that
+ * says why.
+ */
+int qt_state_check_dir(int fd, const char *where, uid_t whose, bool ours_alone,
     struct qt_error *err) QT_MUST_CHECK;
 
 /* root, tx, lock, places; made where they are missing. */

@@ -66,6 +66,7 @@
 #include "change/place.h"
 #include "change/places.h"
 #include "change/recover.h"
+#include "change/remote.h"
 #include "change/restore.h"
 
 /* ---- open ---- */
@@ -95,6 +96,8 @@ int qt_change_open_fs(struct qt_change **out, const struct qt_spool *spool,
 int qt_change_open(struct qt_change **out, const struct qt_spool *spool,
     const struct qt_change_opts *opts, size_t *recovered, struct qt_error *err)
 {
+	if (opts->hand != NULL)
+		return qt_remote_open(out, spool, opts, recovered, err);
 	return qt_change_open_fs(out, spool, opts, &qt_fsops_system, recovered,
 	    err);
 }
@@ -103,6 +106,10 @@ void qt_change_close(struct qt_change *c)
 {
 	if (c == NULL)
 		return;
+	if (c->opts.hand != NULL) {
+		qt_remote_close(c);
+		return;
+	}
 	qt_state_close(c);
 	free(c);
 }
@@ -199,6 +206,8 @@ int qt_change_run(struct qt_change *c, struct qt_plan *plan,
 	struct qt_tx tx;
 	int r;
 
+	if (c->opts.hand != NULL)
+		return qt_remote_run(c, plan, out, err);
 	clear(out, 0);
 	out->planned = plan->n;
 	if (plan->n != 0 && plan->dev != c->spool->dev)
@@ -314,6 +323,8 @@ int qt_change_undo(struct qt_change *c, uint64_t txid, struct qt_outcome *out,
 	struct qt_tx tx;
 	int r;
 
+	if (c->opts.hand != NULL)
+		return qt_remote_undo(c, txid, out, err);
 	clear(out, txid);
 	r = open_tx(c, &tx, txid, 1u << QT_TX_COMMITTED | 1u << QT_TX_PLACED |
 	    1u << QT_TX_UNDOING, err);
@@ -334,6 +345,8 @@ int qt_change_redo(struct qt_change *c, uint64_t txid, struct qt_outcome *out,
 	struct qt_tx tx;
 	int r;
 
+	if (c->opts.hand != NULL)
+		return qt_remote_redo(c, txid, out, err);
 	clear(out, txid);
 	r = open_tx(c, &tx, txid, 1u << QT_TX_UNDONE, err);
 	if (r == 0)
@@ -360,6 +373,8 @@ int qt_change_purge(struct qt_change *c, uint64_t txid, struct qt_outcome *out,
 	struct qt_tx tx;
 	int r;
 
+	if (c->opts.hand != NULL)
+		return qt_remote_purge(c, txid, out, err);
 	clear(out, txid);
 	r = open_tx(c, &tx, txid, 1u << QT_TX_COMMITTED | 1u << QT_TX_PURGING,
 	    err);

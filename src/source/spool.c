@@ -133,6 +133,7 @@ int qt_spool_new(struct qt_spool **out, const char *queue_dir,
 	s->smtputf8 = true; /* Postfix's default */
 	s->owner_uid = (uid_t)-1;
 	s->owner_gid = (gid_t)-1;
+	s->opened_by = geteuid();
 	if (absolute(queue_dir, &s->queue_dir, err) != 0 ||
 	    open_dirs(s, err) != 0) {
 		qt_spool_free(s);

@@ -71,6 +71,8 @@ void answer_message(struct ctx *c, const char *queue, const char *id,
 {
 	struct qt_buf *b = &c->answer->messages;
 
+	if (c->answer->heard != NULL)
+		c->answer->heard(c->answer->heard_ctx, queue, id, fate);
 	if (!answer_wanted(c))
 		return;
 	qt_buf_adds(b, b->len != 0 ? ", {" : "{");
@@ -212,6 +214,8 @@ static void put_answer(struct qt_buf *b, const struct ctx *c,
 	put_counts(b, a);
 	qt_buf_adds(b, ", ");
 	put_string(b, "plan", a->plan);
+	if (a->archive != NULL)
+		qt_buf_addf(b, ", \"archive\": %s", a->archive);
 	qt_buf_addf(b, ", \"messages\": [%s]", qt_buf_str(&a->messages));
 	put_transactions(b, a, l);
 	put_undo(b, c, l);

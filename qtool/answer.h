@@ -28,6 +28,11 @@ struct answer {
 	int64_t bytes, recipients;
 	int64_t old, null_sender, deleted_before, skipped; /* risks (risk.h) */
 	const char *plan; /* the file that the plan went to or came from; NULL */
+	const char *archive; /* the archive made, as JSON; NULL: not that command */
+	/* who else wants to know of messages that do not go as planned; NULL */
+	void (*heard)(void *ctx, const char *queue, const char *id,
+	    const char *fate);
+	void *heard_ctx;
 	bool undoable;	 /* while the transaction is committed or placed */
 	bool failed;	 /* out of memory: something is missing here */
 	char error[640]; /* the first reason why not; "" none */

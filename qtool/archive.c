@@ -1,33 +1,29 @@
 /*
- * archive.c - qtool archive: a selection copied into an evidence tarball.
+ * archive.c - qtool archive: a selection copied into an evidence tarball, or
+ * moved there (archive_move.c).
  *
- * The queue is not changed.  Messages come sorted by queue and ID, each with
+ * A copy does not change the queue.  Messages come sorted by queue and ID, each with
  * its row of the messages table as JSON; src/evidence/ reads the files, makes
  * the sums and the bag.  A message that was delivered since the scan is named
  * and the rest archived (exit 3); anything else that goes wrong leaves no file.
  */
-#include "cmd.h"
+#include "archiving.h"
 
 #include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "qtool/archive.h"
+#include "changing.h"
 #include "qtool/escape.h"
 
-enum { OPT_OUTPUT = OPT_OWN, OPT_CASE, OPT_REPORT };
-
-struct own {
-	const char *file;    /* --output; NULL: not given */
-	const char *case_id; /* --case */
-	bool json;	     /* --json: the report as an object */
-};
+enum { OPT_OUTPUT = OPT_OWN, OPT_CASE, OPT_REPORT, OPT_MOVE, OPT_PURGE,
+	OPT_PURGE_RATE };
 
 static int option(void *ctx, const struct qt_option *opt, const char *value,
     struct qt_error *err)
 {
-	struct own *own = own_options(ctx, sizeof(*own), err);
+	struct archiving *own = own_options(ctx, sizeof(*own), err);
 
 	if (own == NULL)
 		return -1;
@@ -43,165 +39,37 @@ static int option(void *ctx, const struct qt_option *opt, const char *value,
 	case OPT_REPORT:
 		own->json = true;
 		return 0;
+	case OPT_MOVE:
+		own->move = true;
+		return 0;
+	case OPT_PURGE:
+		own->purge = true;
+		return 0;
+	case OPT_PURGE_RATE:
+		return parse_rate(value, &own->purge_rate, err);
 	default:
 		return 1;
 	}
 }
 
-/* ---- a row of messages as JSON ---- */
-
-/* What the archive is asked for by; the columns for JSON follow. */
-enum { K_QUEUE, K_ID, K_PATH, K_DEV, K_INODE, K_COUNT };
-
-static const char by_name[] = "ORDER BY queue_name, queue_id, path";
-
-/*
- * path and sha256 are those in the archive, from the bytes that are in it;
- * whole contents are in the archive anyway.
- */
-static bool in_json(const struct qt_column *col)
-{
-	return !col->hidden && strcmp(col->name, "path") != 0 &&
-	    strcmp(col->name, "sha256") != 0 && strcmp(col->name, "body") != 0;
-}
-
-static int columns(struct qt_buf *out, struct qt_error *err)
-{
-	const struct qt_column *col;
-
-	qt_buf_adds(out, "queue_name, queue_id, path, dev, inode");
-	for (col = qt_db_columns("messages"); col->name != NULL; col++)
-		if (in_json(col))
-			qt_buf_addf(out, ", %s", col->name);
-	return qt_buf_check(out, err);
-}
-
-static void put_json(struct qt_buf *out, const struct qt_stmt *st, int i)
-{
-	const char *text;
-	size_t len;
-
-	switch (qt_stmt_type(st, i)) {
-	case QT_COL_NULL:
-		qt_buf_adds(out, "null");
-		break;
-	case QT_COL_INT:
-		if (qt_stmt_isbool(st, i))
-			qt_buf_adds(out,
-			    qt_stmt_int(st, i) != 0 ? "true" : "false");
-		else
-			qt_buf_addf(out, "%" PRId64, qt_stmt_int(st, i));
-		break;
-	case QT_COL_REAL:
-		qt_buf_addf(out, "%.17g", qt_stmt_real(st, i));
-		break;
-	case QT_COL_TEXT:
-	case QT_COL_BLOB:
-	default:
-		text = qt_stmt_text(st, i, &len);
-		if (qt_stmt_isjson(st, i)) {
-			qt_buf_add(out, text, len);
-			break;
-		}
-		qt_buf_addc(out, '"');
-		qt_escape_json(out, text, len);
-		qt_buf_addc(out, '"');
-		break;
-	}
-}
-
-static int row_json(struct qt_buf *out, const struct qt_stmt *st,
-    struct qt_error *err)
-{
-	int i, n = qt_stmt_ncol(st);
-
-	qt_buf_clear(out);
-	for (i = K_COUNT; i < n; i++) {
-		qt_buf_addf(out, "%s\"%s\":", i == K_COUNT ? "{" : ",",
-		    qt_stmt_colname(st, i));
-		put_json(out, st, i);
-	}
-	qt_buf_addc(out, '}');
-	return qt_buf_check(out, err);
-}
-
 /* ---- adding ---- */
-
-static int hex_digit(char c)
-{
-	return c >= '0' && c <= '9' ? c - '0' :
-	    c >= 'A' && c <= 'F'    ? c - 'A' + 10 :
-	    c >= 'a' && c <= 'f'    ? c - 'a' + 10 :
-				      -1;
-}
-
-/*
- * The tables show a name's bytes that are no UTF-8 as \xHH; a file is found by
- * the bytes themselves.  Whether something was changed; the caller compares
- * the file's identity, so a name that really holds a backslash does no harm.
- */
-static bool raw_name(char *name)
-{
-	char *to = name;
-	bool changed = false;
-
-	for (; *name != '\0'; name++) {
-		if (name[0] == '\\' && name[1] == 'x' &&
-		    hex_digit(name[2]) >= 8 && hex_digit(name[3]) >= 0) {
-			*to++ = (char)(hex_digit(name[2]) << 4 |
-			    hex_digit(name[3]));
-			name += 3;
-			changed = true;
-		} else
-			*to++ = *name;
-	}
-	*to = '\0';
-	return changed;
-}
-
-static int add_named(struct qt_archive *a, const struct qt_spool *spool,
-    const struct qt_stmt *st, const char *id, const char *path,
-    const char *json, struct qt_error *err)
-{
-	size_t len;
-
-	return qt_archive_add(a, spool,
-	    qt_queue_by_name(qt_stmt_text(st, K_QUEUE, &len)), id, path,
-	    (dev_t)qt_stmt_int(st, K_DEV), (ino_t)qt_stmt_int(st, K_INODE),
-	    json, err);
-}
 
 /* Row to archive; an item error is reported by name and *left counts it. */
 static int add_row(struct ctx *c, struct qt_archive *a,
     const struct qt_stmt *st, struct qt_buf *json, uint64_t *left,
     struct qt_error *err)
 {
-	size_t len;
-	char *id = strdup(qt_stmt_text(st, K_ID, &len));
-	char *path = strdup(qt_stmt_text(st, K_PATH, &len));
-	int r = -1;
+	int r = archive_row(a, c->spools.v[0], st, NULL, NULL, json, err);
 
-	if (id == NULL || path == NULL)
-		(void)qt_fail_mem(err);
-	else if (row_json(json, st, err) == 0) {
-		(void)raw_name(id);
-		(void)raw_name(path);
-		r = add_named(a, c->spools.v[0], st, id, path, json->data, err);
-		if (r != 0 && qt_error_is_item(err)) {
-			progress_end(c);
-			remark("%s in %s is not archived: %s",
-			    qt_stmt_text(st, K_ID, &len),
-			    qt_stmt_text(st, K_QUEUE, &len),
-			    err->code == QT_E_GONE ?
-				"delivered or removed meanwhile" :
-				err->text);
-			++*left;
-			r = 0;
-		}
-	}
-	free(id);
-	free(path);
-	return r;
+	if (r == 0 || !qt_error_is_item(err))
+		return r;
+	progress_end(c);
+	remark("%s in %s is not archived: %s", archive_row_id(st),
+	    archive_row_queue(st),
+	    err->code == QT_E_GONE ? "delivered or removed meanwhile" :
+				     err->text);
+	++*left;
+	return 0;
 }
 
 static int add_all(struct ctx *c, struct qt_archive *a, struct qt_stmt *st,
@@ -259,7 +127,7 @@ static void put_hints(const char *file, const struct qt_archive_counts *n,
 	qt_buf_release(&dir);
 }
 
-static void report(const struct ctx *c, const char *file,
+void archive_report(const struct ctx *c, const char *file,
     const struct qt_archive_counts *n, FILE *out)
 {
 	char messages[32], logs[32], bytes[16], packed[16];
@@ -280,22 +148,30 @@ static void report(const struct ctx *c, const char *file,
 	qt_buf_release(&shown);
 }
 
-static void report_json(const char *file, const struct qt_archive_counts *n,
-    FILE *out)
+void archive_report_json(struct qt_buf *out, const char *file,
+    const struct qt_archive_counts *n)
 {
-	struct qt_buf name;
-
-	qt_buf_init(&name, 0);
-	qt_escape_json(&name, file, strlen(file));
-	(void)fprintf(out,
-	    "{\"file\": \"%s\", \"base\": \"%s\", \"messages\": %" PRIu64
+	qt_buf_adds(out, "{\"file\": ");
+	qt_json_string(out, file);
+	qt_buf_addf(out,
+	    ", \"base\": \"%s\", \"messages\": %" PRIu64
 	    ", \"logs\": %" PRIu64 ", \"bytes\": %" PRIu64
 	    ", \"archive_bytes\": %" PRIu64 ", \"sha256\": \"%s\""
 	    ", \"gone\": %" PRIu64 ", \"failed\": %" PRIu64
-	    ", \"bad_logs\": %" PRIu64 "}\n",
-	    qt_buf_str(&name), n->base, n->messages, n->logs, n->bytes,
-	    n->archive_bytes, n->sha256, n->gone, n->failed, n->bad_logs);
-	qt_buf_release(&name);
+	    ", \"bad_logs\": %" PRIu64 "}",
+	    n->base, n->messages, n->logs, n->bytes, n->archive_bytes,
+	    n->sha256, n->gone, n->failed, n->bad_logs);
+}
+
+static void print_json(const char *file, const struct qt_archive_counts *n,
+    FILE *out)
+{
+	struct qt_buf b;
+
+	qt_buf_init(&b, 0);
+	archive_report_json(&b, file, n);
+	(void)fprintf(out, "%s\n", qt_buf_str(&b));
+	qt_buf_release(&b);
 }
 
 /* ---- the command ---- */
@@ -329,7 +205,7 @@ static int command_line(const struct ctx *c, struct qt_buf *out,
 	return qt_buf_check(out, err);
 }
 
-static int open_archive(const struct ctx *c, const struct own *own,
+int archive_open(const struct ctx *c, const struct archiving *own,
     struct qt_archive **a, struct qt_error *err)
 {
 	const struct qt_spool *spool = c->spools.v[0];
@@ -351,8 +227,9 @@ static int open_archive(const struct ctx *c, const struct own *own,
 }
 
 /* Everything is added: publish it, and say what it is. */
-static int finish(struct ctx *c, const struct own *own, struct qt_archive *a,
-    uint64_t matched, uint64_t left, struct qt_error *err)
+static int finish(struct ctx *c, const struct archiving *own,
+    struct qt_archive *a, uint64_t matched, uint64_t left,
+    struct qt_error *err)
 {
 	FILE *out = strcmp(own->file, "-") == 0 ? stderr : stdout;
 	struct qt_archive_counts n;
@@ -372,9 +249,9 @@ static int finish(struct ctx *c, const struct own *own, struct qt_archive *a,
 	if (qt_archive_finish(a, &n, err) != 0)
 		return give_up(err);
 	if (own->json)
-		report_json(own->file, &n, out);
+		print_json(own->file, &n, out);
 	else
-		report(c, own->file, &n, out);
+		archive_report(c, own->file, &n, out);
 	if (n.bad_logs != 0)
 		remark("%" PRIu64 " %s could not be read", n.bad_logs,
 		    n.bad_logs == 1 ? "log" : "logs");
@@ -382,7 +259,8 @@ static int finish(struct ctx *c, const struct own *own, struct qt_archive *a,
 	    left != 0 || n.bad_logs != 0 ? EXIT_PARTLY : EXIT_DONE);
 }
 
-static int archive(struct ctx *c, const struct own *own, const char *cols)
+static int archive(struct ctx *c, const struct archiving *own,
+    const char *cols)
 {
 	struct qt_error err = {0};
 	struct qt_archive *a = NULL;
@@ -390,8 +268,8 @@ static int archive(struct ctx *c, const struct own *own, const char *cols)
 	uint64_t matched = 0, left = 0;
 	int status;
 
-	if (open_archive(c, own, &a, &err) != 0 ||
-	    open_messages(c, cols, by_name, &st, &err) != 0 ||
+	if (archive_open(c, own, &a, &err) != 0 ||
+	    open_messages(c, cols, archive_order, &st, &err) != 0 ||
 	    add_all(c, a, st, &matched, &left, &err) != 0)
 		status = give_up(&err);
 	else
@@ -429,7 +307,43 @@ static int dry_run(struct ctx *c)
 	return rows != 0 ? finish_scan(c, EXIT_DONE) : finish_nothing(c);
 }
 
-static int check(const struct ctx *c, const struct own *own,
+/* What only a move can be told; NULL: none of it was said. */
+static const char *moving_option(const struct ctx *c,
+    const struct archiving *own)
+{
+	return own->purge	? "--purge" :
+	    own->purge_rate != 0 ? "--purge-rate" :
+	    c->yes		? "--yes" :
+	    c->expect >= 0	? "--expect" :
+	    c->max >= 0		? "--max" :
+	    c->strict		? "--strict" :
+	    c->wait_set		? "--wait" :
+	    c->no_wait		? "--no-wait" :
+	    c->state_dir != NULL ? "--state-dir" :
+				  NULL;
+}
+
+static int check_move(const struct ctx *c, const struct archiving *own,
+    struct qt_error *err)
+{
+	const char *option = own->move ? NULL : moving_option(c, own);
+
+	if (option != NULL)
+		return qt_fail(err, QT_E_USAGE, option,
+		    "goes with --move: a copy does not change the queue");
+	if (own->move && own->file != NULL && strcmp(own->file, "-") == 0)
+		return qt_fail(err, QT_E_USAGE, "--move",
+		    "what went to standard output cannot be read back, so the "
+		    "mail would not be safe: name a file");
+	if (own->move && c->transaction != 0)
+		return qt_fail(err, QT_E_USAGE, "--move",
+		    "transaction %" PRIu64 " has taken this mail out of the "
+		    "queue already: archive it without --move, then qtool "
+		    "purge %" PRIu64, c->transaction, c->transaction);
+	return 0;
+}
+
+static int check(const struct ctx *c, const struct archiving *own,
     struct qt_error *err)
 {
 	if (!qt_select_any(c->sel))
@@ -441,22 +355,25 @@ static int check(const struct ctx *c, const struct own *own,
 	if (c->spools.n != 1)
 		return qt_fail(err, QT_E_USAGE, "archive",
 		    "takes one queue at a time, not %zu", c->spools.n);
-	return 0;
+	return check_move(c, own, err);
 }
 
 static int run(struct ctx *c, int argc, char **argv)
 {
 	struct qt_error err = {0};
-	struct own *own = own_options(c, sizeof(*own), &err);
+	struct archiving *own = own_options(c, sizeof(*own), &err);
 	struct qt_buf cols;
 	int status;
 
 	(void)argc, (void)argv; /* IDs: in the selection already */
 	qt_buf_init(&cols, 0);
-	if (own == NULL || check(c, own, &err) != 0 || columns(&cols, &err) != 0)
+	if (own == NULL || check(c, own, &err) != 0 ||
+	    archive_columns(&cols, &err) != 0)
 		status = complain(&err);
+	else if (own->move)
+		status = archive_move(c, own);
 	else if (c->explain)
-		status = explain_messages(c, qt_buf_str(&cols), by_name);
+		status = explain_messages(c, qt_buf_str(&cols), archive_order);
 	else if (c->dry_run)
 		status = dry_run(c);
 	else
@@ -469,35 +386,45 @@ static const struct qt_option own_table[] = {
     {"output", 'o', "FILE", OPT_OUTPUT,
 	"a new FILE.tar.zst, .tar.gz, .tar.xz or .tar; - is standard output"},
     {"case", 0, "ID", OPT_CASE, "your number for the incident"},
-    {"note", 0, "TEXT", OPT_REASON, "why, kept in the archive"},
-    {"dry-run", 'n', NULL, OPT_DRY_RUN, "show what would be archived and stop"},
+    {"move", 0, NULL, OPT_MOVE,
+	"out of the queue, once the archive is written and read back"},
+    {"purge", 0, NULL, OPT_PURGE,
+	"with --move: unlink the mail in the queue at once, without undo"},
+    {"purge-rate", 0, "N", OPT_PURGE_RATE, "unlink at most N messages a second"},
     {"json", 0, NULL, OPT_REPORT, "the report as a JSON object"},
     {.name = NULL},
 };
 
 static const struct qt_option_group groups[] = {
     {"Archive", own_table},
+    {"Change", change_options},
     {"Selection", selection_options},
     {"Output", scan_options},
 };
 
 const struct cmd cmd_archive = {
     .name = "archive",
-    .summary = "copy messages into an evidence tarball",
+    .summary = "copy or move messages into an evidence tarball",
     .operands = "[ID ...]",
     .about =
 	"Copies the queue files that the selection matches, and their defer,\n"
 	"bounce and trace logs, byte for byte into a new tarball, with SHA-256\n"
-	"sums and a line of JSON for each message.  The queue is not changed.\n"
-	"README.txt in it tells how to check and read it without qtool.  FILE is\n"
-	"complete or not there; one that exists is not overwritten.  FILE.sha256\n"
-	"beside it holds its sum.",
+	"sums and a line of JSON for each message.  README.txt in it tells how\n"
+	"to check and read it without qtool.  FILE is complete or not there; one\n"
+	"that exists is not overwritten.  FILE.sha256 beside it holds its sum.\n"
+	"The queue is not changed, unless --move takes the mail out of it, in\n"
+	"one transaction: from hold and deferred, or the queues that --queue\n"
+	"names; delivery is waited for (--wait, 30 seconds); the archive is\n"
+	"written, read back and every sum in it compared before the mail is\n"
+	"gone; whatever fails leaves the queue as it was, and no archive.  The\n"
+	"mail is kept until qtool purge; qtool undo brings it back.",
     .examples =
 	"  qtool archive -o joe.tar.zst --sasl joe@victim.example --case 2026-17\n"
 	"  qtool archive -o held.tar.zst --queue hold --all\n"
+	"  qtool archive --move -o spam.tar.zst --sender-domain spam.example\n"
 	"  qtool archive -o - --all | ssh backup 'cat > queue.tar.zst'",
     .groups = groups,
-    .ngroups = 3,
+    .ngroups = 4,
     .needs = NEED_DB | READS_TX,
     .operands_are_ids = true,
     .max_operands = -1,

@@ -128,6 +128,7 @@ int carry_plan(struct ctx *c, const struct carry *k, struct qt_plan *plan,
     const struct pick *p)
 {
 	struct changing how = {.purge_rate = k->purge_rate,
+	    .decide = k->decide, .decide_ctx = k->decide_ctx, .plan = plan,
 	    .what = qt_op_places(qt_plan_op(plan)) ? "messages moved" :
 						     "messages taken"};
 	struct qt_change *change = NULL;
@@ -154,6 +155,33 @@ int carry_plan(struct ctx *c, const struct carry *k, struct qt_plan *plan,
 		status = r;
 	qt_change_close(change);
 	return status;
+}
+
+/* ---- --purge ---- */
+
+int carry_purge(struct ctx *c, struct changing *how, struct qt_change *change,
+    uint64_t txid)
+{
+	struct qt_error err = {0};
+	struct qt_outcome out;
+	char count[48];
+
+	how->what = "messages unlinked";
+	outcome_init(c, &out);
+	if (qt_change_purge(change, txid, &out, &err) != 0) {
+		progress_end(c);
+		(void)complain_why(c, &err);
+		remark("transaction %" PRIu64 " is committed and not yet "
+		       "purged; qtool purge %" PRIu64 " goes on with it",
+		    txid, txid);
+		return EXIT_PARTLY;
+	}
+	progress_end(c);
+	if (!answer_wanted(c))
+		(void)printf("transaction %" PRIu64 ": %s purged; there is no "
+			     "undo\n", txid, messages_text(out.done, count));
+	log_change(c, "transaction %" PRIu64 ": purged %zu", txid, out.done);
+	return EXIT_DONE;
 }
 
 /* ---- --plan ---- */

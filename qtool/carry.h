@@ -13,6 +13,10 @@ struct carry {
 	struct pick_how how;
 	bool for_good;	     /* there will be no undo: said before */
 	unsigned purge_rate;
+	/* asked before COMMIT; NULL: nothing to ask (struct changing) */
+	int (*decide)(struct changing *how, uint64_t txid,
+	    struct qt_error *err);
+	void *decide_ctx;
 	/*
 	 * The rest of the work, after the outcome was told; NULL: none.
 	 * Returns the exit status.
@@ -32,6 +36,10 @@ int carry_selection(struct ctx *c, const struct carry *k);
  */
 int carry_plan(struct ctx *c, const struct carry *k, struct qt_plan *plan,
     const struct pick *p);
+
+/* For after: unlink what was taken; it can be gone on with at any time. */
+int carry_purge(struct ctx *c, struct changing *how, struct qt_change *change,
+    uint64_t txid);
 
 /* "12 (hold 3, deferred 9)" and so on, for a heading. */
 void put_queues(FILE *out, const uint64_t by_queue[QT_Q_COUNT]);

@@ -35,12 +35,21 @@ static void on_progress(void *ctx, size_t done, size_t total)
 	progress(how->c, how->what, done, total);
 }
 
+static int on_decide(void *ctx, uint64_t txid, struct qt_error *err)
+{
+	struct changing *how = ctx;
+
+	return how->decide(how, txid, err);
+}
+
 int open_change(struct ctx *c, struct changing *how,
     struct qt_change **out, struct qt_error *err)
 {
 	struct qt_change_opts opts = {.state_dir = c->state_dir,
 	    .no_wait = true, .strict = c->strict, .in_place = how->in_place,
 	    .purge_rate = how->purge_rate, .wait_s = c->wait_left,
+	    .decide = how->decide != NULL ? on_decide : NULL,
+	    .decide_ctx = how,
 	    .stop = c->stop, .progress = on_progress, .progress_ctx = how};
 	struct qt_error e = {0};
 	size_t recovered = 0;

@@ -13,6 +13,12 @@
 /* What a command asks for beyond the change options in struct ctx. */
 struct changing {
 	struct ctx *c; /* open_change's */
+	/* what is asked when all is staged, before COMMIT (decide in struct
+	 * qt_change_opts), and the plan that is carried out; may be NULL */
+	int (*decide)(struct changing *how, uint64_t txid,
+	    struct qt_error *err);
+	void *decide_ctx;
+	const struct qt_plan *plan;
 	bool in_place;
 	unsigned purge_rate;
 	const char *what; /* for the progress line: "messages staged" */

@@ -66,6 +66,7 @@ struct ctx {
 	const char *state_dir;	 /* --state-dir; NULL SPOOL/qtool */
 	/* change options (common_change_group) */
 	bool yes, dry_run, strict, no_wait;
+	bool wait_set;	    /* --wait was given */
 	unsigned wait_s;    /* --wait: for mail in delivery; 0 not */
 	unsigned wait_left; /* what is left of it after the selection ran */
 	const char *plan_file; /* --plan; NULL: carry it out */

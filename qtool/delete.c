@@ -5,8 +5,6 @@
  * Selected, shown, confirmed, then staged and committed by src/change/.  The
  * messages lie in SPOOL/qtool until they are purged; undo brings them back.
  */
-#include <inttypes.h>
-
 #include "carry.h"
 
 enum { OPT_PURGE = OPT_OWN, OPT_PURGE_RATE };
@@ -34,32 +32,6 @@ static int option(void *ctx, const struct qt_option *opt, const char *value,
 	}
 }
 
-/* --purge: the rest of the work, which can be gone on with at any time. */
-static int purge(struct ctx *c, struct changing *how, struct qt_change *change,
-    uint64_t txid)
-{
-	struct qt_error err = {0};
-	struct qt_outcome out;
-	char count[48];
-
-	how->what = "messages unlinked";
-	outcome_init(c, &out);
-	if (qt_change_purge(change, txid, &out, &err) != 0) {
-		progress_end(c);
-		(void)complain_why(c, &err);
-		remark("transaction %" PRIu64 " is committed and not yet "
-		       "purged; qtool purge %" PRIu64 " goes on with it",
-		    txid, txid);
-		return EXIT_PARTLY;
-	}
-	progress_end(c);
-	if (!answer_wanted(c))
-		(void)printf("transaction %" PRIu64 ": %s purged; there is no "
-			     "undo\n", txid, messages_text(out.done, count));
-	log_change(c, "transaction %" PRIu64 ": purged %zu", txid, out.done);
-	return EXIT_DONE;
-}
-
 static int delete(struct ctx *c)
 {
 	struct carry k = {.how = {.op = QT_OP_DELETE,
@@ -76,7 +48,7 @@ static int delete(struct ctx *c)
 		return complain_why(c, &err);
 	k.for_good = own->purge;
 	k.purge_rate = own->rate;
-	k.after = own->purge ? purge : NULL;
+	k.after = own->purge ? carry_purge : NULL;
 	return carry_selection(c, &k);
 }
 

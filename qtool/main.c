@@ -260,6 +260,7 @@ static int change_option(struct ctx *c, const struct qt_option *opt,
 	case OPT_WAIT:
 		if (qt_parse_count(value, 0, WAIT_MAX, &n, err) != 0)
 			return -1;
+		c->wait_set = true;
 		c->wait_s = (unsigned)n;
 		return 0;
 	default:

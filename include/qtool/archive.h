@@ -42,20 +42,37 @@ struct qt_archive_counts {
  */
 int qt_archive_open(struct qt_archive **out, const char *file,
     const struct qt_archive_opts *opts, struct qt_error *err) QT_MUST_CHECK;
+/* One message to be added. */
+struct qt_archive_item {
+	const struct qt_spool *spool; /* a queue, or a transaction's */
+	enum qt_queue queue;
+	const char *id;	   /* raw bytes, as found below */
+	const char *path;  /* below the queue directory */
+	const char *found; /* what is told as its path; NULL: path */
+	dev_t dev;
+	ino_t ino;
+};
 /*
  * Add a message and its logs; json is its line for messages.jsonl (an object
  * without path, found, size, sha256, stat, logs, problems and name_b64: they
- * are added).  The message is looked for at path, then where Postfix may have
- * moved it.  QT_E_GONE, QT_E_CHANGED and QT_E_DENIED are item errors: nothing
+ * are added).  The message is looked for at path, then, in a queue, where
+ * Postfix may have moved it.  QT_E_GONE, QT_E_CHANGED and QT_E_DENIED are item errors: nothing
  * of it is in the archive but a line in metadata/missing.jsonl.  After a run
  * error the archive can only be closed.
  *
  * All messages are of one spool.  The bytes depend on the order of the calls:
  * for the same archive from the same mail, add sorted by queue and ID.
  */
-int qt_archive_add(struct qt_archive *a, const struct qt_spool *spool,
-    enum qt_queue queue, const char *id, const char *path, dev_t dev,
-    ino_t ino, const char *json, struct qt_error *err) QT_MUST_CHECK;
+int qt_archive_add(struct qt_archive *a, const struct qt_archive_item *it,
+    const char *json, struct qt_error *err) QT_MUST_CHECK;
+/*
+ * A message was selected and is left in the queue: a line in
+ * metadata/missing.jsonl.  why is one word, "in_delivery".
+ */
+int qt_archive_left(struct qt_archive *a, const char *queue, const char *id,
+    const char *why, struct qt_error *err) QT_MUST_CHECK;
+/* The messages are not copied but moved: out of that transaction. */
+void qt_archive_moved(struct qt_archive *a, uint64_t txid);
 /* What is in it so far (sha256 and archive_bytes after finish). */
 const struct qt_archive_counts *qt_archive_counts(const struct qt_archive *a);
 /*
@@ -64,6 +81,16 @@ const struct qt_archive_counts *qt_archive_counts(const struct qt_archive *a);
  */
 int qt_archive_finish(struct qt_archive *a, struct qt_archive_counts *counts,
     struct qt_error *err) QT_MUST_CHECK;
+/*
+ * After finish: read the file back from the disk and hold every sum in it
+ * against what is there, and all of it against what was written.  QT_E_STATE
+ * says what is wrong.  Not for standard output.
+ */
+int qt_archive_verify(struct qt_archive *a, struct qt_error *err)
+    QT_MUST_CHECK;
+/* After finish: remove the file and its sum again. */
+int qt_archive_withdraw(struct qt_archive *a, struct qt_error *err)
+    QT_MUST_CHECK;
 /* Free; what was not finished leaves no file. */
 void qt_archive_close(struct qt_archive *a);
 

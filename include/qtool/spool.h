@@ -78,6 +78,10 @@ int qt_spools_add_all(struct qt_spools *s, struct qt_error *err)
 int qt_spools_add_tx(struct qt_spools *s, const struct qt_spool *of,
     uint64_t txid, struct qt_error *err) QT_MUST_CHECK;
 
+/* The place in its plan of a message in such a spool, by its path; false: it
+ * is none. */
+bool qt_spool_tx_seq(const char *path, uint64_t *seq);
+
 /* Whether master runs on this spool (a shared lock probe on pid/master.pid). */
 bool qt_spool_running(const struct qt_spool *s);
 

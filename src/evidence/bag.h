@@ -17,6 +17,8 @@ struct qt_bag {
 	enum qt_packing packing;
 	int64_t started;
 	bool fixed_clock; /* the time was given: nothing else may vary */
+	bool moved; /* the messages leave the queue */
+	uint64_t txid; /* of the transaction that they are out of; 0 none */
 	uint64_t messages, logs, files, bytes, missing;
 	uint64_t by_queue[QT_Q_MESSAGES];
 };

@@ -208,7 +208,9 @@ int qt_bag_case(struct qt_buf *out, const struct qt_bag *bag,
 	text(out, "reason", bag->reason);
 	text(out, "tool", "qtool " QTOOL_VERSION);
 	text(out, "command", bag->command);
-	text(out, "mode", "copy");
+	text(out, "mode", bag->moved ? "move" : "copy");
+	if (bag->txid != 0)
+		number(out, "transaction", bag->txid);
 	text(out, "redaction", "none");
 	text(out, "host", bag->host);
 	system_facts(out);

@@ -98,6 +98,18 @@ void qt_line_message(struct qt_buf *out, const char *json,
 	qt_buf_adds(out, "}\n");
 }
 
+void qt_line_left(struct qt_buf *out, const char *queue, const char *id,
+    const char *why)
+{
+	qt_buf_adds(out, "{\"queue_name\":");
+	qt_json_string(out, queue);
+	qt_buf_adds(out, ",\"queue_id\":");
+	qt_json_string(out, id);
+	qt_buf_adds(out, ",\"found\":null,\"why\":");
+	qt_json_string(out, why);
+	qt_buf_adds(out, ",\"text\":\"not taken out of the queue\"}\n");
+}
+
 static const char *item_word(enum qt_code code)
 {
 	switch (code) {

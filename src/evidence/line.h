@@ -8,7 +8,7 @@
 #include "qtool/spool.h"
 
 #define QT_MEMBER_SIZE 512 /* of a path in the bag, or below a spool */
-#define QT_LINE_LOGS 3	   /* defer, bounce, trace */
+#define QT_LINE_LOGS 6	   /* defer, bounce, trace, and a late one of each */
 
 /* One file on its way from the queue to the archive. */
 struct qt_member {
@@ -31,6 +31,9 @@ struct qt_line {
 /* json (an object on one line) with those facts added, and a newline. */
 void qt_line_message(struct qt_buf *out, const char *json,
     const struct qt_line *facts);
+/* A message that is not in the archive since it was left in the queue. */
+void qt_line_left(struct qt_buf *out, const char *queue, const char *id,
+    const char *why);
 /* A selected message that is not in the archive, and why. */
 void qt_line_missing(struct qt_buf *out, enum qt_queue queue, const char *id,
     const char *found, const struct qt_error *why);

@@ -294,6 +294,35 @@ int qt_outfile_publish(struct qt_outfile *o, struct qt_error *err)
 	return publish_file(o, err);
 }
 
+/* Whether the name is still that of our open file. */
+static bool still_ours(const struct qt_outfile *o)
+{
+	struct stat a, b;
+
+	return fstat(o->fd, &a) == 0 &&
+	    fstatat(o->dirfd, o->name, &b, AT_SYMLINK_NOFOLLOW) == 0 &&
+	    a.st_dev == b.st_dev && a.st_ino == b.st_ino;
+}
+
+int qt_outfile_withdraw(struct qt_outfile *o, struct qt_error *err)
+{
+	char *sidecar;
+	int r = 0;
+
+	if (o->name == NULL || o->tmp != NULL || !still_ours(o))
+		return 0;
+	sidecar = sidecar_name(o);
+	if (sidecar == NULL)
+		return qt_fail_mem(err);
+	/* the sum last: without it a file that stays would look unfinished */
+	if (unlinkat(o->dirfd, o->name, 0) != 0 ||
+	    (unlinkat(o->dirfd, sidecar, 0) != 0 && errno != ENOENT) ||
+	    (fsync(o->dirfd) != 0 && errno != EINVAL))
+		r = qt_fail_own(err, "unlink", o->path);
+	free(sidecar);
+	return r;
+}
+
 void qt_outfile_release(struct qt_outfile *o)
 {
 	if (o == NULL)

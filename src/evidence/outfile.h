@@ -37,6 +37,12 @@ int qt_outfile_write(struct qt_outfile *o, const void *bytes, size_t len,
  */
 int qt_outfile_publish(struct qt_outfile *o, struct qt_error *err)
     QT_MUST_CHECK;
+/*
+ * Remove what was published, file and sum, unless somebody else's file has the
+ * name by now.  Nothing for standard output.
+ */
+int qt_outfile_withdraw(struct qt_outfile *o, struct qt_error *err)
+    QT_MUST_CHECK;
 /* What was not published is removed. */
 void qt_outfile_release(struct qt_outfile *o);
 

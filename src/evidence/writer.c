@@ -23,23 +23,24 @@
 #include <time.h>
 
 #include "evidence/bag.h"
-#include "evidence/capture.h"
+#include "evidence/collect.h"
 #include "evidence/line.h"
 #include "evidence/manifest.h"
 #include "evidence/outfile.h"
 #include "evidence/rcpts.h"
 #include "evidence/seen.h"
 #include "evidence/tarstream.h"
+#include "evidence/verify.h"
 #include "qtool/escape.h"
 #include "qtool/queueid.h"
 
 #define MESSAGE_MEMORY ((size_t)64 << 20)
 #define LIST_MEMORY ((size_t)16 << 20)
-#define ROUNDS 3 /* looks at all queues for a message that keeps moving */
 #define PATH_SIZE QT_MEMBER_SIZE
 
-static const enum qt_queue log_queue[QT_LINE_LOGS] = {
+static const enum qt_queue log_kinds[] = {
     QT_Q_DEFER, QT_Q_BOUNCE, QT_Q_TRACE};
+#define NKINDS (sizeof log_kinds / sizeof log_kinds[0])
 
 struct qt_archive {
 	struct qt_outfile out;
@@ -176,6 +177,7 @@ static int keep_opts(struct qt_archive *a, const struct qt_archive_opts *opts,
 	    .packing = packing,
 	    .started = opts->now != 0 ? opts->now : (int64_t)time(NULL),
 	    .fixed_clock = opts->now != 0,
+	    .txid = opts->spool != NULL ? opts->spool->txid : 0,
 	};
 	if (qt_bag_base(&a->base, a->host, a->case_id, a->bag.started, err) !=
 	    0)
@@ -263,72 +265,6 @@ int qt_archive_open(struct qt_archive **out, const char *file,
 
 /* ---- add: reading ---- */
 
-/* Below its queue's own descriptor where there is one. */
-static int capture_at(struct qt_archive *a, struct qt_capture *c,
-    const struct qt_spool *spool, enum qt_queue q, const char *path,
-    const struct qt_identity *id, struct qt_error *err)
-{
-	const char *name = qt_queue_name(q);
-	size_t n = strlen(name);
-
-	if (spool->qfd[q] >= 0 && strncmp(path, name, n) == 0 &&
-	    path[n] == '/' && path[n + 1] != '\0' && path[n + 1] != '/')
-		return qt_capture_file(c, spool->qfd[q], path + n + 1, id,
-		    &a->sum, err);
-	return qt_capture_file(c, spool->dirfd, path, id, &a->sum, err);
-}
-
-/* Not at this place: another file, or none. */
-static bool elsewhere(const struct qt_error *err)
-{
-	return err->code == QT_E_GONE || err->code == QT_E_CHANGED;
-}
-
-/*
- * qmgr moves messages between the queues all the time: look where Postfix
- * would have put this one.  More than one round, as it may go from a queue not
- * yet looked at into one already done.
- */
-static int find_moved(struct qt_archive *a, const struct qt_spool *spool,
-    const char *id, const struct qt_identity *want, struct qt_error *why)
-{
-	char path[PATH_SIZE];
-	struct qt_error err;
-	int round, q;
-
-	for (round = 0; round < ROUNDS; round++)
-		for (q = 0; q < QT_Q_MESSAGES; q++) {
-			if (qt_spool_path(spool, (enum qt_queue)q, id, path,
-				sizeof path) != 0)
-				continue;
-			if (capture_at(a, &a->message.file, spool,
-				(enum qt_queue)q, path, want, &err) == 0)
-				return 0;
-			if (!elsewhere(&err)) {
-				*why = err;
-				return -1;
-			}
-		}
-	return -1; /* why is still that of the first place */
-}
-
-static int capture_message(struct qt_archive *a, const struct qt_spool *spool,
-    enum qt_queue queue, const char *id, const char *path,
-    const struct qt_identity *want, struct qt_error *err)
-{
-	struct qt_error why;
-
-	if (capture_at(a, &a->message.file, spool, queue, path, want, &why) ==
-	    0)
-		return 0;
-	if (elsewhere(&why) && qt_queue_id_valid(id) &&
-	    find_moved(a, spool, id, want, &why) == 0)
-		return 0;
-	if (err != NULL)
-		*err = why;
-	return -1;
-}
-
 /* Whether a name can be the last component of a member as it is. */
 static bool plain_name(const char *s)
 {
@@ -338,6 +274,12 @@ static bool plain_name(const char *s)
 
 	return s[0] != '\0' && s[0] != '.' && s[0] != '-' &&
 	    s[strspn(s, plain)] == '\0' && strlen(s) < PATH_SIZE / 2;
+}
+
+static void name_odd(struct qt_archive *a, char *member)
+{
+	(void)snprintf(member, PATH_SIZE, "data/odd/%04llu",
+	    (unsigned long long)++a->odd);
 }
 
 /* The message's place in the bag: its own, or one under odd/. */
@@ -357,28 +299,40 @@ static int name_message(struct qt_archive *a, enum qt_queue queue,
 	}
 	*odd = taken != 0;
 	if (*odd)
-		(void)snprintf(member, PATH_SIZE, "data/odd/%04llu",
-		    (unsigned long long)++a->odd);
+		name_odd(a, member);
 	return 0;
 }
 
-static int capture_log(struct qt_archive *a, const struct qt_spool *spool,
-    const char *id, struct qt_member *p, struct qt_buf *problems,
-    struct qt_error *err)
+/*
+ * The log's place in the bag.  In a queue one that is there already is that of
+ * another message with this ID; in a transaction a message has its own, and
+ * may have a second.
+ */
+static int name_log(struct qt_archive *a, const struct qt_spool *spool,
+    const char *id, struct qt_member *p, struct qt_error *err)
 {
-	char path[PATH_SIZE];
-	struct qt_error why;
 	int taken;
 
-	if (qt_spool_path(spool, p->queue, id, path, sizeof path) != 0)
-		return 0;
-	if (capture_at(a, &p->file, spool, p->queue, path, NULL, &why) == 0) {
-		(void)snprintf(p->member, sizeof p->member, "data/queue/%s/%s",
-		    qt_queue_name(p->queue), id);
-		taken = qt_seen_add(&a->seen, p->member, err);
-		p->have = taken == 0;
-		return taken < 0 ? -1 : 0;
-	}
+	(void)snprintf(p->member, sizeof p->member, "data/queue/%s/%s",
+	    qt_queue_name(p->queue), id);
+	taken = qt_seen_add(&a->seen, p->member, err);
+	if (taken < 0)
+		return -1;
+	p->have = taken == 0 || spool->txid != 0;
+	if (taken != 0 && p->have)
+		name_odd(a, p->member);
+	return 0;
+}
+
+static int capture_log(struct qt_archive *a, const struct qt_archive_item *it,
+    unsigned i, struct qt_member *p, struct qt_buf *problems,
+    struct qt_error *err)
+{
+	struct qt_error why;
+
+	if (qt_collect_log(&p->file, it->spool, it->id, it->path, p->queue, i,
+		&a->sum, &why) == 0)
+		return name_log(a, it->spool, it->id, p, err);
 	if (!qt_error_is_item(&why)) {
 		if (err != NULL)
 			*err = why;
@@ -399,26 +353,33 @@ static int capture_log(struct qt_archive *a, const struct qt_spool *spool,
  * them).  One that cannot be read is a problem to be told, not a reason to
  * leave the message out.
  */
-static int capture_logs(struct qt_archive *a, const struct qt_spool *spool,
-    enum qt_queue queue, const char *id, struct qt_buf *problems,
-    struct qt_error *err)
+static int capture_logs(struct qt_archive *a, const struct qt_archive_item *it,
+    struct qt_buf *problems, struct qt_error *err)
 {
-	int i;
+	unsigned each = qt_collect_logs(it->spool), i, n = 0;
+	size_t k;
 
-	for (i = 0; i < QT_LINE_LOGS; i++) {
-		a->log[i].queue = log_queue[i];
-		a->log[i].have = false;
-	}
-	/* names in maildrop are not yet those of the message */
-	if (queue == QT_Q_MAILDROP || !qt_queue_id_valid(id))
-		return 0;
 	for (i = 0; i < QT_LINE_LOGS; i++)
-		if (capture_log(a, spool, id, &a->log[i], problems, err) != 0)
-			return -1;
+		a->log[i].have = false;
+	/* names in maildrop are not yet those of the message */
+	if (it->queue == QT_Q_MAILDROP || !qt_queue_id_valid(it->id))
+		return 0;
+	for (k = 0; k < NKINDS; k++)
+		for (i = 0; i < each; i++, n++) {
+			a->log[n].queue = log_kinds[k];
+			if (capture_log(a, it, i, &a->log[n], problems, err) !=
+			    0)
+				return -1;
+		}
 	return 0;
 }
 
 /* ---- add: telling ---- */
+
+static const char *found_at(const struct qt_archive_item *it)
+{
+	return it->found != NULL ? it->found : it->path;
+}
 
 static int tell_message(struct qt_archive *a, const char *json,
     const struct qt_line *facts, struct qt_error *err)
@@ -431,9 +392,8 @@ static int tell_message(struct qt_archive *a, const char *json,
 }
 
 /* A selected message that is not in the archive, by name. */
-static int tell_missing(struct qt_archive *a, enum qt_queue queue,
-    const char *id, const char *path, const struct qt_error *why,
-    struct qt_error *err)
+static int tell_missing(struct qt_archive *a, const struct qt_archive_item *it,
+    const struct qt_error *why, struct qt_error *err)
 {
 	if (why->code == QT_E_GONE)
 		a->counts.gone++;
@@ -441,10 +401,29 @@ static int tell_missing(struct qt_archive *a, enum qt_queue queue,
 		a->counts.failed++;
 	a->bag.missing++;
 	qt_buf_clear(&a->line);
-	qt_line_missing(&a->line, queue, id, path, why);
+	qt_line_missing(&a->line, it->queue, it->id, found_at(it), why);
 	if (qt_buf_check(&a->line, err) != 0)
 		return -1;
 	return qt_spill_add(&a->missing, a->line.data, a->line.len, err);
+}
+
+int qt_archive_left(struct qt_archive *a, const char *queue, const char *id,
+    const char *why, struct qt_error *err)
+{
+	if (a->finished)
+		return qt_fail(err, QT_E_STATE, "archive", "it is finished");
+	a->bag.missing++;
+	qt_buf_clear(&a->line);
+	qt_line_left(&a->line, queue, id, why);
+	if (qt_buf_check(&a->line, err) != 0)
+		return -1;
+	return qt_spill_add(&a->missing, a->line.data, a->line.len, err);
+}
+
+void qt_archive_moved(struct qt_archive *a, uint64_t txid)
+{
+	a->bag.moved = true;
+	a->bag.txid = txid;
 }
 
 /* ---- add ---- */
@@ -469,33 +448,33 @@ static int write_message(struct qt_archive *a, enum qt_queue queue,
 	    a->message.member, err);
 }
 
-static int add(struct qt_archive *a, const struct qt_spool *spool,
-    enum qt_queue queue, const char *id, const char *path,
-    const struct qt_identity *want, const char *json, struct qt_error *err)
+static int add(struct qt_archive *a, const struct qt_archive_item *it,
+    const char *json, struct qt_error *err)
 {
+	const struct qt_identity want = {it->dev, it->ino};
 	struct qt_buf problems;
 	bool odd;
 	int r;
 
-	if (capture_message(a, spool, queue, id, path, want, err) != 0)
-		return -1;
-	if (name_message(a, queue, id, &odd, err) != 0)
+	if (qt_collect_message(&a->message.file, it->spool, it->queue, it->id,
+		it->path, &want, &a->sum, err) != 0 ||
+	    name_message(a, it->queue, it->id, &odd, err) != 0)
 		return -1;
 	qt_buf_init(&problems, 0);
-	r = capture_logs(a, spool, queue, id, &problems, err);
+	r = capture_logs(a, it, &problems, err);
 	if (r == 0)
-		r = write_message(a, queue, id, err);
+		r = write_message(a, it->queue, it->id, err);
 	if (r == 0)
 		r = tell_message(a, json,
-		    &(struct qt_line){.id = id, .found = path, .odd = odd,
-			.message = &a->message, .log = a->log,
+		    &(struct qt_line){.id = it->id, .found = found_at(it),
+			.odd = odd, .message = &a->message, .log = a->log,
 			.problems = qt_buf_str(&problems)}, err);
 	qt_buf_release(&problems);
 	return r;
 }
 
-static int check_args(struct qt_archive *a, const struct qt_spool *spool,
-    enum qt_queue queue, const char *json, struct qt_error *err)
+static int check_args(struct qt_archive *a, const struct qt_archive_item *it,
+    const char *json, struct qt_error *err)
 {
 	size_t len = strlen(json);
 
@@ -505,31 +484,28 @@ static int check_args(struct qt_archive *a, const struct qt_spool *spool,
 	if (a->stop != NULL && *a->stop)
 		return qt_fail(err, QT_E_INTERRUPTED, "archive",
 		    "interrupted, no archive was made");
-	if (queue >= QT_Q_MESSAGES)
+	if (it->queue >= QT_Q_MESSAGES)
 		return qt_fail(err, QT_E_USAGE, "archive", "no message queue");
 	if (len < 2 || json[0] != '{' || json[len - 1] != '}' ||
 	    strchr(json, '\n') != NULL)
 		return qt_fail(err, QT_E_USAGE, "archive",
 		    "a message's line is no JSON object");
-	if (a->adding != NULL && a->adding != spool)
+	if (a->adding != NULL && a->adding != it->spool)
 		return qt_fail(err, QT_E_USAGE, "archive",
 		    "the messages are of different spools");
-	a->adding = spool;
+	a->adding = it->spool;
 	return 0;
 }
 
-int qt_archive_add(struct qt_archive *a, const struct qt_spool *spool,
-    enum qt_queue queue, const char *id, const char *path, dev_t dev,
-    ino_t ino, const char *json, struct qt_error *err)
+int qt_archive_add(struct qt_archive *a, const struct qt_archive_item *it,
+    const char *json, struct qt_error *err)
 {
-	const struct qt_identity want = {dev, ino};
 	struct qt_error why;
 
-	if (check_args(a, spool, queue, json, &why) != 0 ||
-	    add(a, spool, queue, id, path, &want, json, &why) != 0) {
+	if (check_args(a, it, json, &why) != 0 || add(a, it, json, &why) != 0) {
 		if (!qt_error_is_item(&why))
 			a->broken = true;
-		else if (tell_missing(a, queue, id, path, &why, err) != 0) {
+		else if (tell_missing(a, it, &why, err) != 0) {
 			a->broken = true;
 			return -1;
 		}
@@ -630,6 +606,33 @@ int qt_archive_finish(struct qt_archive *a, struct qt_archive_counts *counts,
 	if (counts != NULL)
 		*counts = a->counts;
 	return 0;
+}
+
+/* ---- afterwards ---- */
+
+int qt_archive_verify(struct qt_archive *a, struct qt_error *err)
+{
+	struct qt_verified v;
+
+	if (!a->finished || a->out.name == NULL)
+		return qt_fail(err, QT_E_STATE, "archive",
+		    "there is no file to be read back");
+	if (qt_verify_file(&v, a->out.dirfd, a->out.name, a->stop, err) != 0)
+		return -1;
+	if (strcmp(v.sha256, a->counts.sha256) != 0)
+		return qt_fail(err, QT_E_STATE, a->out.path,
+		    "it reads back differently than it was written");
+	if (v.messages != a->counts.messages || v.files != a->payload.files)
+		return qt_fail(err, QT_E_STATE, a->out.path,
+		    "%llu messages were written and %llu read back",
+		    (unsigned long long)a->counts.messages,
+		    (unsigned long long)v.messages);
+	return 0;
+}
+
+int qt_archive_withdraw(struct qt_archive *a, struct qt_error *err)
+{
+	return a->finished ? qt_outfile_withdraw(&a->out, err) : 0;
 }
 
 void qt_archive_close(struct qt_archive *a)

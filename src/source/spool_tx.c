@@ -91,3 +91,14 @@ int qt_spools_add_tx(struct qt_spools *list, const struct qt_spool *of,
 	}
 	return qt_spools_take(list, s, err);
 }
+
+bool qt_spool_tx_seq(const char *path, uint64_t *seq)
+{
+	const char *slash = strrchr(path, '/');
+	struct qt_staged s;
+
+	if (slash == NULL || !qt_staged_parse(slash + 1, &s))
+		return false;
+	*seq = s.seq;
+	return true;
+}

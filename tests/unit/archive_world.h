@@ -162,8 +162,10 @@ static inline int add(const struct world *w, struct qt_archive *a, const char *p
 	if (lstat(full, &st) != 0)
 		st.st_dev = st.st_ino = 1;
 	(void)snprintf(json, sizeof json, "{\"queue_name\":\"%s\"}", queue);
-	return qt_archive_add(a, w->spool, qt_queue_by_name(queue), id, path,
-	    st.st_dev, st.st_ino, json, err);
+	return qt_archive_add(a,
+	    &(struct qt_archive_item){.spool = w->spool,
+		.queue = qt_queue_by_name(queue), .id = id, .path = path,
+		.dev = st.st_dev, .ino = st.st_ino}, json, err);
 }
 
 static inline struct qt_archive *open_archive(const struct world *w,

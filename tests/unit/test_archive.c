@@ -236,8 +236,11 @@ static void moved_message_is_found(void **state)
 	assert_int_equal(stat(at(w, "spool/deferred/BBBBB2222"), &st), 0);
 	assert_int_equal(rename(at(w, "spool/deferred/BBBBB2222"),
 			     at(w, "spool/active/BBBBB2222")), 0);
-	if (qt_archive_add(a, w->spool, QT_Q_DEFERRED, "BBBBB2222",
-		"deferred/BBBBB2222", st.st_dev, st.st_ino, "{}", &err) != 0)
+	if (qt_archive_add(a,
+		&(struct qt_archive_item){.spool = w->spool,
+		    .queue = QT_Q_DEFERRED, .id = "BBBBB2222",
+		    .path = "deferred/BBBBB2222", .dev = st.st_dev,
+		    .ino = st.st_ino}, "{}", &err) != 0)
 		fail_msg("%s: %s", err.where, err.text);
 	must_finish(a, NULL);
 	c = read_archive(at(w, "out/x.tar.zst"));

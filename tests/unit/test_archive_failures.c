@@ -104,9 +104,11 @@ static void only_the_judged_file(void **state)
 	assert_int_equal(err.code, QT_E_GONE);
 	/* another file under its name */
 	put_message(w, "deferred/BBBBB2222", "x@y", 1, "new\n");
-	assert_int_equal(qt_archive_add(a, w->spool, QT_Q_DEFERRED,
-			     "BBBBB2222", "deferred/BBBBB2222", st.st_dev,
-			     st.st_ino + 100000, "{}", &err), -1);
+	assert_int_equal(qt_archive_add(a,
+	    &(struct qt_archive_item){.spool = w->spool,
+		.queue = QT_Q_DEFERRED, .id = "BBBBB2222",
+		.path = "deferred/BBBBB2222", .dev = st.st_dev,
+		.ino = st.st_ino + 100000}, "{}", &err), -1);
 	assert_int_equal(err.code, QT_E_CHANGED);
 	/* no regular file */
 	assert_int_equal(symlink("/etc/passwd",
@@ -145,9 +147,11 @@ static void links_on_the_way_are_not_followed(void **state)
 	put_some(w);
 	assert_int_equal(symlink("../hold", at(w, "spool/deferred/D")), 0);
 	assert_int_equal(stat(at(w, "spool/hold/DDDDD4444"), &st), 0);
-	assert_int_equal(qt_archive_add(a, w->spool, QT_Q_DEFERRED, "name",
-			     "deferred/D/DDDDD4444", st.st_dev, st.st_ino,
-			     "{}", &err), -1);
+	assert_int_equal(qt_archive_add(a,
+	    &(struct qt_archive_item){.spool = w->spool,
+		.queue = QT_Q_DEFERRED, .id = "name",
+		.path = "deferred/D/DDDDD4444", .dev = st.st_dev,
+		.ino = st.st_ino}, "{}", &err), -1);
 	assert_int_equal(err.code, QT_E_CHANGED);
 	qt_archive_close(a);
 }

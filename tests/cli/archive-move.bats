@@ -1,0 +1,401 @@
+#!/usr/bin/env bats
+# qtool archive --move: mail out of the queue into an archive, or neither.
+
+load common
+load bag
+
+setup() {
+	Q=$BATS_TEST_TMPDIR/spool
+	practice_queue "$Q" 120
+	OUT=$BATS_TEST_TMPDIR/out
+	mkdir "$OUT"
+	X=$OUT/x.tar.zst
+}
+
+teardown() {
+	if mountpoint -q "$OUT"; then
+		umount "$OUT" || umount -l "$OUT"
+	fi
+}
+
+# Mail and logs as they are: names, bytes and all but the change time.
+queue() {
+	find "$Q" -path "$Q/qtool" -prune -o -type f \
+	    -printf '%P %i %m %U %G %s %T@ %n\n' | LC_ALL=C sort
+	find "$Q" -path "$Q/qtool" -prune -o -type f -exec sha256sum {} + |
+	    LC_ALL=C sort
+}
+
+move() {
+	run_q -Q "$Q" archive --move -o "$X" --yes "$@"
+}
+
+# nothing_moved BEFORE: the queue is as it was, and there is no archive.
+nothing_moved() {
+	diff <(queue) - <<<"$1"
+	no_file_left
+}
+
+@test "the archive is the one that a copy makes, and the mail is gone" {
+	"$QTOOL" -Q "$Q" archive -q -o "$OUT/copy.tar.zst" --queue hold,deferred --all
+	check_bag "$OUT/copy.tar.zst"
+	mv "$BAG" "$BATS_TEST_TMPDIR/copy"
+	n=$(wc -l <"$BATS_TEST_TMPDIR/copy/metadata/messages.jsonl")
+	[ "$n" -gt 50 ]
+	move --all
+	expect_status 0
+	[ -z "$stderr" ]
+	[[ ${lines[0]} == "transaction 1: archived and took $n messages; to undo: "*" undo 1" ]]
+	[[ ${lines[1]} == "archived $n messages and "* ]]
+	(cd "$OUT" && sha256sum --quiet --strict -c x.tar.zst.sha256)
+	check_bag "$X"
+	copy=$BATS_TEST_TMPDIR/copy
+	# names and bytes of mail and logs, sums, recipients, every line but for
+	# the change time, which the renames alter
+	diff -r data "$copy/data"
+	cmp manifest-sha256.txt "$copy/manifest-sha256.txt"
+	cmp metadata/recipients.jsonl "$copy/metadata/recipients.jsonl"
+	diff <(jq -cS 'del(.stat.ctime_ns)' metadata/messages.jsonl) \
+	    <(jq -cS 'del(.stat.ctime_ns)' "$copy/metadata/messages.jsonl")
+	[ -n "$(ls data/queue/defer)" ]
+	[ ! -e metadata/missing.jsonl ]
+	[ "$(jq -c '[.mode, .transaction, .messages]' metadata/case.json)" = "[\"move\",1,$n]" ]
+	[ "$(jq -c '[.mode, .transaction]' "$copy/metadata/case.json")" = '["copy",null]' ]
+	# the queue
+	[ -z "$(find "$Q"/hold "$Q"/deferred "$Q"/defer -type f)" ]
+	[ -n "$(find "$Q/active" "$Q/incoming" -type f)" ]
+	[ "$("$QTOOL" -Q "$Q" history --format json | jq -r '.[] | [.operation, .state, .staged] | @csv')" = \
+	    "\"archive\",\"committed\",$n" ]
+}
+
+@test "undo brings the mail back, and the archive stays" {
+	before=$(queue)
+	move --all
+	expect_status 0
+	[ "$(queue)" != "$before" ]
+	"$QTOOL" -Q "$Q" undo --in-place 1
+	diff <(queue) - <<<"$before"
+	check_bag "$X"
+}
+
+@test "--purge: no undo, and nothing is left in the spool" {
+	move --all --purge
+	expect_status 0
+	[[ $output == *"purged; there is no undo"* ]]
+	[[ $output != *"to undo"* ]]
+	[ -z "$(find "$Q/qtool" -path '*/m/*' -type f)" ]
+	run_q -Q "$Q" undo 1
+	expect_status 4
+	check_bag "$X"
+}
+
+@test "every format is read back" {
+	for f in x.tar x.tar.gz x.tar.xz; do
+		X=$OUT/$f
+		move --all
+		expect_status 0
+		check_bag "$X"
+		rm -rf "$BATS_TEST_TMPDIR/bag"
+		"$QTOOL" -Q "$Q" undo "$("$QTOOL" -Q "$Q" history --format json | jq 'map(.transaction) | max')"
+	done
+}
+
+@test "an archive of what a transaction keeps" {
+	move --all
+	expect_status 0
+	check_bag "$X"
+	mv "$BAG" "$BATS_TEST_TMPDIR/move"
+	run_q -Q "$Q" --transaction 1 archive -o "$OUT/y.tar.zst" --all
+	expect_status 0
+	check_bag "$OUT/y.tar.zst"
+	diff -r data "$BATS_TEST_TMPDIR/move/data"
+	[ "$(jq -c '[.mode, .transaction]' metadata/case.json)" = '["copy",1]' ]
+	# told where it was read, as found
+	[ "$(jq -r .found metadata/messages.jsonl | grep -vc '^qtool/tx/000001/m/')" -eq 0 ]
+}
+
+@test "a late log is kept beside the first" {
+	id=$(find "$Q/deferred" -type f -printf '%f\n' | while read -r i; do
+		[ -z "$(find "$Q/defer" -name "$i")" ] || { echo "$i"; break; }
+	done)
+	"$QTOOL" -Q "$Q" delete "$id" --yes
+	first=$(find "$Q/qtool" -path '*/x/*' -name "*.$id.d")
+	[ -n "$first" ]
+	sed 's/^reason=.*/reason=late/' "$first" >"${first%d}D"
+	"$QTOOL" -Q "$Q" --transaction 1 archive -q -o "$X" --all
+	check_bag "$X"
+	cmp "data/queue/defer/$id" "$first"
+	cmp data/odd/0001 "${first%d}D"
+	[ "$(jq -c '.logs | map([.kind, .path])' metadata/messages.jsonl)" = \
+	    "[[\"defer\",\"data/queue/defer/$id\"],[\"defer\",\"data/odd/0001\"]]" ]
+	run_q -Q "$Q" --transaction 1 list --json
+	[[ $output == *'"delay_reason": "late"'* ]]
+}
+
+@test "what cannot be: standard output, another transaction's mail, no --move" {
+	before=$(queue)
+	run_q -Q "$Q" archive --move -o - --all --yes
+	expect_status 2
+	[[ $stderr == *"cannot be read back"* ]]
+	run_q -Q "$Q" archive -o "$X" --all --yes
+	expect_status 2
+	[[ $stderr == *"--yes: goes with --move"* ]]
+	run_q -Q "$Q" archive -o "$X" --all --purge
+	expect_status 2
+	move
+	expect_status 2
+	[[ $stderr == *"all mail is --all"* ]]
+	nothing_moved "$before"
+	[ ! -e "$Q/qtool" ]
+	"$QTOOL" -Q "$Q" delete --all --yes
+	run_q -Q "$Q" --transaction 1 archive --move -o "$X" --all --yes
+	expect_status 2
+	[[ $stderr == *"transaction 1 has taken this mail out of the queue already"* ]]
+	no_file_left
+}
+
+@test "the guards and the question of the other changes" {
+	before=$(queue)
+	run_q -Q "$Q" archive --move -o "$X" --all
+	expect_status 4
+	[[ $stderr == *"no terminal to ask at whether to archive"* ]]
+	move --all --max 3
+	expect_status 4
+	move --all --expect 1
+	expect_status 4
+	move --sasl nobody@nowhere.example
+	expect_status 1
+	run_q -Q "$Q" archive --move -n -o "$X" --all
+	expect_status 0
+	[[ $output == *"would archive"* ]]
+	nothing_moved "$before"
+}
+
+@test "a target that exists, or cannot be made: nothing is asked or taken" {
+	before=$(queue)
+	run_q -Q "$Q" archive --move -o "$OUT/none/x.tar" --all --yes
+	expect_status 5
+	nothing_moved "$before"
+	echo mine >"$X"
+	move --all
+	expect_status 4
+	[[ $stderr == *"not overwritten"* ]]
+	[ "$(cat "$X")" = mine ]
+	rm "$X"
+	nothing_moved "$before"
+	[ ! -e "$Q/qtool" ]
+}
+
+@test "no room for the archive: all mail is back, exit 5" {
+	before=$(queue)
+	X=$OUT/x.tar
+	mount -t tmpfs -o size=64k tmpfs "$OUT"
+	move --all
+	expect_status 5
+	[[ $stderr == *"No space left on device"* ]]
+	[[ $stderr == *"nothing was changed"* ]]
+	nothing_moved "$before"
+	[ "$("$QTOOL" -Q "$Q" history --format json | jq -r '.[].state')" = aborted ]
+	# and with room it goes
+	mount -o remount,size=64m "$OUT"
+	move --all
+	expect_status 0
+	check_bag "$X"
+}
+
+# busy ID: hold a lock on that message, as a delivery agent does, until
+# descriptor 8 is closed.
+busy() {
+	exec 8<"$(find "$Q/deferred" -name "$1")"
+	flock -s 8
+}
+
+some_id() {
+	find "$Q/deferred" -type f -printf '%f\n' | LC_ALL=C sort | head -1
+}
+
+@test "what is in delivery to the end stays, named here and in the archive" {
+	id=$(some_id)
+	busy "$id"
+	move --all --wait 1
+	exec 8<&-
+	expect_status 3
+	[[ $stderr == *"$id: is in delivery"* ]]
+	[ -n "$(find "$Q/deferred" -name "$id")" ]
+	check_bag "$X"
+	[ "$(jq -c '[.queue_name, .queue_id, .why]' metadata/missing.jsonl)" = \
+	    "[\"deferred\",\"$id\",\"in_delivery\"]" ]
+	[ "$(jq .missing metadata/case.json)" -eq 1 ]
+	[ -z "$(find data -name "$id")" ]
+}
+
+@test "delivery that ends is waited for" {
+	id=$(some_id)
+	busy "$id"
+	(sleep 1.5) 8<&0 & # not this one: it must not keep the lock
+	sleeper=$!
+	"$QTOOL" -Q "$Q" archive -q --move -o "$X" --all --yes 8<&- \
+	    >"$BATS_TEST_TMPDIR/report" 2>&1 &
+	pid=$!
+	wait $sleeper
+	kill -0 $pid # it waits, by default
+	[ ! -e "$X" ]
+	exec 8<&-
+	wait $pid
+	[ -z "$(find "$Q/deferred" -type f)" ]
+	check_bag "$X"
+	[ -n "$(find data -name "$id")" ]
+	[ ! -e metadata/missing.jsonl ]
+}
+
+# started ARGS...: a move in the background that waits for a busy message; its pid
+# in $pid.
+started() {
+	"$QTOOL" -Q "$Q" archive --move -o "$X" --all --yes --wait 60 "$@" 8<&- \
+	    >"$BATS_TEST_TMPDIR/stdout" 2>"$BATS_TEST_TMPDIR/stderr" &
+	pid=$!
+	for ((i = 0; i < 500; i++)); do
+		! grep -q waiting "$BATS_TEST_TMPDIR/stderr" || return 0
+		sleep 0.01
+	done
+	return 1
+}
+
+ended() {
+	status=0
+	wait "$pid" || status=$?
+	output=$(cat "$BATS_TEST_TMPDIR/stdout") stderr=$(cat "$BATS_TEST_TMPDIR/stderr")
+}
+
+@test "Ctrl-C while it waits: all as it was, exit 5" {
+	before=$(queue)
+	busy "$(some_id)"
+	started
+	kill -INT "$pid"
+	ended
+	exec 8<&-
+	expect_status 5
+	nothing_moved "$before"
+}
+
+# The archive is whole, and about to get its name: that takes three seconds.
+@test "Ctrl-C when all is written: all mail is back, and no archive, exit 5" {
+	before=$(queue)
+	strace -D -f -o /dev/null -e trace=fchmod \
+	    -e inject=fchmod:delay_enter=3000000:when=1 \
+	    "$QTOOL" -Q "$Q" archive --move -o "$X" --all --yes \
+	    >"$BATS_TEST_TMPDIR/stdout" 2>"$BATS_TEST_TMPDIR/stderr" &
+	pid=$!
+	sleep 2
+	[ -z "$(find "$Q/deferred" -type f)" ] # staged
+	kill -INT "$pid"
+	ended
+	expect_status 5
+	[[ $stderr == *"nothing was changed"* ]]
+	nothing_moved "$before"
+	[ "$("$QTOOL" -Q "$Q" history --format json | jq -r '.[].state')" = aborted ]
+}
+
+@test "a file that appears meanwhile is not overwritten, and all mail is back" {
+	before=$(queue)
+	busy "$(some_id)"
+	started
+	echo mine >"$X"
+	exec 8<&-
+	ended
+	expect_status 4
+	[[ $stderr == *"has appeared meanwhile and is not overwritten"* ]]
+	[[ $stderr == *"nothing was changed"* ]]
+	[ "$(cat "$X")" = mine ]
+	rm "$X"
+	nothing_moved "$before"
+}
+
+# Killed at its n-th renameat2: of staging, of the archive's name, of its sum's.
+@test "killed anywhere, then recovered: the mail is in the queue or in the transaction" {
+	before=$(queue)
+	total=$(strace -f -e trace=renameat2 -o "$BATS_TEST_TMPDIR/trace" \
+	    "$QTOOL" -Q "$Q" archive -q --move -o "$X" --all --yes >/dev/null &&
+	    grep -c 'renameat2(' "$BATS_TEST_TMPDIR/trace")
+	[ "$total" -gt 60 ]
+	"$QTOOL" -Q "$Q" undo --in-place 1 >/dev/null
+	diff <(queue) - <<<"$before"
+	rm -f "$OUT"/*
+	# the last ones are those of the archive; the first run made directories,
+	# so that the very last may not come
+	killed=0
+	for n in 2 $((total / 2)) $((total - 3)) $((total - 2)) $((total - 1)) "$total"; do
+		run strace -f -o /dev/null -e trace=renameat2 \
+		    -e inject=renameat2:signal=KILL:when="$n" \
+		    "$QTOOL" -Q "$Q" archive -q --move -o "$X" --all --yes
+		[ "$status" -eq 0 ] || killed=$((killed + 1))
+		"$QTOOL" -Q "$Q" recover >/dev/null 2>&1
+		if [ "$("$QTOOL" -Q "$Q" history --format json | jq -r 'last.state')" = committed ]; then
+			"$QTOOL" -Q "$Q" undo --in-place \
+			    "$("$QTOOL" -Q "$Q" history --format json | jq 'last.transaction')"
+		fi
+		diff <(queue) - <<<"$before"
+		# what has the name is whole
+		if [ -e "$X" ]; then
+			check_bag "$X"
+			rm -rf "$BATS_TEST_TMPDIR/bag"
+		fi
+		rm -f "$OUT"/*
+	done
+	[ "$killed" -ge 4 ]
+}
+
+# The bytes on the disk are not those that were written: one is flipped by who
+# has the file, between its name and its reading back.
+@test "an archive that reads back differently costs no mail" {
+	before=$(queue)
+	cat >"$BATS_TEST_TMPDIR/flip.c" <<-'C'
+		#define _GNU_SOURCE
+		#include <dlfcn.h>
+		#include <fcntl.h>
+		#include <sys/stat.h>
+		#include <unistd.h>
+		/* read back begins with this call, on a file that was published */
+		int posix_fadvise(int fd, off_t offset, off_t len, int advice)
+		{
+			char path[64], c;
+			int n = 0, w;
+			char digits[12];
+			(void)offset, (void)len, (void)advice;
+			for (int v = fd; v > 0 || n == 0; v /= 10)
+				digits[n++] = (char)('0' + v % 10);
+			char *p = path;
+			for (const char *s = "/proc/self/fd/"; *s != 0; s++)
+				*p++ = *s;
+			while (n > 0)
+				*p++ = digits[--n];
+			*p = 0;
+			fchmod(fd, 0600);
+			w = open(path, O_RDWR);
+			if (w >= 0 && pread(w, &c, 1, 2000) == 1) {
+				c ^= 1;
+				(void)!pwrite(w, &c, 1, 2000);
+			}
+			return 0;
+		}
+	C
+	cc -shared -fPIC -o "$BATS_TEST_TMPDIR/flip.so" "$BATS_TEST_TMPDIR/flip.c"
+	for X in "$OUT/x.tar" "$OUT/x.tar.zst" "$OUT/x.tar.gz"; do
+		LD_PRELOAD=$BATS_TEST_TMPDIR/flip.so run_q -Q "$Q" archive --move \
+		    -o "$X" --all --yes
+		expect_status 5
+		[[ $stderr == *"nothing was changed"* ]]
+		nothing_moved "$before"
+	done
+}
+
+@test "--json tells transaction and archive" {
+	move --all --json
+	expect_status 0
+	[ "$(jq -r '.archive.sha256' <<<"$output")" = "$(cut -c1-64 "$X.sha256")" ]
+	[ "$(jq -c '[.command, .transaction, .state, .archive.messages == .done, .archive.file == $x]' \
+	    --arg x "$X" <<<"$output")" = '["archive",1,"committed",true,true]' ]
+	move --all --json
+	expect_status 4
+	[ "$(jq -c .archive <<<"$output")" = null ]
+}

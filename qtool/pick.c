@@ -9,7 +9,10 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
+
+#include "qtool/queueid.h"
 
 #include "changing.h"
 #include "tally.h"
@@ -28,6 +31,17 @@ static const char columns[] =
     "queue_name, queue_id, path, state, dev, inode, file_size, mode, uid, gid,"
     " mtime_ns, ctime_ns, in_delivery, rcpt_todo, sasl_username,"
     " sender_domain, client_address, class, subject, todo_domains";
+/*
+ * When nobody is shown anything: what is in the messages is not asked for.  Of
+ * mail in hold it is still told how much had been sent already.
+ */
+static const char brief_columns[] =
+    "queue_name, queue_id, path, NULL, dev, inode, file_size, mode, uid, gid,"
+    " mtime_ns, ctime_ns, in_delivery, rcpt_todo";
+/* The same where no mail is taken out of hold: no message is even opened. */
+static const char bare_columns[] =
+    "queue_name, queue_id, path, NULL, dev, inode, file_size, mode, uid, gid,"
+    " mtime_ns, ctime_ns, in_delivery, NULL";
 
 void pick_release(struct pick *p)
 {
@@ -143,17 +157,38 @@ static void item_of(const struct qt_stmt *st, struct qt_item *it)
 	    .ctime_ns = qt_stmt_int(st, K_CTIME)};
 }
 
+/* Whether a row is no message: by its state, or without one by what that is. */
+static bool is_foreign(const struct pick *p, const struct qt_stmt *st)
+{
+	const char *id = text_of(st, K_ID);
+
+	if (qt_stmt_type(st, K_INODE) != QT_COL_INT)
+		return true;
+	if (!p->brief)
+		return strcmp(text_of(st, K_STATE), "foreign") == 0;
+	return !S_ISREG((mode_t)qt_stmt_int(st, K_MODE)) ||
+	    !qt_queue_id_valid(id) || id[1] == '\0';
+}
+
+/* Likewise one that cleanup is still writing (0400: corrupt, and taken). */
+static bool is_unfinished(const struct pick *p, const struct qt_stmt *st)
+{
+	mode_t mode = (mode_t)qt_stmt_int(st, K_MODE) & S_IRWXU;
+
+	return p->brief ? mode != S_IRWXU && mode != S_IRUSR :
+	    strcmp(text_of(st, K_STATE), "unfinished") == 0;
+}
+
 /* What matches and cannot be taken: named and counted. */
 static bool leave_out(struct ctx *c, struct pick *p, const struct qt_stmt *st)
 {
-	const char *state = text_of(st, K_STATE), *why, *fate;
+	const char *why, *fate;
 
-	if (strcmp(state, "foreign") == 0 ||
-	    qt_stmt_type(st, K_INODE) != QT_COL_INT) {
+	if (is_foreign(p, st)) {
 		p->foreign++;
 		why = "no message: left alone";
 		fate = "foreign";
-	} else if (strcmp(state, "unfinished") == 0) {
+	} else if (is_unfinished(p, st)) {
 		p->unfinished++;
 		why = "is being written: left out";
 		fate = "unfinished";
@@ -196,7 +231,7 @@ static int add_item(struct ctx *c, struct pick *p, const struct qt_stmt *st,
 	struct qt_item it;
 
 	item_of(st, &it);
-	if (add_values(p, st, err) != 0 ||
+	if ((!p->brief && add_values(p, st, err) != 0) ||
 	    (p->how->op == QT_OP_RESTORE ? add_staged(c, p, &it, err) :
 		qt_plan_add(p->plan, &it, err)) != 0)
 		return -1;
@@ -215,7 +250,7 @@ static int add_row(struct ctx *c, struct pick *p, const struct qt_stmt *st,
     struct qt_error *err)
 {
 	enum qt_queue queue = qt_queue_by_name(text_of(st, K_QUEUE));
-	struct risks *risks = p->how->risks;
+	struct risks *risks = p->brief ? NULL : p->how->risks;
 
 	if (qt_select_queues(c->sel) == 0 &&
 	    (QT_Q_BIT(queue) & p->how->aside) != 0) {
@@ -370,14 +405,32 @@ static int make_tallies(struct pick *p, struct qt_error *err)
 	return tally_new(&p->domains, DISTINCT_MAX, err);
 }
 
-static int open_rows(struct ctx *c, const struct pick_how *how,
+/*
+ * Whether the plan is all that is wanted of the selection: no preview, no
+ * answer with counts, no risk that could be in the way.
+ */
+static bool is_brief(const struct ctx *c, const struct pick_how *how)
+{
+	const struct risks *r = how->risks;
+
+	return c->yes && !c->dry_run && c->plan_file == NULL &&
+	    !answer_wanted(c) && how->op != QT_OP_RESTORE &&
+	    (r == NULL || (r->skip == 0 && (r->asked & ~r->allow) == 0));
+}
+
+static int open_rows(struct ctx *c, const struct pick *p,
     struct qt_stmt **st, struct qt_error *err)
 {
+	const struct pick_how *how = p->how;
+
 	if (c->wait_s != 0 && (check(c, how, how->usual, err) != 0 ||
 			       wait_for_delivery(c, err) != 0))
 		return -1;
 	if (check(c, how, how->usual | how->aside, err) != 0)
 		return -1;
+	if (p->brief)
+		return open_messages(c, how->op == QT_OP_HOLD ? bare_columns :
+			brief_columns, NULL, st, err);
 	if (how->risks == NULL)
 		return open_messages(c, columns, NULL, st, err);
 	if (risks_begin(how->risks, c, err) != 0)
@@ -391,11 +444,11 @@ int pick_run(struct ctx *c, struct pick *p, const struct pick_how *how,
 	struct qt_stmt *st = NULL;
 	int r;
 
-	*p = (struct pick){.how = how};
+	*p = (struct pick){.how = how, .brief = is_brief(c, how)};
 	qt_buf_init(&p->paths, 0);
 	if (qt_change_allowed(c->spools.v[0], err) != 0 ||
 	    qt_plan_new(&p->plan, how->op, err) != 0 ||
-	    make_tallies(p, err) != 0 || open_rows(c, how, &st, err) != 0)
+	    make_tallies(p, err) != 0 || open_rows(c, p, &st, err) != 0)
 		return -1;
 	qt_plan_set_source(p->plan, how->source);
 	while ((r = qt_stmt_step(st, err)) == 0 && (r = add_row(c, p, st, err)) == 0)

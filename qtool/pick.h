@@ -35,6 +35,8 @@ struct pick_how {
 struct pick {
 	struct qt_plan *plan; /* what is to be taken */
 	const struct pick_how *how;
+	bool brief; /* nothing will be shown: recipients and what is for the
+		     * summary are not known */
 	uint64_t matched;     /* rows of the selection */
 	uint64_t taken;	      /* in the plan */
 	uint64_t queue[QT_Q_COUNT]; /* of those, by queue */

@@ -89,8 +89,9 @@ const struct cmd cmd_delete = {
 	"messages has to be typed.  What is in delivery is left out and named;\n"
 	"so is what was delivered or changed meanwhile (exit status 3).  On a\n"
 	"full disk: --purge with --state-dir elsewhere, and the reserve that\n"
-	"qtool recover made before; ext4 then has room for about a hundred\n"
-	"messages, more are refused whole until some blocks are freed.",
+	"qtool recover made before: 4 MiB, less on a small disk, which are room\n"
+	"for some 30,000 messages at once.  More are refused whole: take fewer\n"
+	"first.",
     .examples =
 	"  qtool delete --sasl joe@victim.example\n"
 	"  qtool delete -n --sender-domain spam.example --newer 2h\n"

@@ -85,12 +85,37 @@ static void answer_change(struct ctx *c, const struct qt_tx_info *was,
 	c->answer->done += (int64_t)done;
 }
 
+/*
+ * On a full disk nothing stays of a transaction that was aborted, so that its
+ * directories are there for the next one.
+ */
+static size_t say_withdrawn(struct ctx *c, const struct qt_tx_list *before,
+    const struct qt_tx_list *after)
+{
+	struct qt_tx_info is;
+	size_t i, n = 0;
+
+	for (i = 0; i < before->n; i++) {
+		if (find_tx(after, before->v[i].txid) != NULL ||
+		    before->v[i].staged == 0)
+			continue;
+		is = before->v[i];
+		is.state = QT_TX_ABORTED;
+		is.staged = 0;
+		answer_change(c, &before->v[i], &is);
+		if (!answer_wanted(c))
+			say(&before->v[i], &is);
+		n++;
+	}
+	return n;
+}
+
 /* What differs between before and after. */
 static size_t say_all(struct ctx *c, const struct qt_tx_list *before,
     const struct qt_tx_list *after)
 {
 	const struct qt_tx_info *was, *is;
-	size_t i, n = 0;
+	size_t i, n = say_withdrawn(c, before, after);
 
 	for (i = 0; i < after->n; i++) {
 		is = &after->v[i];

@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 
 #include "change/identity.h"
+#include "change/room.h"
 #include "change/stage.h"
 
 /* ---- names of others ---- */
@@ -92,8 +93,8 @@ static int take_log(struct qt_change *c, struct qt_tx *tx, size_t seq,
 	if (qt_tx_bucket(tx, QT_TX_LOGS, seq, &bucket, err) != 0)
 		return -1;
 	qt_tx_entry(tx, seq, qt_tx_log_letter(bit), entry);
-	if (c->fs.rename(c->fs.ctx, dir, name, bucket, entry) != 0)
-		return errno == ENOENT ? 0 : qt_fsops_fail(err, "rename", path);
+	if (qt_room_rename(c, dir, name, bucket, entry) != 0)
+		return errno == ENOENT ? 0 : qt_room_fail(err, path);
 	it->logs |= (uint8_t)bit;
 	return 0;
 }
@@ -181,7 +182,7 @@ static int name_back(struct qt_change *c, struct qt_tx *tx,
 		if (qt_dirs_make(&c->dirs, &c->fs, c->spool, tx->stage, path,
 			&dir, &name, err) != 0)
 			return -1;
-		if (c->fs.rename(c->fs.ctx, bucket, entry, dir, name) == 0)
+		if (qt_room_rename(c, bucket, entry, dir, name) == 0)
 			return 0;
 		if (errno == EEXIST) {
 			*taken = true;

@@ -57,6 +57,15 @@ static int sys_ftruncate(void *ctx, int fd, off_t len)
 	return r;
 }
 
+static int sys_fallocate(void *ctx, int fd, off_t offset, off_t len)
+{
+	int r;
+
+	(void)ctx;
+	RETRY(r, fallocate(fd, 0, offset, len));
+	return r;
+}
+
 static int sys_fdatasync(void *ctx, int fd)
 {
 	int r;
@@ -152,6 +161,7 @@ const struct qt_fsops qt_fsops_system = {
     .write = sys_write,
     .pwrite = sys_pwrite,
     .ftruncate = sys_ftruncate,
+    .fallocate = sys_fallocate,
     .fdatasync = sys_fdatasync,
     .fsync = sys_fsync,
     .syncfs = sys_syncfs,

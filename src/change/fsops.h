@@ -28,6 +28,8 @@ struct qt_fsops {
 	ssize_t (*pwrite)(void *ctx, int fd, const void *buf, size_t len,
 	    off_t offset);
 	int (*ftruncate)(void *ctx, int fd, off_t len);
+	/* grows the file; NULL where no blocks can be reserved */
+	int (*fallocate)(void *ctx, int fd, off_t offset, off_t len);
 	int (*fdatasync)(void *ctx, int fd);
 	int (*fsync)(void *ctx, int fd); /* files and directories */
 	int (*syncfs)(void *ctx, int fd);

@@ -230,9 +230,9 @@ static int cut(struct qt_journal *j, const struct qt_fsops *fs,
     const char *where, struct qt_error *err)
 {
 	if (fs->ftruncate(fs->ctx, j->fd, (off_t)j->good) != 0)
-		return qt_fsops_fail(err, "ftruncate", where);
+		return qt_fsops_fail(err, "ftruncate log", where);
 	if (fs->fsync(fs->ctx, j->fd) != 0)
-		return qt_fsops_fail(err, "fsync", where);
+		return qt_fsops_fail(err, "fsync log", where);
 	j->torn = false;
 	return 0;
 }
@@ -255,7 +255,7 @@ int qt_journal_open(struct qt_journal *j, const struct qt_fsops *fs, int dir,
 	 * because of the last record must not outlive the record.
 	 */
 	if (fs->fdatasync(fs->ctx, j->fd) != 0)
-		return qt_fsops_fail(err, "fdatasync", where);
+		return qt_fsops_fail(err, "fdatasync log", where);
 	return 0;
 }
 
@@ -302,8 +302,8 @@ static int commit_bytes(struct qt_journal *j, const struct qt_fsops *fs,
 		return 0;
 	if (n >= 0 && n != (ssize_t)b->len)
 		errno = ENOSPC; /* a short write of so little has one cause */
-	(void)qt_fsops_fail(err, n == (ssize_t)b->len ? "fdatasync" : "write",
-	    where);
+	(void)qt_fsops_fail(err, n == (ssize_t)b->len ? "fdatasync log" :
+	    "write log", where);
 	if (cut(j, fs, where, NULL) != 0)
 		j->unsure = true;
 	return -1;

@@ -9,10 +9,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "base/io.h"
 #include "change/field.h"
+#include "change/room.h"
 
 #define FILE_NAME "state-dirs"
 #define TMP_NAME "state-dirs.tmp"
@@ -209,8 +211,10 @@ static int remember(struct qt_change *c, const char *path,
 	struct qt_buf b;
 	int fd, r;
 
-	if (make_file(c, err) != 0)
+	if (make_file(c, err) != 0) {
+		qt_places_need(c, err);
 		return -1;
+	}
 	qt_buf_init(&b, QT_STATE_DIRS_SIZE);
 	qt_buf_adds(&b, "D\t");
 	qt_field_escape(&b, path);
@@ -318,45 +322,147 @@ static int make_pairs(const struct qt_fsops *fs, int dir)
 		make_pair(fs, dir, "x", "x/0000") != 0 ? -1 : 0;
 }
 
-void qt_places_reserve(struct qt_change *c)
+/* Of a directory with make_pairs(), or part of it, nothing stays. */
+static void remove_pairs(const struct qt_fsops *fs, int dir)
 {
-	struct qt_error ignored = {0};
+	static const char *const names[] = {"x/0000", "x", "m/0000", "m"};
+	size_t i;
+
+	for (i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		(void)fs->rmdir(fs->ctx, dir, names[i]);
+}
+
+static void keep_spare(struct qt_change *c)
+{
 	int fd = openat(c->root, QT_STATE_SPARE, DIR_FLAGS);
 
 	if (fd < 0 && errno == ENOENT &&
 	    c->fs.mkdir(c->fs.ctx, c->root, QT_STATE_SPARE, 0700) == 0)
 		fd = openat(c->root, QT_STATE_SPARE, DIR_FLAGS);
-	if (fd >= 0)
+	/* made last */
+	if (fd >= 0 && faccessat(fd, "x/0000", F_OK, AT_SYMLINK_NOFOLLOW) != 0)
 		(void)make_pairs(&c->fs, fd);
 	qt_close_quiet(&fd);
-	if (make_file(c, &ignored) != 0)
-		return; /* remember() says so, should it ever be needed */
+}
+
+void qt_places_reserve(struct qt_change *c)
+{
+	struct qt_error ignored = {0};
+
+	keep_spare(c);
+	if (make_file(c, &ignored) == 0) /* else remember() says so */
+		qt_room_keep(c);
+}
+
+/* How many of some names are missing in a directory. */
+static unsigned missing(int dir, const char *const *names, size_t n)
+{
+	unsigned gone = 0;
+	size_t i;
+
+	for (i = 0; i < n; i++)
+		gone += dir < 0 || faccessat(dir, names[i], F_OK,
+		    AT_SYMLINK_NOFOLLOW) != 0;
+	return gone;
+}
+
+/*
+ * What is still to be made: of qtool's directory, of what is in it, and, as a
+ * spare one would do, of a transaction's.
+ */
+void qt_places_need(const struct qt_change *c, struct qt_error *err)
+{
+	static const char *const names[] = {"lock", FILE_NAME, QT_STATE_TX,
+	    QT_STATE_SPARE, QT_STATE_SPARE "/m", QT_STATE_SPARE "/m/0000",
+	    QT_STATE_SPARE "/x", QT_STATE_SPARE "/x/0000"};
+	struct statfs fs;
+	unsigned long long block, blocks;
+	unsigned inodes, dirs;
+	char hint[200];
+
+	if (err == NULL || fstatfs(c->spool->dirfd, &fs) != 0)
+		return;
+	inodes = (c->root < 0) + missing(c->root, names,
+	    sizeof(names) / sizeof(names[0]));
+	dirs = inodes - missing(c->root, names, 2);
+	block = fs.f_bsize > 0 ? (unsigned long long)fs.f_bsize : 4096;
+	blocks = dirs + missing(c->root, names + 1, 1) *
+	    ((QT_STATE_DIRS_SIZE + block - 1) / block);
+	(void)snprintf(hint, sizeof(hint), "what qtool keeps on the queue's "
+	    "file system needs %u inodes and %llu KiB more: free them first, "
+	    "with postsuper -d of %llu messages say", inodes,
+	    blocks * block / 1024, blocks > inodes ? blocks : inodes);
+	qt_room_hint(err, hint);
+}
+
+/* One made now; 1: the name is taken.  Nothing stays of a failure. */
+static int make_fresh(struct qt_change *c, const char *name)
+{
+	int fd, sys;
+
+	if (c->fs.mkdir(c->fs.ctx, c->tx, name, 0700) != 0)
+		return errno == EEXIST ? 1 : -1;
+	if ((fd = openat(c->tx, name, DIR_FLAGS)) >= 0 &&
+	    make_pairs(&c->fs, fd) == 0) {
+		qt_close_quiet(&fd);
+		return 0;
+	}
+	sys = errno;
+	if (fd >= 0)
+		remove_pairs(&c->fs, fd);
+	qt_close_quiet(&fd);
+	(void)c->fs.rmdir(c->fs.ctx, c->tx, name);
+	errno = sys;
+	return -1;
+}
+
+/* The spare one, which may be only part of one. */
+static int use_spare(struct qt_change *c, const char *name,
+    struct qt_error *err)
+{
+	int fd, r = 0;
+
+	if (qt_room_rename(c, c->root, QT_STATE_SPARE, c->tx, name) != 0) {
+		if (errno == EEXIST)
+			return 1;
+		if (errno != ENOENT)
+			return qt_fsops_fail(err, "rename", "qtool/spare");
+		errno = ENOSPC; /* which is why we are here */
+		(void)qt_fsops_fail(err, "mkdir", "qtool/tx");
+		qt_places_need(c, err);
+		return -1;
+	}
+	if ((fd = openat(c->tx, name, DIR_FLAGS)) < 0)
+		return qt_fsops_fail(err, "open", "qtool/tx");
+	if (make_pairs(&c->fs, fd) != 0) {
+		r = qt_fsops_fail(err, "mkdir", "qtool/tx");
+		(void)qt_places_give_back(c, name);
+		qt_places_need(c, err);
+	}
+	qt_close_quiet(&fd);
+	return r;
 }
 
 int qt_places_new_tx(struct qt_change *c, const char *name,
     struct qt_error *err)
 {
-	int fd, r = 0;
+	int r = make_fresh(c, name);
 
-	if (c->fs.rename(c->fs.ctx, c->root, QT_STATE_SPARE, c->tx, name) != 0) {
-		if (errno == EEXIST)
-			return 1;
-		if (errno != ENOENT)
-			return qt_fsops_fail(err, "rename", "qtool/spare");
-		if (c->fs.mkdir(c->fs.ctx, c->tx, name, 0700) != 0)
-			return errno == EEXIST ? 1 :
-			    qt_fsops_fail(err, "mkdir", "qtool/tx");
-	}
-	if ((fd = openat(c->tx, name, DIR_FLAGS)) < 0)
-		return qt_fsops_fail(err, "open", "qtool/tx");
-	if (make_pairs(&c->fs, fd) != 0)
-		r = qt_fsops_fail(err, "mkdir", "qtool/tx");
-	qt_close_quiet(&fd);
-	return r;
+	if (r >= 0)
+		return r;
+	/* where a plan has to be written next to it, it would be of no use */
+	if (qt_room_none(errno) && c->place != SIZE_MAX)
+		return use_spare(c, name, err);
+	return qt_fsops_fail(err, "mkdir", "qtool/tx");
+}
+
+bool qt_places_has_spare(const struct qt_change *c)
+{
+	return faccessat(c->root, QT_STATE_SPARE, F_OK,
+		   AT_SYMLINK_NOFOLLOW) == 0;
 }
 
 bool qt_places_give_back(struct qt_change *c, const char *name)
 {
-	return c->fs.rename(c->fs.ctx, c->tx, name, c->root,
-		   QT_STATE_SPARE) == 0;
+	return qt_room_rename(c, c->tx, name, c->root, QT_STATE_SPARE) == 0;
 }

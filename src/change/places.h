@@ -21,16 +21,23 @@ int qt_places_load(struct qt_change *c, struct qt_error *err) QT_MUST_CHECK;
 int qt_places_use(struct qt_change *c, struct qt_error *err) QT_MUST_CHECK;
 /* The same for reading: nothing is written. */
 int qt_places_look(struct qt_change *c, struct qt_error *err) QT_MUST_CHECK;
-/* Make the reserve where it is missing; no room for it is no failure. */
+/*
+ * Make what is missing of the reserve: the spare directory, state-dirs, and
+ * blocks (room.h).  No room for it is no failure.
+ */
 void qt_places_reserve(struct qt_change *c);
+/* An error that says "no space" says what has to be freed, too. */
+void qt_places_need(const struct qt_change *c, struct qt_error *err);
 void qt_places_release(struct qt_state_dirs *p);
 
 /*
- * A new directory SPOOL/qtool/tx/NAME with m/0000 and x/0000 in it: the spare
- * one, or made now.  1: the name is taken.
+ * A new directory SPOOL/qtool/tx/NAME with m/0000 and x/0000 in it; the spare
+ * one, where there is no room for one and plan and log are elsewhere.  1: the
+ * name is taken.
  */
 int qt_places_new_tx(struct qt_change *c, const char *name,
     struct qt_error *err) QT_MUST_CHECK;
+bool qt_places_has_spare(const struct qt_change *c);
 /*
  * The directory of a transaction that is none, which has m/0000 and x/0000 and
  * nothing else in it, durably, becomes the spare one.  False: it could not, as

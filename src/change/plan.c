@@ -108,7 +108,7 @@ static int flush(struct writer *w, struct qt_error *err)
 		n = w->fs->write(w->fs->ctx, w->fd, w->b.data + done,
 		    w->b.len - done);
 		if (n < 0)
-			return qt_fsops_fail(err, "write", w->where);
+			return qt_fsops_fail(err, "write plan", w->where);
 		done += (size_t)n;
 	}
 	qt_buf_clear(&w->b);

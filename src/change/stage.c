@@ -19,6 +19,7 @@
 
 #include "base/io.h"
 #include "change/identity.h"
+#include "change/room.h"
 
 #define ROUNDS 8	 /* over all places, when there is no handle to ask */
 #define ROUNDS_ALIVE 40	 /* when the kernel says that it is somewhere */
@@ -225,9 +226,8 @@ static int take_from(struct qt_change *c, struct qt_tx *tx, size_t seq,
 	if (qt_tx_bucket(tx, QT_TX_MESSAGES, seq, &bucket, err) != 0)
 		return -1;
 	qt_tx_entry(tx, seq, letter, entry);
-	if (c->fs.rename(c->fs.ctx, dir, name, bucket, entry) != 0)
-		return errno == ENOENT ? 1 :
-		    qt_fsops_fail(err, "rename", path);
+	if (qt_room_rename(c, dir, name, bucket, entry) != 0)
+		return errno == ENOENT ? 1 : qt_room_fail(err, path);
 	it->staged = letter;
 	if (staged_likeness(c, tx, seq, letter, like, err) != 0)
 		return -1;

@@ -83,15 +83,6 @@ static int dir_failed(const char *call, const char *where,
 		return qt_fail(err, QT_E_REFUSED, where,
 		    "is a link or no directory: not trusted; remove it, qtool "
 		    "makes a directory there");
-	case ENOSPC:
-	case EDQUOT:
-		(void)qt_fail(err, QT_E_SYS, where,
-		    "%s: %s; staged messages need this directory on the "
-		    "queue's own file system, so one block and one inode have "
-		    "to be freed first", call, strerror(sys));
-		if (err != NULL)
-			err->sys = sys;
-		return -1;
 	case EACCES:
 	case EPERM:
 		(void)qt_fail(err, QT_E_SYS, where,
@@ -213,8 +204,10 @@ int qt_state_open(struct qt_change *c, struct qt_error *err)
 {
 	if (qt_change_allowed(c->spool, err) != 0)
 		return -1;
-	if (open_own(c, err) != 0)
+	if (open_own(c, err) != 0) {
+		qt_places_need(c, err);
 		return name_queue(c, err);
+	}
 	qt_places_reserve(c);
 	return c->opts.state_dir == NULL ? 0 : qt_places_use(c, err);
 }

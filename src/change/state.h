@@ -4,7 +4,8 @@
  *	SPOOL/qtool/		0700, the running user's; never below a queue
  *	  lock			flock: one changing qtool at a time
  *	  state-dirs		other places of plans and logs, ever used here
- *	  spare/		an empty tx directory, made while there was room
+ *	  spare/		an empty tx directory, and
+ *	  room			blocks to be given up: for a full disk
  *	  tx/000001/		a transaction
  *	    plan, log		or in DIR/tx/000001 with --state-dir DIR
  *	    m/0000/NAME		staged messages, 4,096 names a bucket
@@ -48,6 +49,7 @@ struct qt_change {
 	int lock;	     /* SPOOL/qtool/lock, locked */
 	struct qt_state_dirs places;
 	size_t place;	     /* of opts.state_dir in places, SIZE_MAX: none */
+	off_t given_up;	     /* bytes of SPOOL/qtool/room, by this run */
 };
 
 /*

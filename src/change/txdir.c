@@ -13,16 +13,12 @@
 #include "base/io.h"
 #include "change/field.h"
 #include "change/places.h"
+#include "change/room.h"
 
-#define PLAN_NAME "plan"
-#define PLAN_TMP "plan.tmp"
-#define LOG_NAME "log"
-#define MKDIR_TMP "dir.tmp" /* of dirs.c */
 #define DIR_FLAGS (O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
 #define ID_SHOWN 200 /* longer IDs are - in names: NAME_MAX is 255 */
-#define BUCKET_NAME_SIZE 32
 
-static const char *const area_names[QT_TX_AREAS] = {"m", "x"};
+const char *const qt_tx_area_names[QT_TX_AREAS] = {"m", "x"};
 
 void qt_tx_init(struct qt_tx *tx, uint64_t id)
 {
@@ -127,23 +123,37 @@ void qt_tx_entry(const struct qt_tx *tx, size_t seq, char letter,
 	    strlen(id) <= ID_SHOWN ? id : "-", letter);
 }
 
-static void bucket_name(enum qt_tx_area area, size_t no,
-    char name[BUCKET_NAME_SIZE])
+void qt_tx_bucket_name(enum qt_tx_area area, size_t no,
+    char name[QT_TX_BUCKET_NAME_SIZE])
 {
-	(void)snprintf(name, BUCKET_NAME_SIZE, "%s/%04zu", area_names[area],
+	(void)snprintf(name, QT_TX_BUCKET_NAME_SIZE, "%s/%04zu", qt_tx_area_names[area],
 	    no);
+}
+
+/*
+ * A bucket, or the last one there is: a full disk had no room for more, and
+ * that one has the names of all that would follow.
+ */
+static int open_bucket(const struct qt_tx *tx, enum qt_tx_area area, size_t no)
+{
+	char name[QT_TX_BUCKET_NAME_SIZE];
+	int fd;
+
+	do {
+		qt_tx_bucket_name(area, no, name);
+		fd = openat(tx->stage, name, DIR_FLAGS);
+	} while (fd < 0 && errno == ENOENT && no-- > 0);
+	return fd;
 }
 
 int qt_tx_bucket(struct qt_tx *tx, enum qt_tx_area area, size_t seq, int *fd,
     struct qt_error *err)
 {
 	size_t no = seq / QT_TX_BUCKET;
-	char name[BUCKET_NAME_SIZE];
 
 	if (tx->bucket[area].fd < 0 || tx->bucket[area].no != no) {
 		qt_close_quiet(&tx->bucket[area].fd);
-		bucket_name(area, no, name);
-		tx->bucket[area].fd = openat(tx->stage, name, DIR_FLAGS);
+		tx->bucket[area].fd = open_bucket(tx, area, no);
 		if (tx->bucket[area].fd < 0)
 			return qt_fsops_fail(err, "open", tx->where);
 		tx->bucket[area].no = no;
@@ -154,22 +164,40 @@ int qt_tx_bucket(struct qt_tx *tx, enum qt_tx_area area, size_t seq, int *fd,
 
 /* ---- making ---- */
 
-/* Buckets after the first, which came with the directory. */
+/* One of each area, or none. */
+static int make_both(struct qt_change *c, const struct qt_tx *tx, size_t no)
+{
+	char name[QT_TX_BUCKET_NAME_SIZE];
+	int sys;
+
+	qt_tx_bucket_name(QT_TX_MESSAGES, no, name);
+	if (c->fs.mkdir(c->fs.ctx, tx->stage, name, 0700) != 0)
+		return -1;
+	qt_tx_bucket_name(QT_TX_LOGS, no, name);
+	if (c->fs.mkdir(c->fs.ctx, tx->stage, name, 0700) == 0)
+		return 0;
+	sys = errno;
+	qt_tx_bucket_name(QT_TX_MESSAGES, no, name);
+	(void)c->fs.rmdir(c->fs.ctx, tx->stage, name);
+	errno = sys;
+	return -1;
+}
+
+/*
+ * Buckets after the first, which came with the directory; as many as there is
+ * room for.
+ */
 static int make_buckets(struct qt_change *c, struct qt_tx *tx,
     struct qt_error *err)
 {
 	size_t no, n = (tx->plan->n + QT_TX_BUCKET - 1) / QT_TX_BUCKET;
-	char name[BUCKET_NAME_SIZE];
-	int a;
 
 	if (qt_op_places(tx->plan->op))
 		return 0; /* nothing is staged */
 	for (no = 1; no < n; no++)
-		for (a = 0; a < QT_TX_AREAS; a++) {
-			bucket_name((enum qt_tx_area)a, no, name);
-			if (c->fs.mkdir(c->fs.ctx, tx->stage, name, 0700) != 0)
-				return qt_fsops_fail(err, "mkdir", tx->where);
-		}
+		if (make_both(c, tx, no) != 0)
+			return qt_room_none(errno) ? 0 :
+			    qt_fsops_fail(err, "mkdir", tx->where);
 	return 0;
 }
 
@@ -185,14 +213,14 @@ static int make_again(struct qt_change *c, const struct qt_tx *tx,
 int qt_tx_remake(struct qt_change *c, struct qt_tx *tx, struct qt_error *err)
 {
 	size_t no, n = (tx->plan->n + QT_TX_BUCKET - 1) / QT_TX_BUCKET;
-	char name[BUCKET_NAME_SIZE];
+	char name[QT_TX_BUCKET_NAME_SIZE];
 	int a;
 
 	for (a = 0; a < QT_TX_AREAS; a++) {
-		if (make_again(c, tx, area_names[a], err) != 0)
+		if (make_again(c, tx, qt_tx_area_names[a], err) != 0)
 			return -1;
 		for (no = 0; no < n; no++) {
-			bucket_name((enum qt_tx_area)a, no, name);
+			qt_tx_bucket_name((enum qt_tx_area)a, no, name);
 			if (make_again(c, tx, name, err) != 0)
 				return -1;
 		}
@@ -263,6 +291,15 @@ static int make_dirs(struct qt_change *c, struct qt_tx *tx,
 	return make_buckets(c, tx, err);
 }
 
+/* Where plan and log are on the full disk, they need not be. */
+static int no_room_here(const struct qt_tx *tx, struct qt_error *err)
+{
+	if (tx->place == NULL)
+		qt_room_hint(err, "with --state-dir plan and log can be on "
+		    "another file system");
+	return -1;
+}
+
 int qt_tx_make(struct qt_change *c, struct qt_tx *tx, struct qt_error *err)
 {
 	struct qt_plan *plan = tx->plan;
@@ -278,7 +315,7 @@ int qt_tx_make(struct qt_change *c, struct qt_tx *tx, struct qt_error *err)
 		tx->plan = plan;
 		plan->txid = tx->id;
 	} while ((r = make_dirs(c, tx, err)) > 0);
-	return r;
+	return r == 0 ? 0 : no_room_here(tx, err);
 }
 
 static int write_file(struct qt_change *c, struct qt_tx *tx,
@@ -286,7 +323,7 @@ static int write_file(struct qt_change *c, struct qt_tx *tx,
 {
 	int fd, r;
 
-	fd = c->fs.create(c->fs.ctx, tx->home, PLAN_TMP,
+	fd = c->fs.create(c->fs.ctx, tx->home, QT_TX_PLAN_TMP,
 	    O_WRONLY | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (fd < 0)
 		return qt_fsops_fail(err, "create plan", tx->where);
@@ -303,8 +340,8 @@ int qt_tx_write_plan(struct qt_change *c, struct qt_tx *tx,
     struct qt_error *err)
 {
 	if (write_file(c, tx, err) != 0)
-		return -1;
-	if (c->fs.rename(c->fs.ctx, tx->home, PLAN_TMP, tx->home, PLAN_NAME) != 0)
+		return no_room_here(tx, err);
+	if (c->fs.rename(c->fs.ctx, tx->home, QT_TX_PLAN_TMP, tx->home, QT_TX_PLAN_NAME) != 0)
 		return qt_fsops_fail(err, "rename plan", tx->where);
 	if (c->fs.fsync(c->fs.ctx, tx->home) != 0 ||
 	    (tx->place != NULL &&
@@ -332,7 +369,7 @@ static int plan_is_ours(const struct qt_change *c, int dir, const char *where,
 	size_t count;
 	int fd, r;
 
-	fd = openat(dir, PLAN_NAME,
+	fd = openat(dir, QT_TX_PLAN_NAME,
 	    O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
 	if (fd < 0)
 		return qt_fsops_fail(err, "open plan", where);
@@ -357,7 +394,7 @@ static int look_in_place(struct qt_change *c, struct qt_tx *tx, size_t i,
 	if (dir < 0)
 		return errno == ENOENT ? 1 :
 		    qt_fsops_fail(err, "open", place->path);
-	if (!exists(dir, PLAN_NAME, &yes))
+	if (!exists(dir, QT_TX_PLAN_NAME, &yes))
 		r = qt_fsops_fail(err, "fstatat plan", place->path);
 	else if (yes)
 		r = plan_is_ours(c, dir, tx->where, &ours, err);
@@ -375,7 +412,7 @@ static int no_plan(const struct qt_tx *tx, struct qt_error *err)
 {
 	bool yes;
 
-	if (!exists(tx->stage, LOG_NAME, &yes))
+	if (!exists(tx->stage, QT_TX_LOG_NAME, &yes))
 		return qt_fsops_fail(err, "fstatat log", tx->where);
 	if (yes)
 		return qt_fail(err, QT_E_STATE, tx->where,
@@ -392,7 +429,7 @@ int qt_tx_look(struct qt_change *c, struct qt_tx *tx, struct qt_error *err)
 	tx->stage = openat(c->tx, tx->name, DIR_FLAGS);
 	if (tx->stage < 0)
 		return qt_fsops_fail(err, "open", tx->where);
-	if (!exists(tx->stage, PLAN_NAME, &yes))
+	if (!exists(tx->stage, QT_TX_PLAN_NAME, &yes))
 		return qt_fsops_fail(err, "fstatat plan", tx->where);
 	if (yes && (tx->home = openat(tx->stage, ".", DIR_FLAGS)) < 0)
 		return qt_fsops_fail(err, "open", tx->where);
@@ -426,6 +463,7 @@ struct walk {
 	enum qt_tx_area area;
 	int dir;	 /* of the bucket */
 	uint64_t no;	 /* its number */
+	bool last;	 /* it has those of all that would follow, too */
 	size_t count;
 	/* per name of a bucket; may be NULL: count alone */
 	int (*fn)(struct walk *w, const char *name, struct qt_error *err);
@@ -477,7 +515,8 @@ static int note_entry(struct walk *w, const char *name, struct qt_error *err)
 	unsigned bit;
 
 	if (!parse_entry(name, &seq, id, &letter) || seq >= p->n ||
-	    seq / QT_TX_BUCKET != w->no)
+	    (w->last ? seq / QT_TX_BUCKET < w->no :
+		seq / QT_TX_BUCKET != w->no))
 		return strange(w->tx, name, err);
 	qt_tx_entry(w->tx, (size_t)seq, letter, again);
 	if (strcmp(name, again) != 0)
@@ -507,7 +546,7 @@ static int each_entry(void *ctx, const char *name, struct qt_error *err)
 static int each_bucket(void *ctx, const char *name, struct qt_error *err)
 {
 	struct walk *w = ctx;
-	char path[BUCKET_NAME_SIZE], again[BUCKET_NAME_SIZE];
+	char path[QT_TX_BUCKET_NAME_SIZE], again[QT_TX_BUCKET_NAME_SIZE];
 	int fd, r;
 	size_t zeros = strspn(name, "0");
 
@@ -516,13 +555,15 @@ static int each_bucket(void *ctx, const char *name, struct qt_error *err)
 	zeros -= zeros > 0 && name[zeros] == '\0';
 	if (!qt_field_u64(name + zeros, QT_PLAN_MAX, &w->no))
 		return strange(w->tx, name, err);
-	bucket_name(w->area, (size_t)w->no, path);
-	(void)snprintf(again, sizeof(again), "%s/%s", area_names[w->area],
+	qt_tx_bucket_name(w->area, (size_t)w->no, path);
+	(void)snprintf(again, sizeof(again), "%s/%s", qt_tx_area_names[w->area],
 	    name);
 	if (strcmp(path, again) != 0)
 		return strange(w->tx, name, err);
 	if ((fd = openat(w->tx->stage, path, DIR_FLAGS)) < 0)
 		return qt_fsops_fail(err, "open", w->tx->where);
+	qt_tx_bucket_name(w->area, (size_t)w->no + 1, path);
+	w->last = faccessat(w->tx->stage, path, F_OK, AT_SYMLINK_NOFOLLOW) != 0;
 	r = qt_state_each(fd, w->tx->where, each_entry, w, err);
 	qt_close_quiet(&fd);
 	return r;
@@ -530,7 +571,7 @@ static int each_bucket(void *ctx, const char *name, struct qt_error *err)
 
 static int walk_area(struct walk *w, struct qt_error *err)
 {
-	int fd = openat(w->tx->stage, area_names[w->area], DIR_FLAGS), r;
+	int fd = openat(w->tx->stage, qt_tx_area_names[w->area], DIR_FLAGS), r;
 
 	if (fd < 0)
 		return errno == ENOENT ? 0 :
@@ -558,7 +599,7 @@ int qt_tx_load(struct qt_tx *tx, struct qt_error *err)
 	struct walk logfiles = {.tx = tx, .area = QT_TX_LOGS, .fn = note_entry};
 	int fd, r;
 
-	fd = openat(tx->home, PLAN_NAME,
+	fd = openat(tx->home, QT_TX_PLAN_NAME,
 	    O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
 	if (fd < 0)
 		return qt_fsops_fail(err, "open plan", tx->where);
@@ -571,143 +612,4 @@ int qt_tx_load(struct qt_tx *tx, struct qt_error *err)
 	if (r == 0)
 		r = walk_area(&messages, err);
 	return r == 0 ? walk_area(&logfiles, err) : r;
-}
-
-/* ---- removing ---- */
-
-void qt_tx_clean(struct qt_change *c, struct qt_tx *tx)
-{
-	size_t no, n = (tx->plan->n + QT_TX_BUCKET - 1) / QT_TX_BUCKET;
-	char name[BUCKET_NAME_SIZE];
-	int a;
-
-	for (a = 0; a < QT_TX_AREAS; a++) {
-		qt_close_quiet(&tx->bucket[a].fd);
-		for (no = 0; no < n || no == 0; no++) {
-			bucket_name((enum qt_tx_area)a, no, name);
-			(void)c->fs.rmdir(c->fs.ctx, tx->stage, name);
-		}
-		(void)c->fs.rmdir(c->fs.ctx, tx->stage, area_names[a]);
-	}
-	(void)c->fs.rmdir(c->fs.ctx, tx->stage, MKDIR_TMP);
-}
-
-struct remover {
-	struct qt_change *c;
-	const struct qt_tx *tx;
-	enum qt_tx_area area;
-	int dir;
-	bool but_first; /* leave the bucket that a new directory has */
-};
-
-static int remove_bucket(void *ctx, const char *name, struct qt_error *err)
-{
-	struct remover *r = ctx;
-
-	if (r->but_first && strcmp(name, "0000") == 0)
-		return 0;
-	if (r->c->fs.rmdir(r->c->fs.ctx, r->dir, name) != 0 && errno != ENOENT)
-		return qt_fsops_fail(err, "rmdir", r->tx->where);
-	return 0;
-}
-
-static int remove_area(struct qt_change *c, struct qt_tx *tx,
-    enum qt_tx_area area, bool but_first, struct qt_error *err)
-{
-	struct remover rm = {.c = c, .tx = tx, .area = area,
-	    .but_first = but_first};
-	int r;
-
-	rm.dir = openat(tx->stage, area_names[area], DIR_FLAGS);
-	if (rm.dir < 0)
-		return errno == ENOENT ? 0 :
-		    qt_fsops_fail(err, "open", tx->where);
-	r = qt_state_each(rm.dir, tx->where, remove_bucket, &rm, err);
-	qt_close_quiet(&rm.dir);
-	if (r == 0 && !but_first &&
-	    c->fs.rmdir(c->fs.ctx, tx->stage, area_names[area]) != 0)
-		r = qt_fsops_fail(err, "rmdir", tx->where);
-	return r;
-}
-
-static int remove_name(struct qt_change *c, int dir, const char *name,
-    const struct qt_tx *tx, struct qt_error *err)
-{
-	if (c->fs.unlink(c->fs.ctx, dir, name) != 0 && errno != ENOENT)
-		return qt_fsops_fail(err, "unlink", tx->where);
-	return 0;
-}
-
-/*
- * Its staging directories: kept as the spare ones when those are used, as a
- * full disk has no room for new ones; else removed.
- */
-static int give_up_stage(struct qt_change *c, struct qt_tx *tx,
-    struct qt_error *err)
-{
-	if (remove_name(c, tx->stage, PLAN_TMP, tx, err) != 0 ||
-	    remove_area(c, tx, QT_TX_MESSAGES, true, err) != 0 ||
-	    remove_area(c, tx, QT_TX_LOGS, true, err) != 0)
-		return -1;
-	/* a plan that a power cut brings back must not be the next one's */
-	if (c->fs.fsync(c->fs.ctx, tx->stage) == 0 &&
-	    qt_places_give_back(c, tx->name))
-		return 0;
-	if (remove_area(c, tx, QT_TX_MESSAGES, false, err) != 0 ||
-	    remove_area(c, tx, QT_TX_LOGS, false, err) != 0)
-		return -1;
-	if (c->fs.rmdir(c->fs.ctx, c->tx, tx->name) != 0)
-		return qt_fsops_fail(err, "rmdir", tx->where);
-	return 0;
-}
-
-int qt_tx_discard(struct qt_change *c, struct qt_tx *tx, bool home_too,
-    struct qt_error *err)
-{
-	size_t messages = 0, logfiles = 0;
-
-	if (tx->stage >= 0) {
-		if (qt_tx_count(tx, QT_TX_MESSAGES, &messages, err) != 0 ||
-		    qt_tx_count(tx, QT_TX_LOGS, &logfiles, err) != 0)
-			return -1;
-		if (messages + logfiles != 0)
-			return qt_fail(err, QT_E_STATE, tx->where,
-			    "%zu messages are staged, but there is no plan",
-			    messages);
-	}
-	/*
-	 * Outside first: while a plan is left there, the directory in the spool
-	 * is what leads recovery to it.
-	 */
-	if (home_too && tx->place != NULL && tx->home >= 0) {
-		if (remove_name(c, tx->home, PLAN_TMP, tx, err) != 0)
-			return -1;
-		if (c->fs.rmdir(c->fs.ctx, c->places.v[c->place].tx,
-			tx->name) != 0)
-			return qt_fsops_fail(err, "rmdir", tx->place);
-	}
-	return tx->stage >= 0 ? give_up_stage(c, tx, err) : 0;
-}
-
-int qt_tx_withdraw(struct qt_change *c, struct qt_tx *tx, bool home_too,
-    const struct qt_error *cause, struct qt_error *err)
-{
-	size_t messages, logfiles;
-
-	if ((cause->sys != ENOSPC && cause->sys != EDQUOT) ||
-	    tx->log.last.n != 0)
-		return 1;
-	if (qt_tx_count(tx, QT_TX_MESSAGES, &messages, err) != 0 ||
-	    qt_tx_count(tx, QT_TX_LOGS, &logfiles, err) != 0)
-		return -1;
-	if (messages + logfiles != 0)
-		return 1;
-	/* log first, durably: a log without a plan would be damage */
-	if (remove_name(c, tx->home, LOG_NAME, tx, err) != 0)
-		return -1;
-	if (c->fs.fsync(c->fs.ctx, tx->home) != 0)
-		return qt_fsops_fail(err, "fsync", tx->where);
-	if (remove_name(c, tx->home, PLAN_NAME, tx, err) != 0)
-		return -1;
-	return qt_tx_discard(c, tx, home_too, err);
 }

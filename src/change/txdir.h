@@ -21,8 +21,14 @@
 
 #define QT_TX_BUCKET 4096u
 #define QT_TX_ENTRY_SIZE 256
+#define QT_TX_BUCKET_NAME_SIZE 32
+
+#define QT_TX_PLAN_NAME "plan"
+#define QT_TX_PLAN_TMP "plan.tmp"
+#define QT_TX_LOG_NAME "log"
 
 enum qt_tx_area { QT_TX_MESSAGES, QT_TX_LOGS, QT_TX_AREAS };
+extern const char *const qt_tx_area_names[QT_TX_AREAS]; /* m, x */
 
 struct qt_tx {
 	uint64_t id;
@@ -74,6 +80,9 @@ int qt_tx_count(const struct qt_tx *tx, enum qt_tx_area area, size_t *n,
 int qt_tx_open_log(struct qt_change *c, struct qt_tx *tx,
     struct qt_error *err) QT_MUST_CHECK;
 
+/* "m/0000" and so on. */
+void qt_tx_bucket_name(enum qt_tx_area area, size_t no,
+    char name[QT_TX_BUCKET_NAME_SIZE]);
 /* The bucket of a message or log; *fd stays tx's. */
 int qt_tx_bucket(struct qt_tx *tx, enum qt_tx_area area, size_t seq, int *fd,
     struct qt_error *err) QT_MUST_CHECK;
@@ -86,7 +95,13 @@ char qt_tx_queue_letter(enum qt_queue q); /* '\0': none is taken from there */
 char qt_tx_log_letter(unsigned bit);
 enum qt_queue qt_tx_log_queue(unsigned bit);
 
-/* Remove the empty staging directories; what is not empty stays. */
+/* ---- txend.c ---- */
+
+/*
+ * Remove the empty staging directories; what is not empty stays.  Of an abort
+ * with plan and log elsewhere, when there are no spare directories, nothing
+ * stays: they are the spare ones.
+ */
 void qt_tx_clean(struct qt_change *c, struct qt_tx *tx);
 /*
  * Remove a plan that nothing was done about: without a record in its log no

@@ -2,7 +2,8 @@
 # shellcheck disable=SC2030,SC2031 # each test has its own state directory
 # A spool whose file system has no block and no inode left: what can be looked
 # at, what can be deleted, and that a refusal loses nothing.  On a tmpfs, and on
-# an ext4 in a file, where a directory takes blocks as it grows.
+# ext4 and xfs in a file: there a directory takes blocks as it grows, and on xfs
+# it gives them back.
 
 load common
 
@@ -23,37 +24,60 @@ teardown() {
 	rm -rf "$M" "$BATS_TEST_TMPDIR/image" "$ELSEWHERE"
 }
 
-# small_disk tmpfs | ext4: with a practice queue, at $M.  No test is skipped
-# where this fails: it needs root, as delivering mail does.
+# small_disk tmpfs | ext4 | ext4-1k | xfs [MESSAGES]: with a practice queue, at
+# $M.  No test is skipped where this fails: it needs root, as delivering mail
+# does.
 small_disk() {
-	if [ "$1" = tmpfs ]; then
+	local image=$BATS_TEST_TMPDIR/image n=${2:-300}
+	KIND=$1
+	case $KIND in
+	tmpfs)
 		mount -t tmpfs -o size=24m,nr_inodes=1200,mode=755 none "$M"
-	else
-		truncate -s 24M "$BATS_TEST_TMPDIR/image"
-		mkfs.ext4 -q -b 4096 -N 1200 "$BATS_TEST_TMPDIR/image"
-		mount -o loop "$BATS_TEST_TMPDIR/image" "$M"
-	fi
-	practice_queue "$Q" 300
+		;;
+	ext4*)
+		truncate -s $((20 + n / 40))M "$image"
+		mkfs.ext4 -q -b $([ "$KIND" = ext4 ] && echo 4096 || echo 1024) \
+		    -N $((n * 4)) "$image"
+		mount -o loop "$image" "$M"
+		;;
+	xfs) # no smaller one can be made; few blocks for inodes
+		truncate -s 300M "$image"
+		mkfs.xfs -q -i maxpct=1 "$image"
+		mount -o loop "$image" "$M"
+		;;
+	esac
+	practice_queue "$Q" "$n"
 	mv "$Q.truth" "$BATS_TEST_TMPDIR/truth"
-	mkdir "$M/fill"
+	mkdir "$M/fill" "$M"/fill/d{1..40}
 }
 
 # Append until there is no room, with ever smaller pieces; the journal of a
 # file system gives blocks back at a sync.
 fill_blocks() {
-	local size
-	for size in 1M 4k 512; do
+	local size at
+	: >>"$M/fill/0"
+	at=$(stat -c %s "$M/fill/0")
+	for size in 16777216 1048576 65536; do
+		while fallocate -o "$at" -l "$size" "$M/fill/0" 2>/dev/null; do
+			at=$((at + size))
+		done
+	done
+	for size in 4k 512; do
 		dd if=/dev/zero bs=$size status=none 2>/dev/null >>"$M/fill/0" || true
 		sync -f "$M"
 	done
 }
 
-# Inodes first: their names take blocks.
+# Inodes first: their names take blocks.  xfs makes inodes of blocks, so there
+# are some left when it has no block for their names in a large directory.
 fill_disk() {
-	local n=0
-	while true >"$M/fill/$n"; do
-		n=$((n + 1))
-	done 2>/dev/null
+	local n=0 dir
+	[ "$KIND" != xfs ] || fill_blocks
+	for dir in . d{1..40}; do
+		while true >"$M/fill/$dir/$n"; do
+			n=$((n + 1))
+		done 2>/dev/null
+	done
 	fill_blocks
 	is_full
 	FREE=$(stat -f -c %f "$M")
@@ -67,7 +91,8 @@ has_more_blocks() { # at least
 
 # No block for root, no inode, and the file system says so itself.
 is_full() {
-	[ "$(stat -f -c '%a %d' "$M")" = "0 0" ]
+	# xfs keeps a handful to itself, and counts inodes by blocks
+	[ "$(stat -f -c '%a %d' "$M")" = "0 0" ] || [ "$KIND" = xfs ]
 	run ! dd if=/dev/zero bs=4096 count=1 oflag=append conv=notrunc status=none of="$M/fill/0"
 	run ! mkdir "$M/one"
 }
@@ -132,12 +157,12 @@ look_at_full() {
 
 for_each_kind() { # a test's body, for both file systems
 	local kind
-	for kind in tmpfs ext4; do
+	for kind in ${KINDS:-tmpfs ext4}; do
 		echo "on $kind"
 		small_disk $kind
 		"$@"
 		umount "$M"
-		rm -rf "$ELSEWHERE"
+		rm -rf "$ELSEWHERE" "$BATS_TEST_TMPDIR/image"
 	done
 }
 
@@ -176,7 +201,8 @@ plain_delete() {
 	for _ in 1 2; do
 		run_q -Q "$Q" delete --sasl $JOE --yes
 		expect_status 5
-		[[ $stderr =~ "transaction "[0-9]+": "(create plan|write|mkdir)": No space left on device" ]]
+		[[ $stderr =~ (transaction [0-9]+|qtool/tx)": "(create plan|write plan|mkdir)": No space left on device" ]]
+		[[ $stderr == *"with --state-dir plan and log can be on another file system"* ]]
 		[[ $stderr == *"nothing was changed"* ]]
 		[ -z "$output" ]
 		diff <(echo "$before") <(queue_files)
@@ -212,30 +238,93 @@ purge_at_once() { # login
 	for_each_kind purge_at_once $BEN
 }
 
-@test "delete --purge --state-dir takes most of the mail of a full tmpfs" {
-	small_disk tmpfs
-	purge_at_once $JOE
+@test "delete --purge --state-dir takes most of the mail of a full disk" {
+	KINDS="tmpfs ext4 ext4-1k xfs" for_each_kind purge_at_once $JOE
 }
 
-# A directory of ext4 has to grow for many names: whole or not at all.
-@test "delete --purge --state-dir on a full ext4: all of an account, or none of it" {
-	small_disk ext4
+# More messages than are named in one directory, whose further ones there is no
+# inode for.
+many_at_once() {
+	local before
+	"$QTOOL" -Q "$Q" recover
+	fill_disk
+	before=$("$QTOOL" -Q "$Q" list --format ids | wc -l)
+	[ "$before" -gt 4200 ]
+	run_q -Q "$Q" delete --all --queue hold,deferred --purge --yes --state-dir "$ELSEWHERE"
+	expect_status 0
+	[[ ${lines[1]} == *": "*" messages purged; there is no undo" ]]
+	[ "$("$QTOOL" -Q "$Q" list --queue hold,deferred --format ids | wc -l)" -eq 0 ]
+	[ -z "$(find "$Q/qtool/tx" -type f)" ]
+}
+
+@test "delete --purge --state-dir of more than 4,096 messages on a full disk" {
+	small_disk ext4 5000
+	many_at_once
+}
+
+# An attempt that the disk has no room for after all, or that is killed, leaves
+# all mail and takes nothing from the next one.
+tried_in_vain() {
+	local before bytes all ids
+	"$QTOOL" -Q "$Q" recover
+	rm "$Q/qtool/room" # as if it were used up
+	fill_disk
+	before=$(queue_files)
+	bytes=$(sums)
+	all=$(mail)
+	for _ in 1 2; do
+		run_q -Q "$Q" delete --sasl $JOE --purge --yes --state-dir "$ELSEWHERE"
+		expect_status 5
+		[[ $stderr == *": rename: No space left on device; "*"take fewer first"* ]]
+		[[ $stderr == *"nothing was changed"* ]]
+		diff <(echo "$before") <(queue_files)
+		diff <(echo "$bytes") <(sums)
+		[ -d "$Q/qtool/spare/x/0000" ]
+		[ -z "$(ls "$Q/qtool/tx")$(ls "$ELSEWHERE/tx")" ]
+	done
+	# fewer, as it says
+	mapfile -t ids < <("$QTOOL" -Q "$Q" list --sasl $JOE --limit 5 --format ids)
+	run_q -Q "$Q" delete --purge --yes --state-dir "$ELSEWHERE" "${ids[@]}"
+	expect_status 0
+	[ "$(mail | wc -l)" -eq $(($(wc -l <<<"$all") - 5)) ]
+	has_more_blocks 5
+}
+
+@test "a large delete that the full disk has no room for is refused whole, a small one works" {
+	KINDS="ext4 xfs" for_each_kind tried_in_vain
+}
+
+killed() {
+	local before bytes all n
 	"$QTOOL" -Q "$Q" recover
 	fill_disk
 	before=$(queue_files)
 	bytes=$(sums)
 	all=$(mail)
-	run_q -Q "$Q" delete --sasl $JOE --purge --yes --state-dir "$ELSEWHERE"
-	if [ "$status" -eq 0 ]; then
-		purged_alone $JOE "$all"
-	else
-		expect_status 5
-		[[ $stderr == *": rename: No space left on device"* ]]
+	for n in $([ "$KIND" = ext4 ] && echo 60 250) 150; do
+		run "$BATS_TEST_TMPDIR/inject" -n "$n" -k after "$QTOOL" -Q "$Q" \
+		    delete --sasl $JOE --purge --yes --state-dir "$ELSEWHERE"
+		[ "$status" -eq 137 ]
+		[ "$(queue_files | wc -l)" -lt "$(wc -l <<<"$before")" ]
+		[ ! -e "$Q/qtool/spare" ]
+		run_q -Q "$Q" recover
+		expect_status 0
+		[[ $output == "transaction 1: aborted, "*" messages put back where they were" ]]
 		diff <(echo "$before") <(queue_files)
 		diff <(echo "$bytes") <(sums)
-	fi
-	run_q -Q "$Q" recover --state-dir "$ELSEWHERE"
+		[ -d "$Q/qtool/spare/x/0000" ]
+		run_q -Q "$Q" recover
+		[ "$output" = "nothing to recover" ]
+	done
+	run_q -Q "$Q" delete --sasl $JOE --purge --yes --state-dir "$ELSEWHERE"
 	expect_status 0
+	purged_alone $JOE "$all"
+}
+
+@test "a delete that is killed on a full disk is recovered whole, and works then" {
+	"${CC:-cc}" -std=gnu17 -D_GNU_SOURCE -o "$BATS_TEST_TMPDIR/inject" \
+	    "$ROOT/tests/fault/inject.c"
+	KINDS="tmpfs ext4 xfs" for_each_kind killed
 }
 
 purge_later() {

@@ -272,54 +272,260 @@ static int no_plan_create(void *ctx, int dir, const char *path, int flags,
 	return qt_fsops_system.create(NULL, dir, path, flags, mode);
 }
 
+/* A full disk, and --state-dir on another one. */
+struct full {
+	char place[64]; /* DIR */
+	ino_t tx;	/* of DIR/tx */
+	unsigned n, at; /* from the at-th rename into staging on they fail */
+	bool dead;	/* and after that nothing works */
+};
+
+static void full_init(struct full *f, struct run *r)
+{
+	char path[80];
+	struct stat st;
+
+	*f = (struct full){.place = "/tmp/qtool-state.XXXXXX"};
+	assert_non_null(mkdtemp(f->place));
+	(void)snprintf(path, sizeof(path), "%s/tx", f->place);
+	assert_int_equal(mkdir(path, 0700), 0);
+	assert_int_equal(stat(path, &st), 0);
+	f->tx = st.st_ino;
+	run_init(r);
+}
+
+static void full_release(struct full *f)
+{
+	assert_int_equal(nftw(f->place, ts_rm, 16, FTW_DEPTH | FTW_PHYS), 0);
+}
+
+static bool there(const char *dir, const char *name)
+{
+	char path[160];
+
+	(void)snprintf(path, sizeof(path), "%s/%s", dir, name);
+	return access(path, F_OK) == 0;
+}
+
 static int full_mkdir(void *ctx, int dir, const char *path, mode_t mode)
 {
-	(void)ctx, (void)mode;
+	const struct full *f = ctx;
+	struct stat st;
+
+	if (dir >= 0) {
+		assert_int_equal(fstat(dir, &st), 0);
+		if (st.st_ino == f->tx)
+			return qt_fsops_system.mkdir(NULL, dir, path, mode);
+	}
 	errno = faccessat(dir, path, F_OK, 0) == 0 ? EEXIST : ENOSPC;
 	return -1;
 }
 
-static int spool_full_mkdir(void *ctx, int dir, const char *path, mode_t mode)
+/* Names that are staged end in a dot and a letter. */
+static int full_rename(void *ctx, int fromdir, const char *from, int todir,
+    const char *to)
 {
-	if (path[0] == '0') /* the transaction's, in the other place */
-		return qt_fsops_system.mkdir(NULL, dir, path, mode);
-	return full_mkdir(ctx, dir, path, mode);
+	struct full *f = ctx;
+	size_t len = strlen(to);
+
+	if (f->at != 0 && len > 2 && to[len - 2] == '.' && ++f->n >= f->at) {
+		errno = ENOSPC;
+		return -1;
+	}
+	if (f->dead && f->at != 0 && f->n >= f->at) {
+		errno = EIO;
+		return -1;
+	}
+	return qt_fsops_system.rename(NULL, fromdir, from, todir, to);
+}
+
+static void full_use(struct full *f, struct run *r)
+{
+	run_init(r);
+	r->fs.ctx = f;
+	r->fs.mkdir = full_mkdir;
+	r->fs.rename = full_rename;
+	r->opts.state_dir = f->place;
 }
 
 /* However often it was tried in vain: --state-dir works on the full disk. */
 static void a_full_disk_keeps_its_spare_directory(void **state)
 {
-	char dir[64] = "/tmp/qtool-state.XXXXXX", place[80];
 	struct tspool t;
+	struct full f;
 	struct run r;
 	int i;
 
 	(void)state;
 	fill(&t);
-	assert_non_null(mkdtemp(dir));
-	(void)snprintf(place, sizeof(place), "%s/tx", dir);
-	assert_int_equal(mkdir(place, 0700), 0);
-	run_init(&r);
+	full_init(&f, &r);
 	assert_int_equal(delete_plan(&t, &r, ts_plan(&t, 0, 0)), -1);
 	for (i = 0; i < 4; i++) { /* every other one is killed before it tidies */
-		run_init(&r);
+		full_use(&f, &r);
 		r.fs.create = no_plan_create;
-		r.fs.mkdir = full_mkdir;
 		if (i % 2 == 1)
 			r.fs.unlink = no_unlink;
 		assert_int_equal(delete_plan(&t, &r, ts_plan(&t, 0, 5)), -1);
 		assert_int_equal(r.err.sys, ENOSPC);
-		assert_int_equal(ts_exists(&t, "qtool/spare/m/0000"), i % 2 == 0);
-		assert_int_equal(ts_exists(&t, "qtool/tx/000001"), i % 2 == 1);
+		assert_int_equal(ts_exists(&t, "qtool/spare/x/0000"), i % 2 == 0);
 	}
-	run_init(&r);
-	r.opts.state_dir = dir;
-	r.fs.mkdir = spool_full_mkdir;
+	full_use(&f, &r);
 	assert_int_equal(delete_plan(&t, &r, ts_plan(&t, 0, 5)), 0);
 	assert_int_equal(r.recovered, 1);
 	assert_int_equal(r.out.done, 5);
-	assert_int_equal(nftw(dir, ts_rm, 16, FTW_DEPTH | FTW_PHYS), 0);
+	full_release(&f);
 	ts_release(&t);
+}
+
+/* Nor does a plan that stays in the spool use it up: it has no room there. */
+static void a_plain_delete_leaves_the_spare_directory(void **state)
+{
+	struct tspool t;
+	struct full f;
+	struct run r;
+
+	(void)state;
+	fill(&t);
+	full_init(&f, &r);
+	assert_int_equal(delete_plan(&t, &r, ts_plan(&t, 0, 0)), -1);
+	full_use(&f, &r);
+	r.opts.state_dir = NULL;
+	assert_int_equal(delete_plan(&t, &r, ts_plan(&t, 0, 5)), -1);
+	assert_int_equal(r.err.sys, ENOSPC);
+	assert_non_null(strstr(r.err.text, "--state-dir"));
+	assert_true(ts_exists(&t, "qtool/spare/x/0000"));
+	assert_false(ts_exists(&t, "qtool/tx/000001"));
+	full_release(&f);
+	ts_release(&t);
+}
+
+/*
+ * There is no room for the third name in staging: all goes back, and the
+ * directories are spare ones again; also when that is left to recovery.
+ */
+static void an_abort_gives_the_spare_directory_back(void **state)
+{
+	struct tspool t;
+	struct full f;
+	struct run r;
+	char *before;
+	int i;
+
+	(void)state;
+	for (i = 0; i < 2; i++) {
+		fill(&t);
+		full_init(&f, &r);
+		assert_int_equal(delete_plan(&t, &r, ts_plan(&t, 0, 0)), -1);
+		before = ts_snapshot(&t);
+		full_use(&f, &r);
+		f.at = 3;
+		f.dead = i == 1;
+		assert_int_equal(delete_plan(&t, &r, ts_plan(&t, 0, 5)), -1);
+		assert_int_equal(r.err.sys, ENOSPC);
+		assert_int_equal(r.err.code, f.dead ? QT_E_STATE : QT_E_SYS);
+		assert_int_equal(ts_exists(&t, "qtool/spare"), !f.dead);
+		f.at = 0;
+		full_use(&f, &r);
+		assert_int_equal(delete_plan(&t, &r, ts_plan(&t, 0, 0)), -1);
+		assert_int_equal(r.recovered, f.dead);
+		assert_true(ts_exists(&t, "qtool/spare/x/0000"));
+		assert_false(ts_exists(&t, "qtool/tx/000001"));
+		assert_false(there(f.place, "tx/000001"));
+		ts_as_before(&t, before);
+		full_use(&f, &r);
+		assert_int_equal(delete_plan(&t, &r, ts_plan(&t, 0, 5)), 0);
+		assert_int_equal(r.out.done, 5);
+		full_release(&f);
+		ts_release(&t);
+	}
+}
+
+/* While there is room each transaction makes its own. */
+static void the_spare_directory_is_for_a_full_disk(void **state)
+{
+	struct stat was, is;
+	struct tspool t;
+	struct run r;
+
+	(void)state;
+	fill(&t);
+	run_init(&r);
+	assert_int_equal(delete_plan(&t, &r, ts_plan(&t, 0, 0)), -1);
+	assert_int_equal(fstatat(t.fd, "qtool/spare/m/0000", &was, 0), 0);
+	assert_int_equal(delete_plan(&t, &r, ts_plan(&t, 0, 5)), 0);
+	assert_int_equal(fstatat(t.fd, "qtool/spare/m/0000", &is, 0), 0);
+	assert_int_equal(was.st_ino, is.st_ino);
+	ts_release(&t);
+}
+
+struct tight { /* a rename has room when the file "room" was cut so often */
+	const struct tspool *t;
+	unsigned cuts, need;
+};
+
+static int tight_rename(void *ctx, int fromdir, const char *from, int todir,
+    const char *to)
+{
+	struct tight *s = ctx;
+
+	if (strcmp(from, s->t->m[0].id) == 0 && s->cuts < s->need) {
+		errno = EDQUOT;
+		return -1;
+	}
+	return qt_fsops_system.rename(NULL, fromdir, from, todir, to);
+}
+
+static int tight_ftruncate(void *ctx, int fd, off_t len)
+{
+	struct tight *s = ctx;
+	struct stat st;
+
+	assert_int_equal(fstat(fd, &st), 0);
+	assert_true(len < st.st_size);
+	s->cuts++;
+	return qt_fsops_system.ftruncate(NULL, fd, len);
+}
+
+/* Blocks are given up until there is room, and no more of them. */
+static void a_rename_without_room_is_given_some(void **state)
+{
+	static const struct {
+		unsigned need;
+		off_t left; /* of 400,000 */
+	} cases[] = {{0, 400000}, {2, 400000 - 2 * 65536}, {7, 0}, {8, 0}};
+	struct tight s;
+	struct tspool t;
+	struct stat st;
+	struct run r;
+	size_t i;
+	int fd;
+
+	(void)state;
+	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		bool done = cases[i].need < 8;
+
+		fill(&t);
+		run_init(&r);
+		r.fs.fallocate = NULL; /* the file stays as it is made here */
+		assert_int_equal(delete_plan(&t, &r, ts_plan(&t, 0, 0)), -1);
+		fd = openat(t.fd, "qtool/room", O_CREAT | O_WRONLY, 0600);
+		assert_int_equal(ftruncate(fd, 400000), 0);
+		s = (struct tight){.t = &t, .need = cases[i].need};
+		r.fs.ctx = &s;
+		r.fs.rename = tight_rename;
+		r.fs.ftruncate = tight_ftruncate;
+		assert_int_equal(delete_plan(&t, &r, ts_plan(&t, 0, 5)),
+		    done ? 0 : -1);
+		assert_int_equal(fstat(fd, &st), 0);
+		assert_int_equal(st.st_size, cases[i].left);
+		assert_int_equal(close(fd), 0);
+		assert_int_equal(ts_exists(&t, "%s", t.m[0].path), !done);
+		if (!done) {
+			assert_int_equal(r.err.sys, EDQUOT);
+			assert_non_null(strstr(r.err.text, "fewer"));
+		}
+		ts_release(&t);
+	}
 }
 
 /* ---- state elsewhere, damage ---- */
@@ -534,6 +740,10 @@ int main(void)
 	    cmocka_unit_test(a_record_is_durable_before_it_is_told),
 	    cmocka_unit_test(a_full_disk_keeps_nobody_from_trying_again),
 	    cmocka_unit_test(a_full_disk_keeps_its_spare_directory),
+	    cmocka_unit_test(a_plain_delete_leaves_the_spare_directory),
+	    cmocka_unit_test(an_abort_gives_the_spare_directory_back),
+	    cmocka_unit_test(the_spare_directory_is_for_a_full_disk),
+	    cmocka_unit_test(a_rename_without_room_is_given_some),
 	    cmocka_unit_test(a_state_dir_is_durable_with_its_parents),
 	    cmocka_unit_test(plan_and_log_elsewhere_are_found_again),
 	    cmocka_unit_test(two_spools_may_share_a_state_dir),

@@ -217,17 +217,32 @@ static int log_back(struct qt_change *c, struct qt_tx *tx, size_t seq,
 	return 0;
 }
 
+static int logs_back(struct qt_change *c, struct qt_tx *tx, size_t seq,
+    struct qt_error *err)
+{
+	const struct qt_plan_item *it = &tx->plan->v[seq];
+	unsigned bit;
+
+	/* late logs first: they are the newer ones */
+	for (bit = QT_LOG_TRACE << QT_LOG_LATE; bit != 0; bit >>= 1)
+		if ((it->logs & bit) != 0 && log_back(c, tx, seq, bit, err) != 0)
+			return -1;
+	return 0;
+}
+
 int qt_stage_back(struct qt_change *c, struct qt_tx *tx, size_t seq,
     enum qt_back to, bool *conflict, struct qt_error *err)
 {
 	struct qt_plan_item *it = &tx->plan->v[seq];
 	char path[QT_PLAN_PATH_SIZE];
-	unsigned bit;
 	int r;
 
+	*conflict = false;
+	/* a power cut may have kept the renames of its logs and not its own */
+	if (it->staged == '\0')
+		return logs_back(c, tx, seq, err);
 	if (target_path(c, tx->plan, it, to, path, err) != 0)
 		return -1;
-	*conflict = false;
 	/*
 	 * An abort leaves the queue as it was found: who shared the ID in
 	 * another queue then is no reason to keep the message now.
@@ -238,10 +253,8 @@ int qt_stage_back(struct qt_change *c, struct qt_tx *tx, size_t seq,
 		return -1;
 	if (*conflict)
 		return 0;
-	/* late logs first: they are the newer ones */
-	for (bit = QT_LOG_TRACE << QT_LOG_LATE; bit != 0; bit >>= 1)
-		if ((it->logs & bit) != 0 && log_back(c, tx, seq, bit, err) != 0)
-			return -1;
+	if (logs_back(c, tx, seq, err) != 0)
+		return -1;
 	if (name_back(c, tx, QT_TX_MESSAGES, seq, it->staged, path, conflict,
 		err) != 0)
 		return -1;

@@ -242,11 +242,15 @@ int qt_commit_again(struct qt_change *c, struct qt_tx *tx,
 	if (qt_tx_remake(c, tx, err) != 0 || qt_restore_mark(c, tx, err) != 0)
 		return -1;
 	for (i = 0; i < p->n; i++) {
-		if (p->v[i].staged != '\0') /* before an interruption */
+		if (p->v[i].staged != '\0') {
+			/* before an interruption, perhaps without its logs */
+			if (qt_stage_logs(c, tx, i, err) != 0)
+				return -1;
 			out->done++;
-		else if (!p->v[i].left &&
-		    stage_one(c, tx, i, true, out, err) != 0)
+		} else if (!p->v[i].left &&
+		    stage_one(c, tx, i, true, out, err) != 0) {
 			return -1;
+		}
 		qt_settle_progress(c, i + 1, p->n);
 	}
 	if (check_agents(c, tx, out, err) != 0)

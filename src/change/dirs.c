@@ -81,7 +81,26 @@ int qt_dirs_get(struct qt_dirs *d, const struct qt_spool *spool,
 	return 0;
 }
 
-/* One directory that is missing in parent. */
+static int sync_dir(const struct qt_fsops *fs, int up, const char *name,
+    const char *where, struct qt_error *err)
+{
+	int fd = openat(up, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	int r = 0;
+
+	if (fd < 0)
+		return qt_fsops_fail(err, "open", where);
+	if (fs->fsync(fs->ctx, fd) != 0)
+		r = qt_fsops_fail(err, "fsync", where);
+	qt_close_quiet(&fd);
+	return r;
+}
+
+/*
+ * One directory that is missing in parent.  It has its owner durably before it
+ * is there, as nobody would give it one later, and it is there durably before
+ * anything is in it: a power cut that took its rename back and kept that of a
+ * message would leave the message where nobody looks.
+ */
 static int make_one(const struct qt_fsops *fs, const struct qt_spool *spool,
     int tmpdir, int parent, const char *name, const char *where,
     struct qt_error *err)
@@ -94,8 +113,11 @@ static int make_one(const struct qt_fsops *fs, const struct qt_spool *spool,
 	if (geteuid() == 0 && fs->chown(fs->ctx, tmpdir, TMP_NAME,
 		spool->owner_uid, spool->owner_gid) != 0)
 		return qt_fsops_fail(err, "chown", where);
+	if (sync_dir(fs, tmpdir, TMP_NAME, where, err) != 0)
+		return -1;
 	if (fs->rename(fs->ctx, tmpdir, TMP_NAME, parent, name) == 0)
-		return 0;
+		return sync_dir(fs, parent, ".", where, err) != 0 ||
+			sync_dir(fs, tmpdir, ".", where, err) != 0 ? -1 : 0;
 	if (errno != EEXIST)
 		return qt_fsops_fail(err, "rename", where);
 	/* Postfix was faster */

@@ -181,6 +181,9 @@ int qt_restore_out(struct qt_change *c, struct qt_restore *r,
 	if (n < 0)
 		return -1;
 	*what = n > 0 ? QT_TAKEN_GONE : QT_TAKEN_CHANGED;
+	if (n > 0 && r->seq[i] != NOWHERE) /* its logs may have been left */
+		return qt_stage_back(c, &r->tx, r->seq[i], QT_BACK_HOLD,
+		    &conflict, err);
 	if (n > 0 || like != QT_LIKE_SAME)
 		return 0;
 	if (qt_stage_back(c, &r->tx, r->seq[i], QT_BACK_HOLD, &conflict,

@@ -68,11 +68,12 @@ static int back_all(struct qt_change *c, struct qt_tx *tx, enum qt_back to,
 {
 	struct qt_plan *p = tx->plan;
 	size_t i, done = 0, total = count_staged(p);
-	bool conflict;
+	bool conflict, message;
 
 	*left = 0;
 	for (i = 0; i < p->n; i++) {
-		if (p->v[i].staged == '\0')
+		message = p->v[i].staged != '\0';
+		if (!message && p->v[i].logs == 0)
 			continue;
 		/* an abort is what Ctrl-C asked for: it runs to its end */
 		if (to != QT_BACK_ABORT && qt_state_stopped(c))
@@ -85,9 +86,10 @@ static int back_all(struct qt_change *c, struct qt_tx *tx, enum qt_back to,
 			++*left;
 			qt_settle_report(out, QT_FATE_CHANGED, p, i);
 		} else {
-			out->done++;
+			out->done += message;
 		}
-		qt_settle_progress(c, ++done, total);
+		if (message)
+			qt_settle_progress(c, ++done, total);
 	}
 	return 0;
 }

@@ -55,7 +55,10 @@ enum qt_back {
 	QT_BACK_HOLD,	/* undo */
 	QT_BACK_ORIGIN	/* undo --in-place: where it was judged */
 };
-/* Put it and its logs back.  *conflict: a name is taken, it stays staged. */
+/*
+ * Put it and its logs back, or what is staged of the two.  *conflict: a name is
+ * taken, it stays staged.
+ */
 int qt_stage_back(struct qt_change *c, struct qt_tx *tx, size_t seq,
     enum qt_back to, bool *conflict, struct qt_error *err) QT_MUST_CHECK;
 /* Unlink it and its logs for good. */

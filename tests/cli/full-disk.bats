@@ -36,7 +36,7 @@ small_disk() {
 		;;
 	ext4*)
 		truncate -s $((20 + n / 40))M "$image"
-		mkfs.ext4 -q -b $([ "$KIND" = ext4 ] && echo 4096 || echo 1024) \
+		mkfs.ext4 -q -b "$([ "$KIND" = ext4 ] && echo 4096 || echo 1024)" \
 		    -N $((n * 4)) "$image"
 		mount -o loop "$image" "$M"
 		;;
@@ -159,7 +159,7 @@ for_each_kind() { # a test's body, for both file systems
 	local kind
 	for kind in ${KINDS:-tmpfs ext4}; do
 		echo "on $kind"
-		small_disk $kind
+		small_disk "$kind"
 		"$@"
 		umount "$M"
 		rm -rf "$ELSEWHERE" "$BATS_TEST_TMPDIR/image"
@@ -373,6 +373,7 @@ undo_later() {
 		[ "$status" -ne 0 ] || break
 		expect_status 5
 		[[ $stderr =~ qtool[a-z/-]*": "(mkdir|open|create|write)": No space left on device" ]]
+		[[ $stderr =~ "needs "[1-9]" inodes and "[0-9]+" KiB more: free them first" ]]
 		diff <(echo "$before") <(queue_files)
 		diff <(echo "$bytes") <(sums)
 		freed=$((freed + 1))

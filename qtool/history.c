@@ -60,7 +60,6 @@ static int put_short(struct qt_output *o, const struct qt_tx_info *t,
 		qt_op_name(t->op) : NULL);
 	put_string(o, qt_tx_state_name(t->state));
 	qt_output_int(o, (int64_t)t->planned);
-	qt_output_int(o, (int64_t)t->done);
 	qt_output_int(o, (int64_t)t->staged);
 	put_string(o, t->problem != NULL ? t->problem : t->reason);
 	return qt_output_end_row(o, err);
@@ -73,8 +72,8 @@ static int print(struct ctx *c, const struct qt_tx_list *l, struct qt_error *err
 	static const struct qt_outcol few[] = {
 	    {"transaction", QT_RIGHT, 0}, {"started", QT_LEFT, 0},
 	    {"operation", QT_LEFT, 0}, {"state", QT_LEFT, 0},
-	    {"messages", QT_RIGHT, 0}, {"done", QT_RIGHT, 0},
-	    {"staged", QT_RIGHT, 0}, {"reason", QT_LEFT, 60}};
+	    {"messages", QT_RIGHT, 0}, {"staged", QT_RIGHT, 0},
+	    {"reason", QT_LEFT, 60}};
 	static const struct qt_outcol cols[] = {
 	    {"transaction", QT_RIGHT, 0}, {"started", QT_LEFT, 0},
 	    {"changed", QT_LEFT, 0}, {"operation", QT_LEFT, 0},

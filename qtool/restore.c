@@ -63,7 +63,8 @@ static int restore(struct ctx *c, int argc, char **argv)
 	struct qt_error err = {0};
 	int status;
 
-	if (parse_txid(argv[0], &k.how.source, &err) != 0 ||
+	if (qt_change_allowed(c->spools.v[0], &err) != 0 ||
+	    parse_txid(argv[0], &k.how.source, &err) != 0 ||
 	    select_rest(c, argc - 1, argv + 1, &err) != 0 ||
 	    check_source(c, k.how.source, &err) != 0)
 		return change_failed(c, &err, false);

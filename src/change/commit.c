@@ -5,6 +5,8 @@
 
 #include <time.h>
 
+#include "change/glance.h"
+#include "change/identity.h"
 #include "change/left.h"
 #include "change/restore.h"
 
@@ -49,8 +51,21 @@ static int nothing(const struct qt_change *c, struct qt_error *err)
 
 /* ---- the look before ---- */
 
+/* One message, by what was seen of it at a glance. */
+static int look_again(struct qt_change *c, struct qt_plan *p, size_t i,
+    struct qt_glance *seen, enum qt_taken *what, struct qt_error *err)
+{
+	struct qt_handle h;
+
+	if (seen == NULL || !qt_glance_same(seen, i, &h))
+		return qt_stage_look(c, p, i, what, err);
+	*what = QT_TAKEN;
+	return qt_identity_note(c, p, i, &h, err);
+}
+
 static int look_at_one(struct qt_change *c, struct qt_plan *p, size_t i,
-    struct qt_restore *from, struct qt_outcome *out, struct qt_error *err)
+    struct qt_restore *from, struct qt_glance *seen, struct qt_outcome *out,
+    struct qt_error *err)
 {
 	enum qt_taken what;
 	int r;
@@ -58,7 +73,7 @@ static int look_at_one(struct qt_change *c, struct qt_plan *p, size_t i,
 	if (qt_state_stopped(c))
 		return stopped(c, err);
 	r = from != NULL ? qt_restore_look(c, from, p, i, &what, err) :
-			   qt_stage_look(c, p, i, &what, err);
+			   look_again(c, p, i, seen, &what, err);
 	if (r != 0)
 		return -1;
 	count_out(out, what, p, i);
@@ -70,13 +85,15 @@ int qt_commit_look(struct qt_change *c, struct qt_plan *p,
     struct qt_outcome *out, struct qt_error *err)
 {
 	struct qt_restore *from = NULL;
-	int r = 0;
+	struct qt_glance *seen = NULL;
 	size_t i;
+	int r;
 
-	if (p->op == QT_OP_RESTORE && qt_restore_open(&from, c, p, err) != 0)
-		return -1;
+	r = p->op == QT_OP_RESTORE ? qt_restore_open(&from, c, p, err) :
+				     qt_glance_new(&seen, c, p, err);
 	for (i = 0; i < p->n && r == 0; i++)
-		r = look_at_one(c, p, i, from, out, err);
+		r = look_at_one(c, p, i, from, seen, out, err);
+	qt_glance_free(seen);
 	qt_restore_close(from);
 	if (r != 0)
 		return -1;

@@ -92,6 +92,19 @@ int qt_identity_path(const struct qt_change *c, enum qt_queue q, const char *id,
 	return 0;
 }
 
+int qt_identity_note(const struct qt_change *c, struct qt_plan *p, size_t i,
+    const struct qt_handle *h, struct qt_error *err)
+{
+	struct qt_plan_item *it = &p->v[i];
+	char path[QT_PLAN_PATH_SIZE];
+
+	if (qt_identity_path(c, (enum qt_queue)it->queue, qt_plan_id(p, it), path,
+		err) != 0)
+		return -1;
+	it->computed = strcmp(path, qt_plan_path(p, it)) == 0;
+	return qt_plan_set_handle(p, i, h, err);
+}
+
 int qt_identity_ask(const struct qt_change *c, const struct qt_plan *p,
     const struct qt_plan_item *it, enum qt_life *life, struct qt_error *err)
 {

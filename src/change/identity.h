@@ -26,6 +26,12 @@ enum qt_likeness qt_identity_compare(const struct qt_change *c,
 /* The handle of a name; len 0: the file system has none.  1: no such name. */
 int qt_identity_handle(int dir, const char *name, struct qt_handle *h,
     const char *where, struct qt_error *err) QT_MUST_CHECK;
+/*
+ * Message i of a plan is what was judged: note its handle, and whether its path
+ * is the one that Postfix computes.
+ */
+int qt_identity_note(const struct qt_change *c, struct qt_plan *p, size_t i,
+    const struct qt_handle *h, struct qt_error *err) QT_MUST_CHECK;
 /* True, too, where there is no handle to compare. */
 bool qt_identity_same(const struct qt_plan *p, const struct qt_plan_item *it,
     const struct qt_handle *now);

@@ -117,8 +117,6 @@ static void pause_round(void)
 int qt_stage_look(struct qt_change *c, struct qt_plan *p, size_t i,
     enum qt_taken *what, struct qt_error *err)
 {
-	struct qt_plan_item *it = &p->v[i];
-	char path[QT_PLAN_PATH_SIZE];
 	enum qt_likeness best = QT_LIKE_OTHER;
 	struct qt_handle h;
 	bool any = false;
@@ -139,12 +137,8 @@ int qt_stage_look(struct qt_change *c, struct qt_plan *p, size_t i,
 		    any ? QT_TAKEN_CHANGED : QT_TAKEN_GONE;
 		return 0;
 	}
-	if (qt_identity_path(c, (enum qt_queue)it->queue, qt_plan_id(p, it), path,
-		err) != 0)
-		return -1;
-	it->computed = strcmp(path, qt_plan_path(p, it)) == 0;
 	*what = QT_TAKEN;
-	return qt_plan_set_handle(p, i, &h, err);
+	return qt_identity_note(c, p, i, &h, err);
 }
 
 /* ---- checking what is staged ---- */

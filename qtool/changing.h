@@ -62,7 +62,7 @@ const char *messages_text(uint64_t n, char out[48]);
 /* A transaction number; QT_E_USAGE when it is none. */
 int parse_txid(const char *s, uint64_t *id, struct qt_error *err)
     QT_MUST_CHECK;
-/* --purge-rate's value. */
+/* The value of --purge-rate, and of purge's --rate. */
 int parse_rate(const char *s, unsigned *rate, struct qt_error *err)
     QT_MUST_CHECK;
 

@@ -277,7 +277,7 @@ static const struct qt_option own_table[] = {
 	"every transaction that is committed"},
     {"older", 0, "AGE", OPT_OLDER_THAN,
 	"those committed longer ago (90s 15m 2h 3d 1w)"},
-    {"purge-rate", 0, "N", OPT_PURGE_RATE, "unlink at most N messages a second"},
+    {"rate", 0, "N", OPT_PURGE_RATE, "unlink at most N messages a second"},
     {"yes", 'y', NULL, OPT_YES, "do not ask; for scripts"},
     {"dry-run", 'n', NULL, OPT_DRY_RUN, "show what would happen and stop"},
     {"no-wait", 0, NULL, OPT_NO_WAIT,
@@ -304,7 +304,7 @@ const struct cmd cmd_purge = {
     .examples =
 	"  qtool purge 7\n"
 	"  qtool purge --older 2w --yes\n"
-	"  qtool purge --all-committed --purge-rate 500",
+	"  qtool purge --all-committed --rate 500",
     .groups = groups,
     .ngroups = 2,
     .needs = NEED_ONE_SPOOL,

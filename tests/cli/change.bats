@@ -393,7 +393,7 @@ setup() {
 	"$QTOOL" -Q "$Q" delete --sasl $JOE --yes
 	"$QTOOL" -Q "$Q" delete --sasl "!$JOE" --yes
 	"$QTOOL" -Q "$Q" undo 1
-	run_q -Q "$Q" purge --older 0s --yes --purge-rate 1000
+	run_q -Q "$Q" purge --older 0s --yes --rate 1000
 	expect_status 0
 	[ "${#lines[@]}" -eq 1 ]
 	[[ $output == "transaction 2 purged: "* ]]

@@ -35,6 +35,7 @@
 
 #include "change/identity.h"
 #include "change/restore.h"
+#include "change/room.h"
 #include "qtool/queueid.h"
 
 #define ROUNDS 8
@@ -259,7 +260,7 @@ static int give_back(const struct trip *t, const char *path, int to,
 
 	if (r < 0)
 		return -1;
-	if (r == 0 && t->c->fs.rename(t->c->fs.ctx, to, target, dir, name) == 0)
+	if (r == 0 && qt_room_rename(t->c, to, target, dir, name) == 0)
 		return 0;
 	if (r == 0 && errno == ENOENT)
 		return 0; /* somebody was faster */
@@ -299,10 +300,10 @@ static int move_from(const struct trip *t, const char *path, enum placed *what,
 		return r;
 	if (t->way != WAY_FORTH && stamp(t, dir, name, err) != 0)
 		return -1;
-	if (t->c->fs.rename(t->c->fs.ctx, dir, name, to, target) != 0) {
+	if (qt_room_rename(t->c, dir, name, to, target) != 0) {
 		if (errno == ENOENT) /* it, or a directory */
 			return 1;
-		return errno == EEXIST ? 0 : qt_fsops_fail(err, "rename", path);
+		return errno == EEXIST ? 0 : qt_room_fail(err, path);
 	}
 	r = look_after(t, &to, &target, &like, err);
 	if (r < 0)

@@ -218,7 +218,8 @@ int archive_open(const struct ctx *c, const struct archiving *own,
 		const struct qt_archive_opts opts = {.host = spool->host,
 		    .queue_dir = spool->queue_dir, .case_id = own->case_id,
 		    .command = command.data, .reason = c->reason,
-		    .spool = spool, .stop = c->stop};
+		    .spool = spool, .postconf = c->roles.postconf.data,
+		    .stop = c->stop};
 
 		r = qt_archive_open(a, own->file, &opts, err);
 	}

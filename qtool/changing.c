@@ -50,7 +50,8 @@ int open_change(struct ctx *c, struct changing *how,
 	    .purge_rate = how->purge_rate, .wait_s = c->wait_left,
 	    .decide = how->decide != NULL ? on_decide : NULL,
 	    .decide_ctx = how,
-	    .stop = c->stop, .progress = on_progress, .progress_ctx = how};
+	    .stop = c->stop, .progress = on_progress, .progress_ctx = how,
+	    .hand = roles_hand(c)};
 	struct qt_error e = {0};
 	size_t recovered = 0;
 	int r;
@@ -215,9 +216,8 @@ void log_change(const struct ctx *c, const char *fmt, ...)
 		return;
 	qt_buf_init(&b, 0);
 	qt_escape_term(&b, text, (size_t)n);
-	openlog("qtool", LOG_PID, LOG_MAIL);
+	/* opened with the roles, as it cannot be now */
 	syslog(LOG_NOTICE, "%s: %s", c->spools.v[0]->queue_dir, qt_buf_str(&b));
-	closelog();
 	qt_buf_release(&b);
 	free(text);
 }

@@ -13,6 +13,8 @@
 #include "qtool/output.h"
 #include "qtool/select.h"
 
+#include "roles.h"
+
 enum { /* exit statuses, in qtool.1 */
 	EXIT_DONE = 0,	  /* done */
 	EXIT_NOTHING = 1, /* nothing matched */
@@ -74,6 +76,7 @@ struct ctx {
 	const char *reason; /* --note; --reason is a selection option */
 	struct answer *answer; /* what a change will say with --json (answer.h) */
 	void *own; /* the running command's own options: own_options() */
+	struct roles roles; /* who this process is */
 };
 
 enum { /* struct cmd.needs */
@@ -140,6 +143,9 @@ int open_db(struct ctx *c, const struct qt_spools *spools, struct qt_error *err)
  * command.  main() frees it with free().  NULL: out of memory, *err says so.
  */
 void *own_options(struct ctx *c, size_t size, struct qt_error *err);
+
+/* A signal that from now on says what Ctrl-C says (main.c). */
+void stop_on(int sig);
 
 /* ---- help (help.c) ---- */
 

@@ -35,13 +35,17 @@
  * below; help.c prints help from the same entries, and scripts/check-manual
  * holds the manual to them.
  *
+ * roles.c: what of all this runs without rights (the judge), and what of it in a
+ * process of its own (src/change/, the hand).
+ *
  * This file: the command line, what a command needs opened, signals, the exit
  * status.  common.c: errors, remarks, progress, human forms.  mime.c: headers
  * and text decoded for reading.
  *
  * Life of one invocation: global options, the command's name, its options and
  * operands (qt_options_parse, values landing in struct ctx and its qt_select);
- * spools opened through postconf or as directories; a qt_db on them; run();
+ * spools opened through postconf or as directories; roles taken: from here on
+ * this process may read, and not much else; a qt_db on them; run();
  * standard output flushed and checked; the exit status.
  */
 #include "cmd.h"
@@ -100,6 +104,14 @@ static void catch_signals(void)
 	(void)sigaction(SIGPIPE, &sa, NULL);
 }
 
+void stop_on(int sig)
+{
+	struct sigaction sa = {.sa_handler = on_signal, .sa_flags = SA_RESTART};
+
+	sigemptyset(&sa.sa_mask);
+	(void)sigaction(sig, &sa, NULL);
+}
+
 /*
  * A file opened as descriptor 0, 1 or 2 because that was closed would receive
  * our output.
@@ -151,6 +163,7 @@ static void ctx_release(struct ctx *c)
 	free(c->own);
 	free(c->sources);
 	free(c->argv);
+	roles_release(c);
 }
 
 /* ---- options ---- */
@@ -274,6 +287,8 @@ static int on_option(void *ctx, const struct qt_option *opt, const char *value,
 	struct ctx *c = ctx;
 	int r;
 
+	if (roles_note(c, opt, value, err) != 0)
+		return -1;
 	if (opt->id < QT_SEL_COUNT)
 		return qt_select_add(c->sel, (enum qt_sel)opt->id, value, err);
 	r = global_option(c, opt, value, err);
@@ -358,12 +373,17 @@ int open_db(struct ctx *c, const struct qt_spools *spools, struct qt_error *err)
 int open_needs(struct ctx *c, unsigned needs, struct qt_error *err)
 {
 	if ((needs & (NEED_SPOOL | NEED_DB | NEED_ONE_SPOOL)) != 0 &&
-	    (open_spools(c, err) != 0 ||
-		(c->transaction != 0 && transaction_open(c, err) != 0)))
+	    open_spools(c, err) != 0)
 		return -1;
 	if ((needs & NEED_ONE_SPOOL) != 0 && c->spools.n != 1)
 		return qt_fail(err, QT_E_USAGE, c->cmd->name,
 		    "changes one queue at a time, not %zu", c->spools.n);
+	/* programs were run; from here on others' bytes are read */
+	if (needs != 0 && roles_take(c, err) != 0)
+		return -1;
+	if (c->transaction != 0 && c->spools.n != 0 &&
+	    transaction_open(c, err) != 0)
+		return -1;
 	if ((needs & NEED_DB) != 0)
 		return open_db(c, &c->spools, err);
 	return 0;
@@ -383,7 +403,9 @@ static int run_command(struct ctx *c, int argc, char **argv)
 		return usage_hint(c, &err);
 	if (transaction_check(c, &err) != 0)
 		return usage_hint(c, &err);
-	if (c->cmd->operands_are_ids && select_ids(c, n, argv + index, &err) != 0)
+	if ((c->cmd->operands_are_ids &&
+		select_ids(c, n, argv + index, &err) != 0) ||
+	    roles_note_operands(c, n, argv + index, &err) != 0)
 		return usage_hint(c, &err);
 	if (open_needs(c, c->cmd->needs, &err) != 0)
 		return complain(&err);

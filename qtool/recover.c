@@ -175,7 +175,8 @@ static int stopped_recovery(struct ctx *c, const struct qt_tx_list *before,
 static int bring_to_end(struct ctx *c, const struct qt_tx_list *before)
 {
 	struct qt_change_opts opts = {.state_dir = c->state_dir,
-	    .no_wait = c->no_wait, .stop = c->stop};
+	    .no_wait = c->no_wait, .stop = c->stop,
+	    .hand = roles_hand(c)};
 	struct qt_change *change = NULL;
 	struct qt_tx_list after;
 	struct qt_error err = {0};

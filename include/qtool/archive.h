@@ -17,6 +17,9 @@ struct qt_archive_opts {
 	/* Whose configuration is recorded when it is live; NULL none.  Must
 	 * outlive the archive. */
 	const struct qt_spool *spool;
+	/* What qt_archive_postconf() gave for it, by who cannot run programs
+	 * any more; NULL: they are run.  Must outlive the archive. */
+	const char *postconf;
 	int64_t now;		/* seconds; 0: the clock.  Given, two archives
 				 * of the same mail are the same bytes */
 	unsigned threads;	/* compression workers; 0: by CPU count */
@@ -33,6 +36,12 @@ struct qt_archive_counts {
 	char sha256[65];	/* of the archive's bytes, hex */
 	char base[256];		/* name of the one directory in it */
 };
+
+/*
+ * Append Postfix's configuration, as postconf tells it; what fails is said in
+ * it.
+ */
+void qt_archive_postconf(struct qt_buf *out, const struct qt_spool *spool);
 
 /*
  * Begin FILE (.tar.zst, .tar.gz, .tar.xz, .tar by its name; other names are

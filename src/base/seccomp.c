@@ -78,6 +78,7 @@ static const char *const reading[] = {
     /* time */
     "clock_gettime", "clock_gettime64", "clock_getres", "clock_getres_time64",
     "clock_nanosleep", "clock_nanosleep_time64", "nanosleep", "gettimeofday",
+    "clock_adjtime", "clock_adjtime64", "adjtimex", /* whether it is right */
     "time", "times", "getrusage", "setitimer", "alarm", "timer_settime",
     /* signals that come, and waiting */
     "rt_sigaction", "rt_sigprocmask", "rt_sigreturn", "sigreturn",
@@ -123,7 +124,7 @@ static const char *const fatal[] = {"execve", "execveat",
     "io_uring_setup", "io_uring_enter", "io_uring_register", "init_module",
     "finit_module", "delete_module", "kexec_load", "kexec_file_load",
     "add_key", "request_key", "keyctl", "reboot", "swapon", "swapoff", "acct", "quotactl", "quotactl_fd", "settimeofday",
-    "clock_settime", "clock_adjtime", "adjtimex", "sethostname",
+    "clock_settime", "sethostname",
     "setdomainname", "syslog", "vhangup", "ioperm", "iopl", "modify_ldt",
     "fanotify_init", "lookup_dcookie", "mknod", "mknodat", "nfsservctl",
     "uselib", "sysfs", "_sysctl", NULL};

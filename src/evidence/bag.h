@@ -14,6 +14,7 @@ struct qt_bag {
 	const char *queue_dir;	/* "" unknown */
 	const char *case_id, *command, *reason; /* NULL none */
 	const struct qt_spool *spool; /* NULL: no live system to ask */
+	const char *postconf; /* qt_archive_postconf()'s; NULL: not asked yet */
 	enum qt_packing packing;
 	int64_t started;
 	bool fixed_clock; /* the time was given: nothing else may vary */
@@ -34,9 +35,6 @@ void qt_bag_bagit(struct qt_buf *out);
 void qt_bag_info(struct qt_buf *out, const struct qt_bag *bag);
 int qt_bag_case(struct qt_buf *out, const struct qt_bag *bag,
     struct qt_error *err) QT_MUST_CHECK;
-/* Postfix's configuration, as postconf tells it; what fails is said in it. */
-void qt_bag_postconf(struct qt_buf *out, const struct qt_spool *spool);
-
 /* "2026-01-31T23:59:59Z". */
 void qt_utc(int64_t seconds, char out[32]);
 

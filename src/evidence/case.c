@@ -20,6 +20,7 @@
 #include "base/io.h"
 #include "base/proc.h"
 #include "evidence/hash.h"
+#include "qtool/archive.h"
 #include "qtool/escape.h"
 
 #define POSTCONF_MAX ((size_t)4 << 20)
@@ -247,7 +248,7 @@ static void postconf(struct qt_buf *out, const struct qt_spool *spool,
 	qt_buf_addc(out, '\n');
 }
 
-void qt_bag_postconf(struct qt_buf *out, const struct qt_spool *spool)
+void qt_archive_postconf(struct qt_buf *out, const struct qt_spool *spool)
 {
 	if (spool->mail_version != NULL)
 		qt_buf_addf(out, "# mail_version = %s\n\n",

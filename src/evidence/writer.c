@@ -174,6 +174,7 @@ static int keep_opts(struct qt_archive *a, const struct qt_archive_opts *opts,
 	    .command = a->command,
 	    .reason = a->reason,
 	    .spool = opts->spool,
+	    .postconf = opts->postconf,
 	    .packing = packing,
 	    .started = opts->now != 0 ? opts->now : (int64_t)time(NULL),
 	    .fixed_clock = opts->now != 0,
@@ -532,7 +533,10 @@ static int put_context(struct qt_archive *a, struct qt_error *err)
 	if (a->bag.spool == NULL || !a->bag.spool->live)
 		return 0;
 	qt_buf_init(&text, 0);
-	qt_bag_postconf(&text, a->bag.spool);
+	if (a->bag.postconf != NULL)
+		qt_buf_adds(&text, a->bag.postconf);
+	else
+		qt_archive_postconf(&text, a->bag.spool);
 	r = put_text(a, path, &text, &a->payload, err);
 	a->counts.bytes += text.len;
 	qt_buf_release(&text);

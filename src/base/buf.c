@@ -90,19 +90,27 @@ void qt_buf_addc(struct qt_buf *b, char c)
 	b->data[b->len] = '\0';
 }
 
+/* Most of what is formatted fits as it is, and need not be measured first. */
 void qt_buf_addf(struct qt_buf *b, const char *fmt, ...)
 {
+	size_t room = b->failed ? 0 : b->cap - b->len;
 	va_list ap;
 	int n;
 
 	va_start(ap, fmt);
-	n = vsnprintf(NULL, 0, fmt, ap);
+	n = vsnprintf(room != 0 ? b->data + b->len : NULL, room, fmt, ap);
 	va_end(ap);
+	if (n >= 0 && (size_t)n < room) {
+		b->len += (size_t)n;
+		return;
+	}
+	if (room != 0)
+		b->data[b->len] = '\0';
 	if (n < 0) {
 		b->failed = true;
 		return;
 	}
-	if (!has_room(b, (size_t)n) && !grow(b, (size_t)n))
+	if (!grow(b, (size_t)n))
 		return;
 	va_start(ap, fmt);
 	(void)vsnprintf(b->data + b->len, (size_t)n + 1, fmt, ap);

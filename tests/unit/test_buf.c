@@ -8,6 +8,7 @@
 #include <setjmp.h>
 #include <stdalign.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -74,6 +75,34 @@ static void the_ceiling_is_exact_and_sticks(void **state)
 		assert_int_equal(qt_buf_check(&b, NULL), 0);
 		qt_buf_release(&b);
 	}
+}
+
+/* At every distance from the end of what is allocated, and at the ceiling. */
+static void formatted_text_is_whole_or_not_there(void **state)
+{
+	char text[200], whole[300];
+	struct qt_buf b;
+	size_t before, len;
+
+	(void)state;
+	memset(text, 'x', sizeof text);
+	for (before = 0; before < 130; before++)
+		for (len = 0; len < 70; len += 23) {
+			qt_buf_init(&b, before + len + 3);
+			qt_buf_add(&b, text, before);
+			qt_buf_addf(&b, "<%.*s>", (int)len, text);
+			(void)snprintf(whole, sizeof whole, "%.*s<%.*s>",
+			    (int)before, text, (int)len, text);
+			assert_int_equal(qt_buf_check(&b, NULL), 0);
+			assert_string_equal(qt_buf_str(&b), whole);
+			assert_int_equal(b.len, strlen(whole));
+			/* one byte is left */
+			qt_buf_addf(&b, "%d", 10);
+			assert_true(b.failed);
+			assert_string_equal(qt_buf_str(&b), whole);
+			assert_int_equal(b.len, strlen(whole));
+			qt_buf_release(&b);
+		}
 }
 
 static void absurd_lengths_do_not_overflow(void **state)
@@ -202,7 +231,8 @@ int main(void)
 	static const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(appends_are_terminated),
 	    cmocka_unit_test(the_ceiling_is_exact_and_sticks),
-	    cmocka_unit_test(absurd_lengths_do_not_overflow),
+	    cmocka_unit_test(formatted_text_is_whole_or_not_there),
+		cmocka_unit_test(absurd_lengths_do_not_overflow),
 	    cmocka_unit_test(arena_memory_is_apart_and_aligned),
 	    cmocka_unit_test(arena_keeps_its_ceiling),
 	    cmocka_unit_test(errors_say_how_far_the_damage_goes),

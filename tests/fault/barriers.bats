@@ -59,3 +59,25 @@ same() {
 	done
 	same "${purged[@]}"
 }
+
+@test "hold, release and their undo sync as often for 1,000 as for 100" {
+	local list=$BATS_TEST_TMPDIR/ids held=() released=() undone=() count id
+	Q=$BATS_TEST_TMPDIR/q
+	practice_queue "$Q" 1500
+	some_ids "$list" 1
+	"$QTOOL" -Q "$Q" delete --ids "$list" --yes
+	for count in 100 1000; do
+		some_ids "$list" "$count"
+		held+=("$(syncs hold hold --ids "$list" --yes --expect "$count")")
+		released+=("$(syncs release release --ids "$list" --yes --expect "$count" \
+		    --allow old,null-sender,deleted)")
+		id=$(sed -n 's/^transaction \([0-9]*\):.*/\1/p' "$BATS_TEST_TMPDIR/out")
+		undone+=("$(syncs undo undo --in-place "$id")")
+		grep -q "put back" "$BATS_TEST_TMPDIR/out"
+		# deferred again, for the next
+		"$QTOOL" -Q "$Q" release --ids "$list" --yes --allow old,null-sender,deleted
+	done
+	same "${held[@]}"
+	same "${released[@]}"
+	same "${undone[@]}"
+}

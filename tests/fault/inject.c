@@ -1,5 +1,6 @@
 /*
- * inject.c - run a command and disturb one of its system calls.
+ * inject.c - run a command and disturb one of its system calls, or of those of
+ * the processes that it forks.
  *
  *	inject [-r] -c COMMAND...		count the calls
  *	inject [-r] -n N -k WHAT COMMAND...	disturb the N-th, from 1
@@ -10,6 +11,7 @@
  * it, from the moment when the directory "qtool" is opened, so that neither the
  * loader nor the scan is counted.
  *
+ * Of a call that fails "inject: CALL<TAB>FILE..." is printed on standard error.
  * Exit status: the command's; 137 when it was killed here; 200 when there was
  * no N-th call.  -c prints the number on standard output's last line.
  */
@@ -31,6 +33,8 @@
 
 #include <linux/ptrace.h>
 
+#define PROCESSES 16
+
 enum what { COUNT, BEFORE, AFTER, FAIL };
 
 struct job {
@@ -41,6 +45,8 @@ struct job {
 	bool begun;	/* -r: qtool's directory was opened */
 	bool hit;
 	pid_t main, pending; /* pending: the thread whose call is disturbed */
+	pid_t child[PROCESSES]; /* that it forked */
+	size_t children;
 };
 
 static void die(const char *what)
@@ -114,6 +120,76 @@ static bool reads(const struct ptrace_syscall_info *i)
 	}
 }
 
+static const struct {
+	unsigned long long nr;
+	const char *name;
+	int path; /* argument that is a path, after a directory's fd; -1 none */
+} calls[] = {{SYS_openat, "openat", 1}, {SYS_write, "write", -1},
+    {SYS_pwrite64, "pwrite64", -1}, {SYS_ftruncate, "ftruncate", -1},
+    {SYS_fsync, "fsync", -1}, {SYS_fdatasync, "fdatasync", -1},
+    {SYS_syncfs, "syncfs", -1}, {SYS_mkdirat, "mkdirat", 1},
+    {SYS_renameat2, "renameat2", 3}, {SYS_unlinkat, "unlinkat", 1},
+    {SYS_fchownat, "fchownat", 1}, {SYS_fchmodat, "fchmodat", 1},
+    {SYS_utimensat, "utimensat", 1}, {SYS_read, "read", -1},
+    {SYS_pread64, "pread64", -1}, {SYS_getdents64, "getdents64", -1},
+    {SYS_fstat, "fstat", -1}, {SYS_statx, "statx", 1},
+#ifdef SYS_newfstatat
+    {SYS_newfstatat, "newfstatat", 1},
+#endif
+    {SYS_name_to_handle_at, "name_to_handle_at", 1},
+    {SYS_open_by_handle_at, "open_by_handle_at", -1},
+    {SYS_flock, "flock", -1}};
+
+/* The file of a descriptor of another process. */
+static void name_fd(pid_t pid, unsigned long long fd, char *to, size_t size)
+{
+	char link[64];
+	ssize_t n;
+
+	(void)snprintf(link, sizeof(link), "/proc/%d/fd/%d", (int)pid, (int)fd);
+	n = (int)fd < 0 ? 0 : readlink(link, to, size - 1);
+	to[n > 0 ? n : 0] = '\0';
+}
+
+/* One of its files: the path at an argument, below the directory before it. */
+static void tell_path(pid_t pid, const struct ptrace_syscall_info *i, int arg)
+{
+	char dir[512], last[256] = "";
+	struct iovec to = {last, sizeof(last) - 1}, from = {NULL, sizeof(last) - 1};
+
+	name_fd(pid, i->entry.args[arg - 1], dir, sizeof(dir));
+	from.iov_base = (void *)(unsigned long)i->entry.args[arg];
+	/* a page's end may come first */
+	while (from.iov_len > 0 &&
+	    process_vm_readv(pid, &to, 1, &from, 1, 0) <= 0)
+		from.iov_len /= 2;
+	(void)fprintf(stderr, "\t%s%s%s", last[0] != '/' ? dir : "",
+	    last[0] != '/' ? "/" : "", last);
+}
+
+/* "inject: CALL<TAB>FILE...": the call that is about to fail. */
+static void tell(pid_t pid, const struct ptrace_syscall_info *i)
+{
+	char file[512];
+	size_t k;
+
+	for (k = 0; k < sizeof(calls) / sizeof(calls[0]); k++)
+		if (calls[k].nr == i->entry.nr)
+			break;
+	if (k == sizeof(calls) / sizeof(calls[0]))
+		return;
+	(void)fprintf(stderr, "inject: %s", calls[k].name);
+	if (calls[k].nr == SYS_renameat2)
+		tell_path(pid, i, 1);
+	if (calls[k].path > 0) {
+		tell_path(pid, i, calls[k].path);
+	} else {
+		name_fd(pid, i->entry.args[0], file, sizeof(file));
+		(void)fprintf(stderr, "\t%s", file);
+	}
+	(void)fputc('\n', stderr);
+}
+
 static bool opens_state(pid_t pid, const struct ptrace_syscall_info *i)
 {
 	char path[6] = "";
@@ -170,6 +246,16 @@ static void answer(pid_t pid, long value)
 #endif
 }
 
+/* All at once, as a power cut would. */
+static void kill_all(const struct job *j)
+{
+	size_t i;
+
+	(void)kill(j->main, SIGKILL);
+	for (i = 0; i < j->children; i++)
+		(void)kill(j->child[i], SIGKILL);
+}
+
 static void on_entry(struct job *j, pid_t pid,
     const struct ptrace_syscall_info *i)
 {
@@ -182,9 +268,11 @@ static void on_entry(struct job *j, pid_t pid,
 	j->hit = true;
 	j->pending = pid;
 	if (j->what == BEFORE)
-		(void)kill(j->main, SIGKILL);
-	else if (j->what == FAIL)
+		kill_all(j);
+	else if (j->what == FAIL) {
+		tell(pid, i);
 		cancel(pid);
+	}
 }
 
 static void on_exit_of(struct job *j, pid_t pid)
@@ -193,7 +281,7 @@ static void on_exit_of(struct job *j, pid_t pid)
 		return;
 	j->pending = 0;
 	if (j->what == AFTER)
-		(void)kill(j->main, SIGKILL);
+		kill_all(j);
 	else if (j->what == FAIL)
 		answer(pid, -j->fail);
 }
@@ -203,6 +291,7 @@ static int on_stop(struct job *j, pid_t pid, int status)
 {
 	struct ptrace_syscall_info info;
 	int sig = WSTOPSIG(status);
+	unsigned long child;
 
 	if (sig == (SIGTRAP | 0x80)) {
 		if (ptrace(PTRACE_GET_SYSCALL_INFO, pid, sizeof(info),
@@ -213,6 +302,13 @@ static int on_stop(struct job *j, pid_t pid, int status)
 		else if (info.op == PTRACE_SYSCALL_INFO_EXIT)
 			on_exit_of(j, pid);
 		return 0;
+	}
+	if (status >> 16 == PTRACE_EVENT_FORK ||
+	    status >> 16 == PTRACE_EVENT_VFORK) {
+		if (j->children == PROCESSES ||
+		    ptrace(PTRACE_GETEVENTMSG, pid, NULL, &child) != 0)
+			die("PTRACE_GETEVENTMSG");
+		j->child[j->children++] = (pid_t)child;
 	}
 	if (sig == SIGTRAP || sig == SIGSTOP) /* events, new threads */
 		return 0;
@@ -254,6 +350,7 @@ static void start(struct job *j, char **argv)
 	if (waitpid(j->main, &status, 0) != j->main || !WIFSTOPPED(status) ||
 	    ptrace(PTRACE_SETOPTIONS, j->main, NULL,
 		(void *)(long)(PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACECLONE |
+		    PTRACE_O_TRACEFORK | PTRACE_O_TRACEVFORK |
 		    PTRACE_O_EXITKILL)) != 0 ||
 	    ptrace(PTRACE_SYSCALL, j->main, NULL, NULL) != 0)
 		die("ptrace");

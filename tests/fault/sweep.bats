@@ -1,7 +1,8 @@
 #!/usr/bin/env bats
-# Kill and error sweeps: see sweep.  Fast: the change layer's driver, killed after
-# every call and before every fifth, every call failing with EIO, every fifth
-# with the other errors.  QTOOL_FULL: all of each, and qtool itself.
+# Kill and error sweeps (sweep) and power cuts on real file systems (powercut) of
+# every operation, with the change layer's driver.  Fast: every call of delete and
+# hold, every second of the others, and samples of the errors; QTOOL_FULL: all,
+# and qtool itself.
 
 bats_require_minimum_version 1.5.0
 
@@ -14,31 +15,58 @@ setup_file() {
 	"${CC:-cc}" "${flags[@]}" -o "$INJECT" "$ROOT/tests/fault/inject.c"
 	# shellcheck disable=SC2046 # words of flags
 	"${CC:-cc}" "${flags[@]}" -I"$ROOT/include" -o "$DRIVER" \
-	    "$ROOT/tests/fault/driver.c" "$(dirname "$QTOOL")/libqtool.a" \
+	    "$ROOT/tests/fault/driver.c" "$(dirname "$QTOOL")/libqtool.a" -pthread \
 	    -Wl,--as-needed $(pkg-config --libs libcrypto libbsd-overlay sqlite3 \
-	    libarchive libpcre2-8 libzstd libidn2 libpsl gmime-3.0)
+	    libarchive libpcre2-8 libzstd libidn2 libpsl gmime-3.0 libseccomp)
 }
 
-# sweep PROGRAM OPERATION KIND: prints the counts as a TAP remark.
-sweep() {
-	run "$ROOT/tests/fault/sweep" ${QTOOL_FULL:+--full} "$1" "$INJECT" "$2" "$3"
+# counts SCRIPT ARGUMENT...: what it counted as a TAP remark.
+counts() {
+	run "$ROOT/tests/fault/$1" ${QTOOL_FULL:+--full} "${@:2}"
 	echo "# ${lines[0]}" >&3
 	printf '%s\n' "$output"
 	[ "$status" -eq 0 ]
 }
 
-@test "delete: killed at every call" { sweep "$DRIVER" delete kill; }
-@test "delete: every call fails" { sweep "$DRIVER" delete error; }
-@test "delete: every read fails" { sweep "$DRIVER" delete read; }
-@test "delete with plan and log elsewhere: killed" { sweep "$DRIVER" state-dir kill; }
-@test "delete and purge at once: killed" { sweep "$DRIVER" delete-purge kill; }
-@test "undo: killed at every call" { sweep "$DRIVER" undo kill; }
-@test "undo: every call fails" { sweep "$DRIVER" undo error; }
-@test "undo: every read fails" { sweep "$DRIVER" undo read; }
-@test "undo in place: killed at every call" { sweep "$DRIVER" undo-in-place kill; }
-@test "purge: killed at every call" { sweep "$DRIVER" purge kill; }
-@test "purge: every call fails" { sweep "$DRIVER" purge error; }
-@test "recover after a killed delete: killed again" { sweep "$DRIVER" recover kill; }
+# sweep PROGRAM KIND OPERATION...
+sweep() {
+	local operation
+	for operation in "${@:3}"; do
+		counts sweep "$1" "$INJECT" "$operation" "$2"
+	done
+}
+
+# cut FILESYSTEM OPERATION...
+cut() {
+	local operation
+	for operation in "${@:2}"; do
+		counts powercut "$DRIVER" "$INJECT" "$1" "$operation"
+	done
+}
+
+@test "delete: killed at every call" {
+	sweep "$DRIVER" kill delete state-dir delete-purge
+}
+@test "undo, and its undo: killed" {
+	sweep "$DRIVER" kill undo undo-in-place redo-delete
+}
+@test "purge: killed" { sweep "$DRIVER" kill purge; }
+@test "archive --move: killed" { sweep "$DRIVER" kill archive archive-bad; }
+@test "hold, its undo and the undo of that: killed" {
+	sweep "$DRIVER" kill hold hold-state-dir undo-hold redo-hold
+}
+@test "release and its undo: killed" { sweep "$DRIVER" kill release undo-release; }
+@test "requeue and its undo: killed" { sweep "$DRIVER" kill requeue undo-requeue; }
+@test "restore and its undo: killed" { sweep "$DRIVER" kill restore undo-restore; }
+@test "recover after a killed delete: killed again" { sweep "$DRIVER" kill recover; }
+@test "recovery killed again and again" {
+	sweep "$DRIVER" nest delete undo purge hold requeue restore redo-delete
+}
+@test "every call fails" { sweep "$DRIVER" error delete undo purge hold requeue restore; }
+@test "every read fails" { sweep "$DRIVER" read delete undo hold undo-restore recover; }
+
+@test "power cuts on ext4" { cut ext4 delete undo purge hold requeue; }
+@test "power cuts on xfs" { cut xfs delete-purge undo-in-place undo-requeue restore; }
 
 @test "the driver makes the calls that qtool makes" {
 	local n=() program spool
@@ -55,7 +83,7 @@ sweep() {
 }
 
 @test "everything else, and qtool itself (full)" {
-	local operation kind
+	local fs kind
 	if [ -z "${QTOOL_FULL:-}" ]; then
 		# fast: one real delete, killed when it is half done
 		local spool=$BATS_TEST_TMPDIR/spool
@@ -67,15 +95,26 @@ sweep() {
 		[ "$(find "$spool/hold" "$spool/deferred" -type f | wc -l)" -eq 5 ]
 		return
 	fi
-	for operation in state-dir delete-purge undo-in-place recover; do
-		sweep "$DRIVER" "$operation" error
+	local rest=(state-dir delete-purge undo-in-place redo-delete archive archive-bad
+	    hold-state-dir undo-hold redo-hold release undo-release undo-requeue)
+	sweep "$DRIVER" error "${rest[@]}" undo-restore recover
+	sweep "$DRIVER" read "${rest[@]}" purge requeue restore
+	sweep "$DRIVER" nest "${rest[@]}" undo-restore
+	for fs in ext4 xfs; do
+		cut "$fs" "${rest[@]}" undo-restore
 	done
-	for operation in state-dir delete-purge undo-in-place purge recover; do
-		sweep "$DRIVER" "$operation" read
+	cut xfs delete undo purge hold requeue
+	cut ext4 undo-requeue restore
+	for kind in kill error; do
+		sweep "$QTOOL" "$kind" delete undo undo-in-place purge hold undo-hold
 	done
-	for operation in delete undo undo-in-place purge; do
-		for kind in kill error; do
-			sweep "$QTOOL" "$operation" "$kind"
-		done
-	done
+}
+
+@test "mutants: each barrier, record and comparison left out is seen (full)" {
+	# fast: one of them, so that the bench itself is tried
+	local names=()
+	[ -n "${QTOOL_FULL:-}" ] || names=("no barrier before COMMIT")
+	run "$ROOT/tests/fault/mutants" "${names[@]}"
+	printf '%s\n' "$output" | sed 's/^/# /' >&3
+	[ "$status" -eq 0 ]
 }

@@ -906,7 +906,7 @@ static void race_everywhere(void **state)
 	const struct other *o = *state;
 	unsigned long at, calls, last;
 	uint64_t seed = first_seed();
-	size_t i, k, cases = 0, tries = full() ? 60 : 2;
+	size_t i, k, cases = 0, tries = full() ? 60 : 1;
 	bool did;
 
 	for (i = 0; i < sizeof(scenarios) / sizeof(scenarios[0]); i++) {
@@ -918,10 +918,10 @@ static void race_everywhere(void **state)
 			for (k = 0; k < tries && did; k++) {
 				uint64_t s = seed + cases * 7919 + k + 1;
 
-				last = k == 0 ? ULONG_MAX :
+				last = (at + k) % 2 == 0 ? ULONG_MAX :
 				    at + fm_random(&s) % (calls + 1 - at + 1);
 				(void)one_race(&scenarios[i], o, at, last,
-				    k % 2 == 0 ? 1 : 2 + fm_random(&s) % 60, s,
+				    (at + k) % 3 == 0 ? 1 : 2 + fm_random(&s) % 60, s,
 				    &did);
 				cases++;
 			}

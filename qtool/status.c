@@ -177,12 +177,15 @@ static int read_queue(struct ctx *c, struct standing *s, struct qt_spool *spool,
 
 bool transaction_is_open(enum qt_tx_state s)
 {
-	return s != QT_TX_ABORTED && s != QT_TX_UNDONE && s != QT_TX_PURGED;
+	/* what is placed holds no mail: it is in the queue */
+	return s != QT_TX_ABORTED && s != QT_TX_UNDONE && s != QT_TX_PURGED &&
+	    s != QT_TX_PLACED;
 }
 
-static bool took_mail(enum qt_tx_state s)
+static bool took_mail(const struct qt_tx_info *t)
 {
-	return s == QT_TX_COMMITTED || s == QT_TX_PURGING || s == QT_TX_PURGED;
+	return !qt_op_places(t->op) && (t->state == QT_TX_COMMITTED ||
+	    t->state == QT_TX_PURGING || t->state == QT_TX_PURGED);
 }
 
 /* What cannot be read is said; the queue's part is useful without it. */
@@ -198,7 +201,7 @@ static void read_transactions(struct standing *s)
 	}
 	for (i = 0; i < s->tx.n; i++) {
 		s->open += transaction_is_open(s->tx.v[i].state);
-		s->deleted += took_mail(s->tx.v[i].state);
+		s->deleted += took_mail(&s->tx.v[i]);
 	}
 }
 
@@ -270,7 +273,7 @@ const struct cmd cmd_status = {
     .about =
 	"Every queue with its messages, bytes, recipients to do, messages that\n"
 	"have a login, age, and files that are not ok; whether Postfix runs;\n"
-	"transactions that can be undone; and the six steps of an incident with\n"
+	"transactions that hold mail; and the six steps of an incident with\n"
 	"the command for each.",
     .examples = "  qtool status\n"
 		"  qtool -Q /srv/evidence/spool status --json",

@@ -41,20 +41,8 @@ void standing_prefix(const struct ctx *c, const struct standing *s,
 						  : spool->queue_dir);
 }
 
-/* "postsuper", for this instance. */
-static void postsuper(struct qt_buf *b, const struct standing *s,
-    const char *what)
-{
-	qt_buf_adds(b, "postsuper");
-	if (s->spool->config_dir != NULL &&
-	    strcmp(s->spool->config_dir, "/etc/postfix") != 0) {
-		qt_buf_adds(b, " -c ");
-		shell_word(b, s->spool->config_dir);
-	}
-	qt_buf_addf(b, " %s", what);
-}
-
-static void step_stop(struct step *t, const struct standing *s)
+static void step_stop(struct step *t, const struct ctx *c,
+    const struct standing *s)
 {
 	int64_t n = sendable(s);
 
@@ -71,8 +59,11 @@ static void step_stop(struct step *t, const struct standing *s)
 		add_messages(&t->why, n);
 		qt_buf_adds(&t->why, " can be sent at any time");
 	}
-	if (s->spool->live && n != 0)
-		postsuper(&t->command, s, "-h ALL");
+	if (!s->running || n == 0)
+		return;
+	standing_prefix(c, s, &t->command);
+	qt_buf_adds(&t->command,
+	    " hold --all --queue deferred,incoming,active");
 }
 
 static void step_look(struct step *t, const struct ctx *c,
@@ -148,7 +139,8 @@ static void step_remove(struct step *t, const struct ctx *c,
 	shell_word(&t->command, s->lead);
 }
 
-static void step_release(struct step *t, const struct standing *s)
+static void step_release(struct step *t, const struct ctx *c,
+    const struct standing *s)
 {
 	int64_t n = s->queue[QT_Q_HOLD].messages;
 
@@ -161,8 +153,10 @@ static void step_release(struct step *t, const struct standing *s)
 	}
 	add_messages(&t->why, n);
 	qt_buf_adds(&t->why, n == 1 ? " is on hold" : " are on hold");
-	if (n != 0 && s->spool->live)
-		postsuper(&t->command, s, "-H ALL");
+	if (n == 0)
+		return;
+	standing_prefix(c, s, &t->command);
+	qt_buf_adds(&t->command, " release --all");
 }
 
 void steps_make(struct step *steps, const struct ctx *c,
@@ -175,12 +169,12 @@ void steps_make(struct step *steps, const struct ctx *c,
 		qt_buf_init(&steps[i].why, 0);
 		qt_buf_init(&steps[i].command, 0);
 	}
-	step_stop(&steps[0], s);
+	step_stop(&steps[0], c, s);
 	step_look(&steps[1], c, s);
 	step_account(&steps[2], c, s);
 	step_shut(&steps[3], s);
 	step_remove(&steps[4], c, s);
-	step_release(&steps[5], s);
+	step_release(&steps[5], c, s);
 }
 
 void steps_release(struct step *steps)

@@ -1,6 +1,7 @@
 /*
  * status.h - what the parts of qtool status share: status.c reads,
- * status_steps.c judges, status_print.c prints.
+ * status_steps.c judges, status_held.c tells the protections, status_print.c
+ * prints.
  */
 #ifndef QTOOL_STATUS_H
 #define QTOOL_STATUS_H
@@ -49,6 +50,11 @@ void standing_prefix(const struct ctx *c, const struct standing *s,
     struct qt_buf *out);
 /* The command to type next; "" when the queue is empty. */
 const char *next_command(const struct step *steps, const struct standing *s);
+
+/* "read as postfix with cap_dac_read_search, Landlock ABI 7, seccomp" */
+void held_text(struct qt_buf *b, const struct qt_confined *h);
+/* The same as an object. */
+void held_json(struct qt_buf *b, const struct qt_confined *h);
 
 /* For reading; as one object of the output that objects_output() made. */
 int put_standing(struct ctx *c, const struct standing *s,

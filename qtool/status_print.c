@@ -175,6 +175,20 @@ static void put_steps(const struct step *steps, const struct standing *s)
 	}
 }
 
+/* "(read as postfix, ...)" */
+static void put_held(const struct qt_confined *h)
+{
+	struct qt_buf b;
+
+	qt_buf_init(&b, 0);
+	qt_buf_addc(&b, '(');
+	held_text(&b, h);
+	qt_buf_addc(&b, ')');
+	put_escaped(qt_buf_str(&b));
+	(void)puts("\n");
+	qt_buf_release(&b);
+}
+
 int put_standing(struct ctx *c, const struct standing *s,
     struct qt_error *err)
 {
@@ -186,7 +200,8 @@ int put_standing(struct ctx *c, const struct standing *s,
 		(void)fputs(" of ", stdout);
 		put_escaped(s->spool->config_dir);
 	}
-	(void)printf("; Postfix %s\n\n", s->running ? "runs" : "does not run");
+	(void)printf("; Postfix %s\n", s->running ? "runs" : "does not run");
+	put_held(&c->roles.held);
 	if (put_queues(c, s, err) != 0)
 		return -1;
 	put_transactions(c, s);
@@ -305,6 +320,8 @@ int put_object(struct ctx *c, const struct standing *s,
 	json_steps(&b, steps);
 	put_json(o, &b);
 	text_or_null(o, next_command(steps, s));
+	held_json(&b, &c->roles.held);
+	put_json(o, &b);
 	qt_buf_release(&b);
 	steps_release(steps);
 	return qt_output_end_row(o, err);
@@ -318,7 +335,7 @@ int objects_output(struct ctx *c, struct qt_output **o,
 	    {"messages", QT_LEFT, 0}, {"queues", QT_LEFT, 0},
 	    {"top_login", QT_LEFT, 0}, {"top_login_messages", QT_LEFT, 0},
 	    {"transactions", QT_LEFT, 0}, {"steps", QT_LEFT, 0},
-	    {"next", QT_LEFT, 0}};
+	    {"next", QT_LEFT, 0}, {"protections", QT_LEFT, 0}};
 
 	return qt_output_new(o, stdout, c->format, cols,
 	    sizeof(cols) / sizeof(cols[0]), 0, false, err);

@@ -28,11 +28,12 @@
 /*
  * What the hand keeps: files of any owner (DAC_*), file handles
  * (DAC_READ_SEARCH), the owner of what it makes (CHOWN), times and modes
- * (FOWNER), and the blocks that are left to root when a disk is full
- * (SYS_RESOURCE).
+ * (FOWNER), the blocks that are left to root when a disk is full
+ * (SYS_RESOURCE), and the question whether a file is open elsewhere (LEASE).
  */
 #define HANDS_CAPS (BIT(CAP_DAC_OVERRIDE) | BIT(CAP_DAC_READ_SEARCH) | \
-	BIT(CAP_CHOWN) | BIT(CAP_FOWNER) | BIT(CAP_SYS_RESOURCE))
+	BIT(CAP_CHOWN) | BIT(CAP_FOWNER) | BIT(CAP_SYS_RESOURCE) | \
+	BIT(CAP_LEASE))
 
 /* ---- capabilities ---- */
 
@@ -81,6 +82,8 @@ const char *qt_capability_name(unsigned cap)
 		return "dac_read_search";
 	case CAP_FOWNER:
 		return "fowner";
+	case CAP_LEASE:
+		return "lease";
 	case CAP_SYS_RESOURCE:
 		return "sys_resource";
 	default:

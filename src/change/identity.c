@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -141,4 +142,28 @@ int qt_identity_ask(const struct qt_change *c, const struct qt_plan *p,
 	*life = st.st_nlink == 0 ? QT_LIFE_GONE : QT_LIFE_ALIVE;
 	qt_close_quiet(&fd);
 	return 0;
+}
+
+/*
+ * A write lease is granted for a file that nobody else has open, whatever
+ * process and namespace (fcntl(2)).  It is given back at once; should somebody
+ * open the file just then, the signal is one that does nothing.
+ */
+int qt_identity_is_open(int dir, const char *name, const char *where,
+    bool *open, struct qt_error *err)
+{
+	int fd, r = 0;
+
+	*open = false;
+	fd = openat(dir, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	if (fd < 0)
+		return errno == ENOENT ? 0 : qt_fsops_fail(err, "open", where);
+	if (fcntl(fd, F_SETSIG, SIGURG) != 0)
+		r = qt_fsops_fail(err, "fcntl(F_SETSIG)", where);
+	else if (fcntl(fd, F_SETLEASE, F_WRLCK) == 0)
+		(void)fcntl(fd, F_SETLEASE, F_UNLCK); /* closing does, too */
+	else
+		*open = errno == EAGAIN;
+	qt_close_quiet(&fd);
+	return r;
 }

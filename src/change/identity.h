@@ -43,6 +43,13 @@ int qt_identity_ask(const struct qt_change *c, const struct qt_plan *p,
     QT_MUST_CHECK;
 
 /*
+ * Whether any other process has the file of a name open, as far as the kernel
+ * can tell: without leases on this file system it is said not to be.
+ */
+int qt_identity_is_open(int dir, const char *name, const char *where,
+    bool *open, struct qt_error *err) QT_MUST_CHECK;
+
+/*
  * The status of a path below the spool: 0 there, 1 not.  *dir stays
  * c->dirs', *name points into path.
  */

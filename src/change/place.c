@@ -270,6 +270,27 @@ static int give_back(const struct trip *t, const char *path, int to,
 }
 
 /*
+ * pickup(8) locks nothing: it opens a message in maildrop, gives it to cleanup
+ * and unlinks it by its name (Postfix src/pickup/pickup.c).  One that it has
+ * open when the message has just been taken away goes back at once, or there
+ * would be two in the end.
+ */
+static int leave_to_pickup(const struct trip *t, const char *path, int to,
+    const char *target, enum placed *what, struct qt_error *err)
+{
+	bool open;
+
+	if (t->tx->plan->op != QT_OP_REQUEUE)
+		return 0;
+	if (qt_identity_is_open(to, target, t->target, &open, err) != 0)
+		return -1;
+	if (!open)
+		return 0;
+	*what = BUSY;
+	return give_back(t, path, to, target, err);
+}
+
+/*
  * From a path to the target.  0 *what is decided; 1 not there, or moved
  * meanwhile.
  */
@@ -311,10 +332,12 @@ static int move_from(const struct trip *t, const char *path, enum placed *what,
 	*what = MOVED;
 	if (r > 0) /* and moved on by others */
 		return 0;
-	if (like == QT_LIKE_SAME)
-		return t->way == WAY_FORTH ? stamp(t, to, target, err) : 0;
-	*what = CHANGED;
-	return give_back(t, path, to, target, err);
+	if (like != QT_LIKE_SAME) {
+		*what = CHANGED;
+		return give_back(t, path, to, target, err);
+	}
+	return t->way == WAY_FORTH ? stamp(t, to, target, err) :
+	    leave_to_pickup(t, path, to, target, what, err);
 }
 
 /* ---- the search ---- */

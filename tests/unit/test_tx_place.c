@@ -266,6 +266,29 @@ static void requeue_is_new_and_comes_back_as_old_as_it_was(void **state)
 	ts_release(&t);
 }
 
+static void what_pickup_has_open_is_left_to_it(void **state)
+{
+	char path[128], want[256];
+	struct tspool t;
+	struct run r;
+	int fd;
+
+	(void)state;
+	fill(&t);
+	run_init(&r);
+	assert_int_equal(carry_out(&t, &r, op_plan(&t, QT_OP_REQUEUE, 0, 2)), 0);
+	(void)snprintf(path, sizeof(path), "maildrop/%s", t.m[0].id);
+	assert_true((fd = openat(t.fd, path, O_RDONLY)) >= 0);
+	assert_int_equal(undo(&t, &r, 1, false), 0);
+	(void)close(fd);
+	assert_int_equal(r.out.done, 1);
+	(void)snprintf(want, sizeof(want), "in delivery hold %s;", t.m[0].id);
+	assert_string_equal(r.seen.text, want);
+	assert_true(lies_in(&t, "maildrop", &t.m[0]));
+	assert_true(lies_in(&t, "hold", &t.m[1]));
+	ts_release(&t);
+}
+
 /* ---- faults and crashes ---- */
 
 static void a_fault_sends_all_back(void **state)
@@ -466,6 +489,7 @@ int main(void)
 	    cmocka_unit_test(a_name_that_is_taken_keeps_a_message),
 	    cmocka_unit_test(an_id_in_two_queues_is_not_released),
 	    cmocka_unit_test(requeue_is_new_and_comes_back_as_old_as_it_was),
+	    cmocka_unit_test(what_pickup_has_open_is_left_to_it),
 	    cmocka_unit_test(a_fault_sends_all_back),
 	    cmocka_unit_test(a_fault_that_stays_is_settled_later),
 	    cmocka_unit_test(a_crash_anywhere_is_whole_after_recovery),

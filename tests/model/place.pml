@@ -1,0 +1,609 @@
+/*
+ * place.pml - hold, release and requeue (src/change/place.c) for spin.
+ *
+ * qtool moves N messages from queue to queue, as the log says, and back again;
+ * qmgr, its agents and pickup take and deliver them at any moment.  A call of
+ * qtool may fail; it may be killed, and the power may go, between any two steps,
+ * MAXC times in all, recovery included.
+ *
+ * All searches are made by one program; it reads from the environment: N, MAXC,
+ * OP (0 hold, 1 release, 2 requeue), FROM (where each message was judged, four
+ * bits each), LEFTOUT (a part of the protocol that is left out), KNOWN (below).
+ *
+ * What a name is on disk is a set: of all it has been since the last barrier a
+ * power cut leaves any, for each message by itself; the same holds for what an
+ * agent or qtool wrote to its inode.  The log is on a file system of its own.
+ *
+ * A delivery or a requeued copy that a power cut takes back is made again by
+ * Postfix, without qtool: "twice" is without that.
+ *
+ * Each M_... leaves out a part of the protocol; a claim has to notice.  What is
+ * known not to hold is searched for as well, so that it is seen when it changes:
+ *
+ * K_AGENT	requeue, while an agent has a message open that lies in hold:
+ *		pickup looks at no lock
+ * K_COPY	undo of a requeue, while pickup copies the message
+ * K_CORE	qmgr has read a message before it was taken out of active, and
+ *		reads it once more when it comes back
+ * K_OTHERS	others hold a message that hold left alone: its undo moves it
+ * K_ASITWAS	a failed redo puts back to where they were judged, not where
+ *		they were
+ *
+ * incoming is one with deferred here; a name that is given to another message
+ * is left out (an ID made of inode and time is, within the same microsecond).
+ */
+#define NMAX 2
+#define HOLDS 0
+#define RELEASES 1
+#define REQUEUES 2
+
+#define M_EARLY (leftout == 1)		/* messages move before COMMIT */
+#define M_NOCOMMITSYNC (leftout == 2)	/* before COMMIT is durable */
+#define M_NOBARRIER (leftout == 3)	/* none before PLACED */
+#define M_NOBACKBARRIER (leftout == 4)	/* none before UNDONE */
+#define M_NOCOMPARE (leftout == 5)	/* after the rename */
+#define M_NOUNDO (leftout == 6)		/* no record of it */
+#define M_ABORTS (leftout == 7)		/* recovery of COMMIT */
+#define M_FORTH (leftout == 8)		/* recovery of UNDO */
+#define M_NOSYNC (leftout == 9)		/* of what recovery reads */
+#define M_HALFWAY (leftout == 10)	/* a call failed: the rest is left */
+#define M_LOOKONCE (leftout == 11)	/* recovery looks at the origin only */
+
+#define K_AGENT (known == 1)
+#define K_COPY (known == 2)
+#define K_CORE (known == 3)
+#define K_OTHERS (known == 4)
+#define K_ASITWAS (known == 5)
+
+c_decl {
+	\#include <stdlib.h>
+
+	static unsigned char parameter(const char *name)
+	{
+		const char *s = getenv(name);
+
+		return s != NULL ? (unsigned char)strtol(s, NULL, 0) : 0;
+	}
+}
+byte n, maxc, op, from, leftout, known;
+bit atonce; /* a delivery is one step: for searches with more messages */
+
+/* Where a message is.  GONE: sent and removed, or taken by pickup. */
+#define DEF 0
+#define ACT 1
+#define HOLD 2
+#define DROP 3
+#define GONE 4
+#define BIT(x) (1 << (x))
+#define JUDGED(i) ((from >> ((i) * 4)) & 15)
+#define TARGET (op == HOLDS -> HOLD : (op == RELEASES -> DEF : DROP))
+
+/* Its inode: as judged, with qtool's time, with another; sent, too. */
+#define SAME 0
+#define STAMPED 1
+#define TRIED 2
+#define SENT 3
+#define SENT_STAMPED 4
+#define SENT_SAME 5 /* an agent's mark, and its time put back */
+#define IS_SENT(x) ((x) >= SENT)
+#define AS_JUDGED(x) ((x) == SAME || (x) == SENT_SAME)
+
+/* The last record of the log.  UNDO_H to hold, UNDO_O to the origin. */
+#define PREP 0
+#define ABORTED 1
+#define COMMIT 2
+#define PLACED 3
+#define UNDO_H 4
+#define UNDO_O 5
+#define UNDONE 6
+#define REDO 7
+
+byte loc[NMAX], dur[NMAX]; /* now, and what a power cut may leave */
+byte ino[NMAX], idur[NMAX];
+bit fly[NMAX];	/* an agent has it open, and locked */
+bit copy[NMAX];	/* pickup has it open */
+byte core[NMAX];	/* how often qmgr has it in memory */
+byte sent[NMAX];	/* as the recipients see it */
+
+byte log = PREP;
+short ldur = BIT(PREP);
+byte nc;	/* crashes so far */
+bit failed;	/* the one fault has been */
+
+byte told;	/* left alone, gone or changed: of the last run, by name */
+byte wrong;	/* moved though it was not as judged */
+byte ours;	/* moved at all */
+byte held;	/* in hold before this way began */
+byte theirs;	/* put into hold by others */
+bit acked, undone; /* exit 0 of the operation, and of its undo */
+bit must;	/* an UNDO is durable: all has to go back */
+bit rolled;	/* a call failed: not the user's undo */
+bit redone;	/* a redo has begun */
+bit whole;	/* nobody was killed since the run began */
+
+hidden byte dest; /* within a step */
+inline move(i, to) { loc[i] = to; dur[i] = dur[i] | BIT(to) }
+inline touch(i, x) { ino[i] = x; idur[i] = idur[i] | BIT(x) }
+inline write(r) { log = r; ldur = ldur | BIT(r) }
+inline sync()
+{
+	ldur = BIT(log);
+	must = (must || log == UNDO_H || log == UNDO_O) && log != UNDONE
+}
+
+inline barrier()
+{
+	k = 0;
+	do
+	:: k < n -> dur[k] = BIT(loc[k]); idur[k] = BIT(ino[k]); k++
+	:: else -> break
+	od;
+	k = 0
+}
+
+inline note() /* what is in hold now */
+{
+	k = 0; held = 0;
+	do
+	:: k < n ->
+		if
+		:: loc[k] == HOLD -> held = held | BIT(k)
+		:: else
+		fi;
+		k++
+	:: else -> break
+	od;
+	k = 0
+}
+
+inline cut()
+{
+	k = 0;
+	do
+	:: k < n ->
+		if
+		:: dur[k] & BIT(DEF) -> loc[k] = DEF
+		:: dur[k] & BIT(ACT) -> loc[k] = ACT
+		:: dur[k] & BIT(HOLD) -> loc[k] = HOLD
+		:: dur[k] & BIT(DROP) -> loc[k] = DROP
+		:: dur[k] & BIT(GONE) -> loc[k] = GONE
+		fi;
+		dur[k] = BIT(loc[k]);
+		if
+		:: idur[k] & BIT(SAME) -> ino[k] = SAME
+		:: idur[k] & BIT(STAMPED) -> ino[k] = STAMPED
+		:: idur[k] & BIT(TRIED) -> ino[k] = TRIED
+		:: idur[k] & BIT(SENT) -> ino[k] = SENT
+		:: idur[k] & BIT(SENT_STAMPED) -> ino[k] = SENT_STAMPED
+		:: idur[k] & BIT(SENT_SAME) -> ino[k] = SENT_SAME
+		fi;
+		idur[k] = BIT(ino[k]);
+		fly[k] = 0; copy[k] = 0; core[k] = 0;
+		if
+		:: loc[k] == GONE
+		:: loc[k] != GONE -> sent[k] = IS_SENT(ino[k])
+		fi;
+		k++
+	:: else -> break
+	od;
+	k = 0;
+	if
+	:: ldur & BIT(PREP) -> log = PREP
+	:: ldur & BIT(ABORTED) -> log = ABORTED
+	:: ldur & BIT(COMMIT) -> log = COMMIT
+	:: ldur & BIT(PLACED) -> log = PLACED
+	:: ldur & BIT(UNDO_H) -> log = UNDO_H
+	:: ldur & BIT(UNDO_O) -> log = UNDO_O
+	:: ldur & BIT(UNDONE) -> log = UNDONE
+	:: ldur & BIT(REDO) -> log = REDO
+	fi;
+	ldur = BIT(log)
+}
+
+#define CRASH \
+	:: atomic { nc < maxc -> nc++; whole = 0; goto killed } \
+	:: atomic { nc < maxc -> nc++; whole = 0; cut(); goto killed }
+/* A call says EIO: on the way forth all goes back, else it stays as it is. */
+#define FAULT \
+	:: atomic { !failed && (log == COMMIT || log == REDO) -> \
+		failed = 1; rolled = 1; goto rollback }
+
+/* Where they are when all are on the side that the log says. */
+#define FORTH(x) (op == HOLDS -> (x) == HOLD : (op == RELEASES -> \
+    (x) != HOLD && (x) != DROP : (x) == DROP || (x) == GONE))
+#define BACK(x) (op == RELEASES -> (x) == HOLD : (op == HOLDS -> \
+    (x) != HOLD && (x) != DROP : (x) != DROP))
+
+/* What holds whenever nobody is in the middle of something. */
+inline check()
+{
+	assert(log == PLACED || log == UNDONE || log == ABORTED);
+	assert(!acked || log == PLACED);
+	assert(!undone || log == UNDONE);
+	assert(!must || log == UNDONE);
+	assert(log != ABORTED || ours == 0);
+	k = 0;
+	do
+	:: k < n ->
+		if
+		:: told & BIT(k) -> /* and truly so */
+			assert(op != HOLDS || log != PLACED || loc[k] != HOLD ||
+			    (theirs & BIT(k)))
+		:: else ->
+			assert(log != PLACED || FORTH(loc[k]));
+			assert(log != UNDONE || BACK(loc[k]));
+			assert(!(rolled && log == UNDONE && (held & BIT(k)) &&
+			    loc[k] != HOLD && (!redone || K_ASITWAS)))
+		fi;
+		assert(!((theirs & BIT(k)) && loc[k] != HOLD));
+		k++
+	:: else -> break
+	od;
+	k = 0
+}
+
+inline deliver(i) { sent[i]++; assert(sent[i] <= 1) }
+
+proctype postfix()
+{
+	byte m;
+
+	do
+	:: atomic { m = 0;
+		do
+		:: m < n - 1 -> m++
+		:: break
+		od;
+		if
+		:: loc[m] == DEF && fly[m] == 0 -> /* else parked: it is locked */
+			move(m, ACT);
+			core[m] = core[m] + (K_CORE && !IS_SENT(ino[m]))
+		:: loc[m] == ACT && fly[m] == 0 && !IS_SENT(ino[m]) && atonce ->
+			deliver(m); move(m, GONE)
+		:: loc[m] == ACT && fly[m] == 0 && !IS_SENT(ino[m]) &&
+		    !atonce && !K_CORE -> fly[m] = 1
+		:: loc[m] == ACT && fly[m] == 0 && core[m] > 0 ->
+			fly[m] = 1; core[m]-- /* it read that it is not sent */
+		:: loc[m] != ACT && core[m] > 0 -> core[m]-- /* refused */
+		:: loc[m] == ACT && fly[m] == 0 && core[m] == 0 &&
+		    IS_SENT(ino[m]) -> move(m, GONE)
+		:: fly[m] == 1 -> /* wherever it is now */
+			deliver(m); touch(m, SENT); fly[m] = 0
+		:: fly[m] == 1 -> fly[m] = 0 /* the other side says 4xx */
+		:: loc[m] == ACT && fly[m] == 0 && !IS_SENT(ino[m]) ->
+			touch(m, TRIED); move(m, DEF)
+		:: loc[m] == DROP && !K_COPY ->
+			if
+			:: !IS_SENT(ino[m]) -> deliver(m)
+			:: else
+			fi;
+			move(m, GONE)
+		:: loc[m] == DROP && K_COPY && !copy[m] -> copy[m] = 1
+		:: copy[m] -> copy[m] = 0; /* and removes it, if it is there */
+			assert(loc[m] == DROP);
+			move(m, GONE)
+		:: K_OTHERS && acked && (told & BIT(m)) && loc[m] == DEF ->
+			move(m, HOLD); theirs = theirs | BIT(m)
+		:: else
+		fi;
+		m = 0 }
+	od
+}
+
+/* The next place of the search; GONE: it was in none. */
+inline next()
+{
+	if
+	:: op == HOLDS ->
+		p = (p == JUDGED(i) -> (p == DEF -> ACT : DEF) :
+		    (p == HOLD -> GONE : HOLD))
+	:: op == RELEASES ->
+		p = (p == HOLD -> DEF : (p == DEF -> ACT : GONE))
+	:: op == REQUEUES && JUDGED(i) == HOLD ->
+		p = (p == HOLD -> DEF : (p == DROP -> GONE : (p == ACT ->
+		    DROP : ACT)))
+	:: op == REQUEUES && JUDGED(i) != HOLD ->
+		p = (p == DROP -> GONE : p + 1)
+	fi
+}
+
+/* The same on the way back. */
+#define FIRST_BACK (op == HOLDS -> HOLD : (op == RELEASES -> DEF : DROP))
+inline next_back()
+{
+	if
+	:: p == FIRST_BACK -> p = (op == RELEASES -> ACT : DEF)
+	:: p == DEF && p != FIRST_BACK -> p = ACT
+	:: p == ACT -> p = (op == HOLDS -> GONE : HOLD)
+	:: p == HOLD && p != FIRST_BACK -> p = GONE
+	fi
+}
+
+#define IS_SOURCE(i) (op == HOLDS -> p == DEF || (p == ACT && \
+    JUDGED(i) == ACT) : (op == RELEASES -> p == HOLD : p == DEF || p == HOLD))
+#define IS_BACK_SOURCE (op == RELEASES -> p == DEF || p == ACT : \
+    p == FIRST_BACK)
+#define BACK_TO(i) (op == HOLDS -> DEF : (op == RELEASES -> HOLD : \
+    (log == UNDO_O -> JUDGED(i) : HOLD)))
+/* In active, where it was not judged. */
+#define IS_QMGRS(i) (op != RELEASES && p == ACT && JUDGED(i) != ACT)
+#define TELL(i) told = told | BIT(i)
+
+proctype qtool()
+{
+	byte i, p, k;
+
+	/* the plan is durable, and the record PREPARED */
+	atomic { note(); whole = 1;
+		if
+		:: M_EARLY -> goto forth
+		:: else
+		fi };
+decide:
+	if
+	:: atomic { write(COMMIT) }
+	CRASH
+	fi;
+	if
+	:: M_NOCOMMITSYNC
+	:: atomic { !M_NOCOMMITSYNC -> sync() }
+	CRASH
+	fi;
+	if
+	:: M_EARLY -> goto decided
+	:: else
+	fi;
+
+	/* ---- forth: each message found, looked at, renamed, looked at ---- */
+forth:
+	atomic { i = 0; told = 0; wrong = 0 };
+each:
+	atomic {
+		if
+		:: i == n -> i = 0; p = 0; goto placed
+		:: else -> p = JUDGED(i)
+		fi };
+look:
+	atomic {
+		if
+		:: p == GONE || (M_LOOKONCE && !whole && p != JUDGED(i)) ->
+			goto miss
+		:: else
+		fi;
+		if
+		:: loc[i] != p -> next(); goto look
+		:: loc[i] == p && IS_SOURCE(i) && AS_JUDGED(ino[i]) -> goto rename
+		:: loc[i] == p && IS_SOURCE(i) && !AS_JUDGED(ino[i]) -> TELL(i)
+		:: loc[i] == p && !IS_SOURCE(i) && IS_QMGRS(i) -> TELL(i)
+		:: loc[i] == p && p == DROP && AS_JUDGED(ino[i]) -> goto stamp
+		:: else /* it is there */
+		fi;
+		i++; goto each };
+miss:
+	atomic {
+		if
+		:: loc[i] == GONE -> TELL(i); i++; goto each
+		:: loc[i] != GONE -> TELL(i); i++; goto each /* many rounds */
+		:: loc[i] != GONE && !M_LOOKONCE -> p = JUDGED(i); goto look
+		fi };
+rename:
+	if
+	:: atomic {
+		if
+		:: loc[i] != p -> next(); goto look
+		:: else -> dest = TARGET; move(i, dest); ours = ours | BIT(i)
+		fi;
+		if
+		:: !AS_JUDGED(ino[i]) -> wrong = wrong | BIT(i)
+		:: else
+		fi }
+	CRASH
+	FAULT
+	fi;
+	if
+	:: atomic {
+		if
+		:: M_NOCOMPARE -> goto stamp
+		:: !M_NOCOMPARE && loc[i] == TARGET && !AS_JUDGED(ino[i])
+		:: else -> /* others have moved it on: nobody can tell */
+			wrong = wrong & ~BIT(i); goto stamp
+		fi }
+	FAULT
+	fi;
+	if /* it was tried between the look and the rename */
+	:: atomic {
+		if
+		:: loc[i] == TARGET -> move(i, p)
+		:: else
+		fi;
+		wrong = wrong & ~BIT(i); TELL(i); i++; goto each }
+	CRASH
+	FAULT
+	fi;
+stamp:
+	if
+	:: atomic { op == REQUEUES && loc[i] == DROP ->
+		dest = (IS_SENT(ino[i]) -> SENT_STAMPED : STAMPED); touch(i, dest) }
+	:: op != REQUEUES || loc[i] != DROP /* pickup is quick */
+	CRASH
+	FAULT
+	fi;
+	atomic { i++; goto each };
+placed:
+	if
+	:: log == PREP -> goto decide
+	:: else
+	fi;
+decided:
+	if
+	:: M_NOBARRIER
+	:: atomic { !M_NOBARRIER -> barrier() }
+	CRASH
+	FAULT
+	fi;
+	if
+	:: atomic { write(PLACED) }
+	CRASH
+	FAULT
+	fi;
+	if
+	:: atomic { sync(); acked = 1; assert(!whole || wrong == 0); wrong = 0;
+		goto settle }
+	CRASH
+	fi;
+
+	/* ---- all back ---- */
+rollback:
+	if
+	:: M_HALFWAY -> rolled = 0; goto decided
+	:: atomic { !M_HALFWAY -> write(UNDO_O) }
+	CRASH
+	fi;
+	if
+	:: atomic { sync(); goto back }
+	CRASH
+	fi;
+undo:
+	if
+	:: M_NOUNDO -> goto back
+	:: atomic { !M_NOUNDO -> write(UNDO_H) }
+	:: atomic { op == REQUEUES && !M_NOUNDO -> write(UNDO_O) }
+	CRASH
+	fi;
+	if
+	:: atomic { sync() }
+	CRASH
+	fi;
+back:
+	atomic { i = 0; told = 0; wrong = 0 };
+each_back:
+	atomic {
+		if
+		:: i == n -> i = 0; p = 0; goto all_back
+		:: else -> p = FIRST_BACK
+		fi };
+look_back:
+	atomic {
+		if
+		:: p == GONE -> goto miss_back
+		:: p != GONE && loc[i] != p -> next_back(); goto look_back
+		:: p != GONE && loc[i] == p && IS_BACK_SOURCE
+		:: p != GONE && loc[i] == p && !IS_BACK_SOURCE -> i++;
+			goto each_back
+		fi };
+	if
+	:: atomic { op == REQUEUES && loc[i] == p ->
+		dest = (IS_SENT(ino[i]) -> SENT_SAME : SAME); touch(i, dest) }
+	:: op != REQUEUES || loc[i] != p
+	CRASH
+	fi;
+	if
+	:: atomic {
+		if
+		:: loc[i] != p -> next_back(); goto look_back
+		:: else -> dest = BACK_TO(i); move(i, dest); i++; goto each_back
+		fi }
+	CRASH
+	fi;
+miss_back:
+	atomic {
+		if
+		:: loc[i] == GONE -> TELL(i); i++; goto each_back
+		:: loc[i] != GONE -> TELL(i); i++; goto each_back
+		:: loc[i] != GONE -> p = FIRST_BACK; goto look_back
+		fi };
+all_back:
+	if
+	:: M_NOBACKBARRIER
+	:: atomic { !M_NOBACKBARRIER -> barrier() }
+	CRASH
+	fi;
+	if
+	:: atomic { write(UNDONE) }
+	CRASH
+	fi;
+	if
+	:: atomic { sync(); undone = !rolled; goto settle }
+	CRASH
+	fi;
+
+	/* ---- recovery ---- */
+killed:
+	atomic { i = 0; p = 0; wrong = 0; k = 0; rolled = 0 };
+	if
+	:: atomic {
+		if
+		:: M_NOSYNC
+		:: else -> sync()
+		fi;
+		if
+		:: log == PREP -> goto abort
+		:: (log == COMMIT || log == REDO) && M_ABORTS -> goto abort
+		:: (log == COMMIT || log == REDO) && !M_ABORTS -> goto forth
+		:: (log == UNDO_H || log == UNDO_O) && M_FORTH -> goto forth
+		:: (log == UNDO_H || log == UNDO_O) && !M_FORTH -> goto back
+		:: else -> goto settle
+		fi }
+	CRASH
+	fi;
+abort: /* nothing has moved */
+	if
+	:: atomic { write(ABORTED) }
+	CRASH
+	fi;
+	if
+	:: atomic { sync(); goto settle }
+	CRASH
+	fi;
+settle:
+	atomic { check(); whole = 1; rolled = 0 };
+	if
+	:: atomic { log == PLACED -> acked = 0; note() };
+		goto undo
+	:: atomic { log == UNDONE && !redone -> undone = 0; note() };
+		if
+		:: atomic { write(REDO); redone = 1 }
+		CRASH
+		fi;
+		if
+		:: atomic { sync(); goto forth }
+		CRASH
+		fi
+	:: goto end
+	CRASH
+	fi;
+end:
+	/* a power cut long after */
+	if
+	:: atomic { nc < maxc -> nc++; whole = 0; cut(); goto killed }
+	:: true
+	fi
+}
+
+init {
+	byte j;
+
+	atomic {
+		c_code {
+			now.n = parameter("N"); now.maxc = parameter("MAXC");
+			now.op = parameter("OP"); now.from = parameter("FROM");
+			now.leftout = parameter("LEFTOUT");
+			now.known = parameter("KNOWN");
+			now.atonce = parameter("ATONCE");
+		};
+		do
+		:: j < n ->
+			loc[j] = JUDGED(j); dur[j] = BIT(loc[j]);
+			idur[j] = BIT(SAME);
+			if
+			:: K_AGENT -> fly[j] = 1
+			:: true
+			fi;
+			j++
+		:: else -> break
+		od;
+		j = 0;
+		run postfix();
+		run qtool()
+	}
+}

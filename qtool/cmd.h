@@ -135,6 +135,9 @@ extern const struct qt_option change_options[]; /* yes ... state-dir */
  */
 int open_needs(struct ctx *c, unsigned needs, struct qt_error *err)
     QT_MUST_CHECK;
+/* Add queue IDs to the selection. */
+int select_ids(struct ctx *c, int n, char **ids, struct qt_error *err)
+    QT_MUST_CHECK;
 /* c->db on these spools, which are borrowed until it is closed. */
 int open_db(struct ctx *c, const struct qt_spools *spools, struct qt_error *err)
     QT_MUST_CHECK;

@@ -69,8 +69,9 @@ const struct cmd *const commands[] = {
 	&cmd_restore, &cmd_apply, &cmd_history, &cmd_undo, &cmd_purge,
 	&cmd_recover, &cmd_help, NULL
 };
-#define WAIT_MAX 86400 /* seconds of --wait */
 #define NCOMMANDS (sizeof(commands) / sizeof(commands[0])) /* and the NULL */
+
+#define WAIT_MAX 86400 /* seconds of --wait */
 
 /* The one thing a signal handler writes. */
 static volatile sig_atomic_t stop_flag;
@@ -329,7 +330,7 @@ static int check_operands(const struct cmd *cmd, int n, struct qt_error *err)
 	return 0;
 }
 
-static int select_ids(struct ctx *c, int n, char **ids, struct qt_error *err)
+int select_ids(struct ctx *c, int n, char **ids, struct qt_error *err)
 {
 	int i;
 

@@ -36,16 +36,6 @@ static int check_source(struct ctx *c, uint64_t id, struct qt_error *err)
 	return r;
 }
 
-static int select_rest(struct ctx *c, int n, char **ids, struct qt_error *err)
-{
-	int i;
-
-	for (i = 0; i < n; i++)
-		if (qt_select_add(c->sel, QT_SEL_ID, ids[i], err) != 0)
-			return -1;
-	return 0;
-}
-
 /* The transaction opened as if it were a spool, in place of the queue. */
 static int open_staging(struct ctx *c, uint64_t id, struct qt_spools *staging,
     struct qt_error *err)
@@ -65,7 +55,7 @@ static int restore(struct ctx *c, int argc, char **argv)
 
 	if (qt_change_allowed(c->spools.v[0], &err) != 0 ||
 	    parse_txid(argv[0], &k.how.source, &err) != 0 ||
-	    select_rest(c, argc - 1, argv + 1, &err) != 0 ||
+	    select_ids(c, argc - 1, argv + 1, &err) != 0 ||
 	    check_source(c, k.how.source, &err) != 0)
 		return change_failed(c, &err, false);
 	qt_spools_init(&staging);

@@ -95,9 +95,9 @@ to_queue() {
 	done
 }
 
-# in_delivery FILE SECONDS: a lock on it, as a delivery agent has.
+# in_delivery FILE: a lock on it, as a delivery agent has; $! ends it.
 in_delivery() {
-	(exec 8<"$1" && flock -s 8 && sleep "$2") 3>&- &
+	(exec 8<"$1" && flock -s 8 && exec sleep 60) 3>&- &
 	for _ in $(seq 100); do
 		flock -xn "$1" true || return 0
 		sleep 0.02

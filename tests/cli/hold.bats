@@ -63,7 +63,7 @@ setup() {
 @test "what is in delivery is left out and named: exit 3" {
 	id=$(in_queues --sasl $JOE --queue deferred | cut -f2 | head -1)
 	to_queue active "$id"
-	in_delivery "$Q/active/$id" 30
+	in_delivery "$Q/active/$id"
 	agent=$!
 	run_q -Q "$Q" hold --sasl $JOE --queue active,deferred --yes
 	expect_status 3
@@ -81,14 +81,31 @@ setup() {
 	id=$(in_queues --sasl $JOE --queue deferred | cut -f2 | head -1)
 	file=$(find "$Q/deferred" -name "$id")
 	for command in hold "delete --queue hold"; do
-		in_delivery "$file" 1.5
+		in_delivery "$file"
+		agent=$!
 		# shellcheck disable=SC2086 # words
-		run_q -Q "$Q" $command --yes "$id" --wait 20
-		expect_status 0
-		[[ $stderr == *"in delivery: 1 message; waiting for up to 20s"* ]]
-		[[ $output == *" 1 message;"* ]]
+		"$QTOOL" -Q "$Q" $command --yes "$id" --wait 60 \
+		    >"$BATS_TEST_TMPDIR/out" 2>"$BATS_TEST_TMPDIR/err" 3>&- &
+		for _ in $(seq 500); do
+			! grep -q 'in delivery: 1 message; waiting for up to 1m' \
+			    "$BATS_TEST_TMPDIR/err" || break
+			sleep 0.02
+		done
+		[ -e "$file" ]
+		kill $agent
+		wait $!
+		grep -q '^transaction .* 1 message;' "$BATS_TEST_TMPDIR/out"
 		file=$Q/hold/$id
 	done
+}
+
+@test "--wait: a dry run does not wait, and a number is asked for" {
+	id=$(in_queues --sasl $JOE --queue deferred | cut -f2 | head -1)
+	in_delivery "$(find "$Q/deferred" -name "$id")"
+	agent=$!
+	run timeout 30 "$QTOOL" -Q "$Q" hold -n "$id" --wait 600
+	[ "$status" -eq 3 ]
+	kill $agent
 	run_q -Q "$Q" hold --yes --all --wait 1x
 	expect_status 2
 }

@@ -62,8 +62,8 @@ static const char *const reading[] = {
     "close", "close_range", "dup", "dup2", "dup3", "flock",
     "stat", "stat64", "lstat", "lstat64", "fstat", "fstat64", "newfstatat",
     "fstatat64", "statx", "access", "faccessat", "faccessat2", "readlink",
-    "readlinkat", "getdents64", "statfs", "statfs64", "fstatfs", "fstatfs64",
-    "getcwd", "posix_fadvise", "fadvise64", "fadvise64_64", "readahead",
+    "readlinkat", "getdents", "getdents64", "statfs", "statfs64", "fstatfs",
+    "fstatfs64", "getcwd", "posix_fadvise", "fadvise64", "fadvise64_64", "readahead",
     /* output, and temporary files that were made here */
     "write", "writev", "pwrite64", "pwritev", "pwritev2", "ftruncate",
     "ftruncate64", "fallocate", "fsync", "fdatasync", "unlink", "unlinkat",

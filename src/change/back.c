@@ -143,7 +143,7 @@ static int target_path(const struct qt_change *c, const struct qt_plan *p,
 	}
 	if (it->staged >= 'a') /* from its own place */
 		return origin_path(c, p, it, path, err);
-	q = qt_tx_letter_queue(it->staged);
+	q = qt_staged_queue(it->staged);
 	return qt_identity_path(c, q == QT_Q_ACTIVE ? QT_Q_INCOMING : q,
 	    qt_plan_id(p, it), path, err);
 }

@@ -262,8 +262,8 @@ static int take_round(struct qt_change *c, struct qt_tx *tx, size_t seq,
 		if (!use)
 			continue;
 		letter = step == 0 ?
-		    qt_tx_queue_letter((enum qt_queue)it->queue) :
-		    (char)(qt_tx_queue_letter(search[step]) - 'a' + 'A');
+		    qt_staged_letter((enum qt_queue)it->queue) :
+		    (char)(qt_staged_letter(search[step]) - 'a' + 'A');
 		r = leave_there(it, step, again) ?
 		    look_at(c, it, path, &like, err) :
 		    take_from(c, tx, seq, path, letter, step == 0 && !again,

@@ -16,7 +16,6 @@
 #include "change/room.h"
 
 #define DIR_FLAGS (O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
-#define ID_SHOWN 200 /* longer IDs are - in names: NAME_MAX is 255 */
 
 const char *const qt_tx_area_names[QT_TX_AREAS] = {"m", "x"};
 
@@ -44,32 +43,6 @@ void qt_tx_release(struct qt_tx *tx)
 }
 
 /* ---- names ---- */
-
-static const char letters[] = "hdai";
-static const enum qt_queue letter_queues[] = {QT_Q_HOLD, QT_Q_DEFERRED,
-    QT_Q_ACTIVE, QT_Q_INCOMING};
-
-static char lower(char c)
-{
-	return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
-}
-
-enum qt_queue qt_tx_letter_queue(char letter)
-{
-	const char *p = letter != '\0' ? strchr(letters, lower(letter)) : NULL;
-
-	return p != NULL ? letter_queues[p - letters] : QT_Q_COUNT;
-}
-
-char qt_tx_queue_letter(enum qt_queue q)
-{
-	size_t i;
-
-	for (i = 0; i < sizeof(letters) - 1; i++)
-		if (letter_queues[i] == q)
-			return letters[i];
-	return '\0';
-}
 
 static const struct {
 	unsigned bit;
@@ -117,10 +90,8 @@ static unsigned log_bit(char letter)
 void qt_tx_entry(const struct qt_tx *tx, size_t seq, char letter,
     char name[QT_TX_ENTRY_SIZE])
 {
-	const char *id = qt_plan_id(tx->plan, &tx->plan->v[seq]);
-
-	(void)snprintf(name, QT_TX_ENTRY_SIZE, "%06zu.%s.%c", seq,
-	    strlen(id) <= ID_SHOWN ? id : "-", letter);
+	qt_staged_name(seq, qt_plan_id(tx->plan, &tx->plan->v[seq]), letter,
+	    name);
 }
 
 void qt_tx_bucket_name(enum qt_tx_area area, size_t no,
@@ -476,59 +447,30 @@ static int strange(const struct qt_tx *tx, const char *name,
 	    "\"%s\" in staging is none of its names", name);
 }
 
-/* Cut SEQ.ID.q; false: it is no such name. */
-static bool parse_entry(const char *name, uint64_t *seq, char id[QT_TX_ENTRY_SIZE],
-    char *letter)
-{
-	const char *dot = strchr(name, '.'), *last = strrchr(name, '.');
-	char digits[24];
-	size_t len;
-
-	if (dot == NULL || last == dot || strlen(last) != 2)
-		return false;
-	len = (size_t)(dot - name);
-	if (len < 6 || len >= sizeof(digits) || (len > 6 && *name == '0'))
-		return false;
-	memcpy(digits, name, len);
-	digits[len] = '\0';
-	len = strspn(digits, "0");
-	if (digits[len] == '\0')
-		len--;
-	if (!qt_field_u64(digits + len, QT_PLAN_MAX, seq))
-		return false;
-	len = (size_t)(last - dot - 1);
-	if (len >= QT_TX_ENTRY_SIZE)
-		return false;
-	memcpy(id, dot + 1, len);
-	id[len] = '\0';
-	*letter = last[1];
-	return true;
-}
-
 /* Note one name in the plan's item. */
 static int note_entry(struct walk *w, const char *name, struct qt_error *err)
 {
 	struct qt_plan *p = w->tx->plan;
-	char id[QT_TX_ENTRY_SIZE], again[QT_TX_ENTRY_SIZE], letter;
+	char again[QT_TX_ENTRY_SIZE];
 	struct qt_plan_item *it;
-	uint64_t seq;
+	struct qt_staged s;
 	unsigned bit;
 
-	if (!parse_entry(name, &seq, id, &letter) || seq >= p->n ||
-	    (w->last ? seq / QT_TX_BUCKET < w->no :
-		seq / QT_TX_BUCKET != w->no))
+	if (!qt_staged_parse(name, &s) || s.seq >= p->n ||
+	    (w->last ? s.seq / QT_TX_BUCKET < w->no :
+		s.seq / QT_TX_BUCKET != w->no))
 		return strange(w->tx, name, err);
-	qt_tx_entry(w->tx, (size_t)seq, letter, again);
+	qt_tx_entry(w->tx, (size_t)s.seq, s.letter, again);
 	if (strcmp(name, again) != 0)
 		return strange(w->tx, name, err);
-	it = &p->v[seq];
+	it = &p->v[s.seq];
 	if (w->area == QT_TX_MESSAGES) {
-		if (qt_tx_letter_queue(letter) == QT_Q_COUNT ||
+		if (qt_staged_queue(s.letter) == QT_Q_COUNT ||
 		    it->staged != '\0')
 			return strange(w->tx, name, err);
-		it->staged = letter;
+		it->staged = s.letter;
 	} else {
-		if ((bit = log_bit(letter)) == 0)
+		if ((bit = log_bit(s.letter)) == 0)
 			return strange(w->tx, name, err);
 		it->logs |= (uint8_t)bit;
 	}

@@ -2,15 +2,8 @@
  * txdir.h - one transaction on disk: its directories, the names of what is
  * staged, plan and log.
  *
- * The name of a staged message is its own undo record:
- *
- *	SEQ.ID.q	SEQ: place in the plan, six digits or more; ID: queue ID,
- *			or - when the name would be too long; q: the queue it was
- *			taken from, h d a i.  Lower case: from the path in the
- *			plan.  Upper case: from where Postfix keeps that ID in
- *			that queue, because it had moved.
- *	SEQ.ID.k	a log: k is d (defer), b (bounce), t (trace); upper case
- *			when it was written after the first one was taken.
+ * The name of a staged message is its own undo record; its form is told in
+ * source/staged.h, since what is staged is read like a queue, too.
  */
 #ifndef CHANGE_TXDIR_H
 #define CHANGE_TXDIR_H
@@ -18,9 +11,10 @@
 #include "change/journal.h"
 #include "change/plan.h"
 #include "change/state.h"
+#include "source/staged.h"
 
-#define QT_TX_BUCKET 4096u
-#define QT_TX_ENTRY_SIZE 256
+#define QT_TX_BUCKET QT_STAGED_BUCKET
+#define QT_TX_ENTRY_SIZE QT_STAGED_NAME_SIZE
 #define QT_TX_BUCKET_NAME_SIZE 32
 
 #define QT_TX_PLAN_NAME "plan"
@@ -88,9 +82,6 @@ int qt_tx_bucket(struct qt_tx *tx, enum qt_tx_area area, size_t seq, int *fd,
     struct qt_error *err) QT_MUST_CHECK;
 void qt_tx_entry(const struct qt_tx *tx, size_t seq, char letter,
     char name[QT_TX_ENTRY_SIZE]);
-/* The queue of a staged message's letter. */
-enum qt_queue qt_tx_letter_queue(char letter);
-char qt_tx_queue_letter(enum qt_queue q); /* '\0': none is taken from there */
 /* The letter of a QT_LOG_ bit, 'd' to 'T'; and the queue of its directory. */
 char qt_tx_log_letter(unsigned bit);
 enum qt_queue qt_tx_log_queue(unsigned bit);

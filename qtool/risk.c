@@ -129,7 +129,8 @@ int risks_columns(struct risks *r, size_t first, struct qt_buf *sql,
 		    r->hold_only ? "queue_name = 'hold' AND " : "");
 		shift_parameters(sql, where, first + at);
 		qt_buf_addc(sql, ')');
-		memcpy(binds + at, some, n * sizeof(*some));
+		if (n != 0) /* a --where alone binds nothing */
+			memcpy(binds + at, some, n * sizeof(*some));
 		at += n;
 	}
 	return qt_buf_check(sql, err);

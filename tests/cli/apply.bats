@@ -13,8 +13,8 @@ setup() {
 
 @test "--plan writes a plan, shows what is in it, and changes nothing" {
 	before=$(tree "$Q")
-	n=$(ids --sasl $JOE | wc -l)
-	run_q -Q "$Q" delete --sasl $JOE --plan "$P"
+	n=$(ids --sasl "$JOE" | wc -l)
+	run_q -Q "$Q" delete --sasl "$JOE" --plan "$P"
 	expect_status 0
 	[[ ${lines[0]} == "would delete $n messages, "* ]]
 	[[ $output == *"least like the others"*"$n messages planned, and nothing was changed; to carry it out: qtool -Q $Q apply $P" ]]
@@ -39,9 +39,9 @@ setup() {
 }
 
 @test "apply shows whose plan it is, asks for the count, and carries it out" {
-	mine=$(ids --sasl $JOE)
+	mine=$(ids --sasl "$JOE")
 	n=$(wc -l <<<"$mine")
-	"$QTOOL" -Q "$Q" delete --sasl $JOE --plan "$P" --note 'ticket 4711'
+	"$QTOOL" -Q "$Q" delete --sasl "$JOE" --plan "$P" --note 'ticket 4711'
 	before=$(queue_files)
 	run_q -Q "$Q" apply -n "$P"
 	expect_status 0
@@ -62,7 +62,7 @@ setup() {
 	at_terminal "$n" -Q "$Q" apply "$P"
 	[ "$status" -eq 0 ]
 	[[ $output == *"transaction 1: deleted $n messages; to undo: qtool -Q $Q undo 1"* ]]
-	[ -z "$(ids --sasl $JOE)" ]
+	[ -z "$(ids --sasl "$JOE")" ]
 	[ "$("$QTOOL" -Q "$Q" history --json | jq -r '.[0].reason')" = 'ticket 4711' ]
 }
 
@@ -75,9 +75,9 @@ setup() {
 }
 
 @test "what is gone or not as it was is named and left: exit 3; --strict refuses all" {
-	"$QTOOL" -Q "$Q" hold --sasl $JOE --plan "$P"
-	read -r tried sent taken <<<"$("$QTOOL" -Q "$Q" list --sasl $JOE --queue deferred --format ids | head -3 | tr '\n' ' ')"
-	n=$("$QTOOL" -Q "$Q" list --sasl $JOE --queue deferred --format ids | wc -l)
+	"$QTOOL" -Q "$Q" hold --sasl "$JOE" --plan "$P"
+	read -r tried sent taken <<<"$("$QTOOL" -Q "$Q" list --sasl "$JOE" --queue deferred --format ids | head -3 | tr '\n' ' ')"
+	n=$("$QTOOL" -Q "$Q" list --sasl "$JOE" --queue deferred --format ids | wc -l)
 	touch -d '+10 minutes' "$(find "$Q/deferred" -name "$tried")"
 	rm "$(find "$Q/deferred" -name "$sent")"
 	file=$(find "$Q/deferred" -name "$taken")
@@ -97,7 +97,7 @@ setup() {
 
 @test "the risks of a release are looked for when it is planned, and that is said" {
 	"$QTOOL" -Q "$Q" hold --all --yes
-	"$QTOOL" -Q "$Q" delete --sasl $JOE --yes
+	"$QTOOL" -Q "$Q" delete --sasl "$JOE" --yes
 	"$QTOOL" -Q "$Q" undo
 	run_q -Q "$Q" release --all --plan "$P"
 	expect_status 4
@@ -108,7 +108,7 @@ setup() {
 	expect_status 0
 	[[ $stderr == *"too old to be released was looked for when this was planned, "*" ago"* ]]
 	[[ $output == *"released "*" into deferred"* ]]
-	[ "$(where "$("$QTOOL" -Q "$Q" list --sasl $JOE --format ids | head -1)")" = hold ]
+	[ "$(where "$("$QTOOL" -Q "$Q" list --sasl "$JOE" --format ids | head -1)")" = hold ]
 	run_q -Q "$Q" requeue --sasl "!$JOE" --plan "$P.requeue"
 	expect_status 0
 	run_q -Q "$Q" apply "$P.requeue" --yes
@@ -148,7 +148,7 @@ setup() {
 }
 
 @test "a plan is carried out once; after an undo it is redone, not applied again" {
-	"$QTOOL" -Q "$Q" delete --sasl $JOE --queue deferred --plan "$P"
+	"$QTOOL" -Q "$Q" delete --sasl "$JOE" --queue deferred --plan "$P"
 	before=$(queue_files)
 	run_q -Q "$Q" apply "$P" --yes --note 'as agreed'
 	expect_status 0

@@ -14,21 +14,21 @@ setup() {
 # ---- delete ----
 
 @test "delete takes exactly what list shows, and says how to undo it" {
-	mine=$(ids --sasl $JOE)
+	mine=$(ids --sasl "$JOE")
 	others=$(ids --sasl "!$JOE")
-	run_q -Q "$Q" delete --sasl $JOE --yes
+	run_q -Q "$Q" delete --sasl "$JOE" --yes
 	expect_status 0
 	n=$(wc -l <<<"$mine")
 	[ "$output" = "transaction 1: deleted $n messages; to undo: qtool -Q $Q undo 1" ]
 	[ -z "$stderr" ]
-	[ -z "$(ids --sasl $JOE)" ]
+	[ -z "$(ids --sasl "$JOE")" ]
 	[ "$(ids)" = "$others" ]
 }
 
 @test "undo --in-place restores every file, undo puts them into hold" {
 	before=$(queue_files)
 	bytes=$(sums)
-	"$QTOOL" -Q "$Q" delete --sasl $JOE --yes
+	"$QTOOL" -Q "$Q" delete --sasl "$JOE" --yes
 	[ "$(queue_files)" != "$before" ]
 	run_q -Q "$Q" undo --in-place
 	expect_status 0
@@ -36,13 +36,13 @@ setup() {
 	diff <(echo "$before") <(queue_files)
 	diff <(echo "$bytes") <(sums)
 
-	mine=$(ids --sasl $JOE)
-	"$QTOOL" -Q "$Q" delete --sasl $JOE --yes
+	mine=$(ids --sasl "$JOE")
+	"$QTOOL" -Q "$Q" delete --sasl "$JOE" --yes
 	run_q -Q "$Q" undo 2
 	expect_status 0
 	[[ $output == *"put back into hold" ]]
-	[ "$(ids --sasl $JOE --queue hold)" = "$mine" ]
-	[ -z "$("$QTOOL" -Q "$Q" list --sasl $JOE --queue deferred --format ids)" ]
+	[ "$(ids --sasl "$JOE" --queue hold)" = "$mine" ]
+	[ -z "$("$QTOOL" -Q "$Q" list --sasl "$JOE" --queue deferred --format ids)" ]
 }
 
 @test "without a selection nothing is deleted" {
@@ -86,9 +86,9 @@ setup() {
 
 @test "-n shows the same and writes nothing" {
 	before=$(tree "$Q")
-	run_q -Q "$Q" delete --sasl $JOE -n
+	run_q -Q "$Q" delete --sasl "$JOE" -n
 	expect_status 0
-	n=$(ids --sasl $JOE | wc -l)
+	n=$(ids --sasl "$JOE" | wc -l)
 	[[ ${lines[0]} == "would delete $n messages, "* ]]
 	[[ $output == *"accounts "*"$n $JOE"* ]]
 	[[ $output == *"least like the others:"* ]]
@@ -130,46 +130,46 @@ setup() {
 }
 
 @test "--expect and --max guard a script" {
-	n=$(ids --sasl $JOE | wc -l)
-	run_q -Q "$Q" delete --sasl $JOE --yes --expect $((n + 1))
+	n=$(ids --sasl "$JOE" | wc -l)
+	run_q -Q "$Q" delete --sasl "$JOE" --yes --expect $((n + 1))
 	expect_status 4
 	[[ $stderr == *"$n match"* ]]
-	run_q -Q "$Q" delete --sasl $JOE --yes --max $((n - 1))
+	run_q -Q "$Q" delete --sasl "$JOE" --yes --max $((n - 1))
 	expect_status 4
 	[ ! -e "$Q/qtool" ]
-	run_q -Q "$Q" delete --sasl $JOE --yes --expect "$n" --max "$n"
+	run_q -Q "$Q" delete --sasl "$JOE" --yes --expect "$n" --max "$n"
 	expect_status 0
 }
 
 @test "no terminal and no --yes: refused" {
-	run_q -Q "$Q" delete --sasl $JOE
+	run_q -Q "$Q" delete --sasl "$JOE"
 	expect_status 4
 	[[ $stderr == *"no terminal"* ]]
 	[ ! -e "$Q/qtool" ]
 }
 
 @test "at a terminal the count has to be typed" {
-	n=$(ids --sasl $JOE | wc -l)
+	n=$(ids --sasl "$JOE" | wc -l)
 	for answer in y yes '' "$((n + 1))" "${n}0" "$n $n"; do
-		at_terminal "$answer" -Q "$Q" delete --sasl $JOE
+		at_terminal "$answer" -Q "$Q" delete --sasl "$JOE"
 		[ "$status" -eq 4 ] || { echo "$answer: $output"; false; }
 		[[ $output == *"not confirmed; nothing was changed"* ]]
 	done
 	[ ! -e "$Q/qtool" ]
-	at_terminal "$n" -Q "$Q" delete --sasl $JOE
+	at_terminal "$n" -Q "$Q" delete --sasl "$JOE"
 	[ "$status" -eq 0 ]
 	[[ $output == *"delete $n messages, "*"accounts "*"Type $n to delete"*"transaction 1: deleted $n messages"* ]]
-	[ -z "$(ids --sasl $JOE)" ]
+	[ -z "$(ids --sasl "$JOE")" ]
 }
 
 @test "what was typed before the question is no answer" {
-	n=$(ids --sasl $JOE | wc -l)
-	TERM=dumb run typist "$n"$'\n' no "$QTOOL" -Q "$Q" delete --sasl $JOE
+	n=$(ids --sasl "$JOE" | wc -l)
+	TERM=dumb run typist "$n"$'\n' no "$QTOOL" -Q "$Q" delete --sasl "$JOE"
 	[ "$status" -eq 4 ]
 	[[ $output == *"not confirmed"* ]]
-	[ "$(ids --sasl $JOE | wc -l)" -eq "$n" ]
+	[ "$(ids --sasl "$JOE" | wc -l)" -eq "$n" ]
 	# nor is its beginning part of one
-	TERM=dumb run typist 7 "$n" "$QTOOL" -Q "$Q" delete --sasl $JOE
+	TERM=dumb run typist 7 "$n" "$QTOOL" -Q "$Q" delete --sasl "$JOE"
 	[ "$status" -eq 0 ]
 }
 
@@ -209,7 +209,7 @@ setup() {
 }
 
 @test "--explain prints the clauses and changes nothing" {
-	run_q -Q "$Q" delete --sasl $JOE --explain
+	run_q -Q "$Q" delete --sasl "$JOE" --explain
 	expect_status 0
 	[[ $output == *"SELECT "*"$JOE"* ]]
 	[ ! -e "$Q/qtool" ]
@@ -238,10 +238,10 @@ setup() {
 }
 
 @test "--note is one line and is kept" {
-	run_q -Q "$Q" delete --sasl $JOE --yes --note $'two\nlines'
+	run_q -Q "$Q" delete --sasl "$JOE" --yes --note $'two\nlines'
 	expect_status 2
 	[ ! -e "$Q/qtool" ]
-	"$QTOOL" -Q "$Q" delete --sasl $JOE --yes --note 'ticket 4711; "x"'
+	"$QTOOL" -Q "$Q" delete --sasl "$JOE" --yes --note 'ticket 4711; "x"'
 	run_q -Q "$Q" history --json
 	expect_status 0
 	[ "$(jq -r '.[0].reason' <<<"$output")" = 'ticket 4711; "x"' ]
@@ -310,7 +310,7 @@ setup() {
 @test "--state-dir: plan and log elsewhere, found without being named again" {
 	state=$BATS_TEST_TMPDIR/state
 	before=$(queue_files)
-	"$QTOOL" -Q "$Q" delete --sasl $JOE --yes --state-dir "$state"
+	"$QTOOL" -Q "$Q" delete --sasl "$JOE" --yes --state-dir "$state"
 	[ -f "$state/tx/000001/plan" ]
 	[ ! -e "$Q/qtool/tx/000001/plan" ]
 	[ "$("$QTOOL" -Q "$Q" history --json | jq -r '.[0].state')" = committed ]
@@ -341,8 +341,8 @@ setup() {
 # ---- afterwards ----
 
 @test "history tells what was done, in every format" {
-	n=$(ids --sasl $JOE | wc -l)
-	"$QTOOL" -Q "$Q" delete --sasl $JOE --yes
+	n=$(ids --sasl "$JOE" | wc -l)
+	"$QTOOL" -Q "$Q" delete --sasl "$JOE" --yes
 	"$QTOOL" -Q "$Q" undo
 	"$QTOOL" -Q "$Q" delete --sasl "!$JOE" --yes
 	run_q -Q "$Q" history
@@ -363,7 +363,7 @@ setup() {
 }
 
 @test "purge unlinks for good, once asked" {
-	"$QTOOL" -Q "$Q" delete --sasl $JOE --yes
+	"$QTOOL" -Q "$Q" delete --sasl "$JOE" --yes
 	n=$(find "$Q/qtool/tx/000001/m" -type f | wc -l)
 	run_q -Q "$Q" purge
 	expect_status 2
@@ -390,7 +390,7 @@ setup() {
 }
 
 @test "purge --older and --all-committed, at a rate" {
-	"$QTOOL" -Q "$Q" delete --sasl $JOE --yes
+	"$QTOOL" -Q "$Q" delete --sasl "$JOE" --yes
 	"$QTOOL" -Q "$Q" delete --sasl "!$JOE" --yes
 	"$QTOOL" -Q "$Q" undo 1
 	run_q -Q "$Q" purge --older 0s --yes --rate 1000
@@ -401,7 +401,7 @@ setup() {
 }
 
 @test "delete --purge is for good at once" {
-	run_q -Q "$Q" delete --sasl $JOE --yes --purge
+	run_q -Q "$Q" delete --sasl "$JOE" --yes --purge
 	expect_status 0
 	[[ ${lines[1]} == "transaction 1: "*" purged; there is no undo" ]]
 	[ "$("$QTOOL" -Q "$Q" history --json | jq -r '.[0].state')" = purged ]
@@ -411,7 +411,7 @@ setup() {
 
 @test "undo leaves one whose name is taken, and takes it up again" {
 	before=$(queue_files)
-	"$QTOOL" -Q "$Q" delete --sasl $JOE --queue deferred --yes
+	"$QTOOL" -Q "$Q" delete --sasl "$JOE" --queue deferred --yes
 	path=$(comm -13 <(queue_files | cut -d' ' -f1) <(cut -d' ' -f1 <<<"$before") |
 	    grep '^deferred/' | head -1)
 	echo usurper >"$Q/$path"
@@ -429,7 +429,7 @@ setup() {
 }
 
 @test "an undo of nothing, of what is not there, of what is over" {
-	"$QTOOL" -Q "$Q" delete --sasl $JOE --yes
+	"$QTOOL" -Q "$Q" delete --sasl "$JOE" --yes
 	run_q -Q "$Q" undo 2
 	expect_status 2
 	run_q -Q "$Q" undo x
@@ -446,7 +446,7 @@ setup() {
 	run_q -Q "$Q" recover
 	expect_status 0
 	[ "$output" = "nothing to recover" ]
-	"$QTOOL" -Q "$Q" delete --sasl $JOE --yes
+	"$QTOOL" -Q "$Q" delete --sasl "$JOE" --yes
 	before=$(tree "$Q")
 	run_q -Q "$Q" recover
 	expect_status 0
@@ -454,7 +454,7 @@ setup() {
 }
 
 @test "a damaged plan: nothing is touched, and it is said" {
-	"$QTOOL" -Q "$Q" delete --sasl $JOE --yes
+	"$QTOOL" -Q "$Q" delete --sasl "$JOE" --yes
 	"$QTOOL" -Q "$Q" delete --yes "$(ids | head -1)"
 	printf x | dd of="$Q/qtool/tx/000001/log" bs=1 seek=3 conv=notrunc status=none
 	before=$(queue_files)
@@ -508,10 +508,10 @@ setup() {
 }
 
 @test "an answer that is longer than a line is none" {
-	n=$(ids --sasl $JOE | wc -l)
-	at_terminal "$n$(printf '%80s')0" -Q "$Q" delete --sasl $JOE
+	n=$(ids --sasl "$JOE" | wc -l)
+	at_terminal "$n$(printf '%80s')0" -Q "$Q" delete --sasl "$JOE"
 	[ "$status" -eq 4 ]
-	[ "$(ids --sasl $JOE | wc -l)" -eq "$n" ]
+	[ "$(ids --sasl "$JOE" | wc -l)" -eq "$n" ]
 }
 
 @test "a recovery that is interrupted says how far it came: exit 3" {
@@ -534,9 +534,9 @@ setup() {
 # ---- for scripts ----
 
 @test "delete --json: what was done, and the command that undoes it" {
-	n=$(ids --sasl $JOE | wc -l)
+	n=$(ids --sasl "$JOE" | wc -l)
 	bytes=$("$QTOOL" -Q "$Q" query --format csv "SELECT sum(file_size), sum(rcpt_todo) FROM messages WHERE sasl_username = '$JOE' AND queue_name IN ('hold', 'deferred')" | tail -1)
-	answer 0 delete --sasl $JOE --yes
+	answer 0 delete --sasl "$JOE" --yes
 	[ -z "$stderr" ]
 	[ "$(member '[.command, .transaction, .state, .dry_run, .matched, .planned, .done, .gone, .changed, .in_delivery, .messages, .error]')" = \
 	    "[\"delete\",1,\"committed\",false,$n,$n,$n,0,0,0,[],null]" ]
@@ -545,24 +545,24 @@ setup() {
 	[ "$undo" = "qtool -Q $Q undo 1" ]
 	# it is a command: it works as it stands
 	PATH=$(dirname "$QTOOL"):$PATH bash -c "$undo"
-	[ "$(ids --sasl $JOE | wc -l)" -eq "$n" ]
+	[ "$(ids --sasl "$JOE" | wc -l)" -eq "$n" ]
 }
 
 @test "delete --json: a dry run, nothing there, and a refusal answer, too" {
-	n=$(ids --sasl $JOE | wc -l)
+	n=$(ids --sasl "$JOE" | wc -l)
 	before=$(tree "$Q")
-	answer 0 delete --sasl $JOE -n
+	answer 0 delete --sasl "$JOE" -n
 	[ -z "$stderr" ]
 	[ "$(member '[.dry_run, .transaction, .state, .matched, .planned, .done, .undo, .error]')" = \
 	    "[true,null,null,$n,$n,0,null,null]" ]
 	answer 1 delete --sasl nobody@example.org --yes
 	[ "$(member '[.matched, .planned, .done, .error]')" = '[0,0,0,"no message matches"]' ]
-	answer 4 delete --sasl $JOE --yes --expect $((n + 1))
+	answer 4 delete --sasl "$JOE" --yes --expect $((n + 1))
 	[ "$(member '[.matched, .done, .undo]')" = "[$n,0,null]" ]
 	[[ $(member .error) == *"--expect says $((n + 1))"* ]]
-	answer 4 delete --sasl $JOE --yes --max 1
+	answer 4 delete --sasl "$JOE" --yes --max 1
 	[[ $(member .error) == *"--max says 1"* ]]
-	answer 4 delete --sasl $JOE
+	answer 4 delete --sasl "$JOE"
 	[[ $(member .error) == *"no terminal"* ]]
 	answer 2 delete --yes
 	[ "$(member .matched)" = null ]
@@ -583,8 +583,8 @@ setup() {
 }
 
 @test "what cannot be read may match: said, and the answer's reason: exit 3" {
-	victim=$("$QTOOL" -Q "$Q" list --queue hold --sasl $JOE --format ids | head -1)
-	n=$(ids --sasl $JOE | wc -l)
+	victim=$("$QTOOL" -Q "$Q" list --queue hold --sasl "$JOE" --format ids | head -1)
+	n=$(ids --sasl "$JOE" | wc -l)
 	chown -R postfix "$Q"
 	chown root "$Q/hold/$victim" # not its owner's any more
 	chmod -R a+rX "$BATS_RUN_TMPDIR" 2>/dev/null || true
@@ -596,7 +596,7 @@ setup() {
 		[[ $stderr == *"1 file could not be read"* ]]
 		[[ $(member .error) == *"could not be read"* ]]
 	}
-	as_owner $JOE
+	as_owner "$JOE"
 	[ "$(member .done)" -eq $((n - 1)) ]
 	[ -e "$Q/hold/$victim" ]
 	as_owner nobody@nowhere.example
@@ -616,15 +616,15 @@ setup() {
 }
 
 @test "delete --json --purge has no undo" {
-	answer 0 delete --sasl $JOE --yes --purge
+	answer 0 delete --sasl "$JOE" --yes --purge
 	[ "$(member '[.state, .undo, .done == .planned]')" = '["purged",null,true]' ]
 }
 
 @test "delete --json at a terminal: shown and asked on standard error" {
-	n=$(ids --sasl $JOE | wc -l)
+	n=$(ids --sasl "$JOE" | wc -l)
 	out=$BATS_TEST_TMPDIR/out
 	for answer in no "$n"; do
-		OUT=$out at_terminal "$answer" -Q "$Q" delete --json --sasl $JOE
+		OUT=$out at_terminal "$answer" -Q "$Q" delete --json --sasl "$JOE"
 		[[ $output == *"delete $n messages, "*"accounts "*"Type $n to delete"* ]]
 		[ "$(jq .exit_status "$out")" -eq "$status" ]
 		[ "$(jq .done "$out")" -eq "$([ "$answer" = no ] && echo 0 || echo "$n")" ]
@@ -636,7 +636,7 @@ setup() {
 	answer 1 undo
 	[ "$(member '[.command, .transaction, .matched, .error]')" = '["undo",null,null,"there is nothing to undo"]' ]
 	before=$(queue_files)
-	"$QTOOL" -Q "$Q" delete --sasl $JOE --queue deferred --yes
+	"$QTOOL" -Q "$Q" delete --sasl "$JOE" --queue deferred --yes
 	n=$("$QTOOL" -Q "$Q" history --json | jq '.[0].staged')
 	path=$(comm -13 <(queue_files | cut -d' ' -f1) <(cut -d' ' -f1 <<<"$before") |
 	    grep '^deferred/' | head -1)
@@ -656,7 +656,7 @@ setup() {
 }
 
 @test "purge --json: one, several, refused" {
-	"$QTOOL" -Q "$Q" delete --sasl $JOE --yes
+	"$QTOOL" -Q "$Q" delete --sasl "$JOE" --yes
 	"$QTOOL" -Q "$Q" delete --sasl "!$JOE" --yes
 	n=$("$QTOOL" -Q "$Q" history --json | jq '.[0].staged')
 	m=$("$QTOOL" -Q "$Q" history --json | jq '.[1].staged')

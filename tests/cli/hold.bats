@@ -11,15 +11,15 @@ setup() {
 }
 
 @test "hold takes what matches in deferred, and says how to undo it" {
-	mine=$(in_queues --sasl $JOE --queue deferred | cut -f2)
+	mine=$(in_queues --sasl "$JOE" --queue deferred | cut -f2)
 	others=$(in_queues --sasl "!$JOE")
 	bytes=$(sums | sed 's,  .*/,  ,' | LC_ALL=C sort)
-	run_q -Q "$Q" hold --sasl $JOE --yes
+	run_q -Q "$Q" hold --sasl "$JOE" --yes
 	expect_status 0
 	n=$(wc -l <<<"$mine")
 	[ "$output" = "transaction 1: held $n messages; to undo: qtool -Q $Q undo 1" ]
 	[ -z "$stderr" ]
-	[ -z "$(in_queues --sasl $JOE --queue deferred)" ]
+	[ -z "$(in_queues --sasl "$JOE" --queue deferred)" ]
 	for id in $mine; do
 		[ "$(where "$id")" = hold ]
 	done
@@ -29,19 +29,19 @@ setup() {
 }
 
 @test "what is on its way is counted, and taken when its queue is named" {
-	read -r a b c <<<"$(in_queues --sasl $JOE --queue deferred | cut -f2 | head -3 | tr '\n' ' ')"
+	read -r a b c <<<"$(in_queues --sasl "$JOE" --queue deferred | cut -f2 | head -3 | tr '\n' ' ')"
 	to_queue active "$a"
 	to_queue incoming "$b" "$c"
-	n=$("$QTOOL" -Q "$Q" list --sasl $JOE --queue deferred --format ids | wc -l)
-	run_q -Q "$Q" hold --sasl $JOE --yes --expect "$n"
+	n=$("$QTOOL" -Q "$Q" list --sasl "$JOE" --queue deferred --format ids | wc -l)
+	run_q -Q "$Q" hold --sasl "$JOE" --yes --expect "$n"
 	expect_status 0
 	[[ $stderr == *"on the way, and not taken: 3 messages in incoming and active"*"--queue active,incoming,deferred" ]]
 	[ "$(where "$a") $(where "$b") $(where "$c")" = "active incoming incoming" ]
 	# all of it gone from deferred: said again, as it is what one came for
-	run_q -Q "$Q" hold --sasl $JOE --yes
+	run_q -Q "$Q" hold --sasl "$JOE" --yes
 	expect_status 1
 	[[ $stderr == *"on the way, and not taken: 3 messages"*"no message matches"* ]]
-	run_q -Q "$Q" hold --sasl $JOE --queue active,incoming,deferred --yes
+	run_q -Q "$Q" hold --sasl "$JOE" --queue active,incoming,deferred --yes
 	expect_status 0
 	[[ $output == "transaction 2: held 3 messages;"* ]]
 	[ -z "$stderr" ]
@@ -61,15 +61,15 @@ setup() {
 }
 
 @test "what is in delivery is left out and named: exit 3" {
-	id=$(in_queues --sasl $JOE --queue deferred | cut -f2 | head -1)
+	id=$(in_queues --sasl "$JOE" --queue deferred | cut -f2 | head -1)
 	to_queue active "$id"
 	in_delivery "$Q/active/$id"
 	agent=$!
-	run_q -Q "$Q" hold --sasl $JOE --queue active,deferred --yes
+	run_q -Q "$Q" hold --sasl "$JOE" --queue active,deferred --yes
 	expect_status 3
 	[[ $stderr == *"active/$id: is in delivery: left out"* ]]
 	[ "$(where "$id")" = active ]
-	[ -z "$(in_queues --sasl $JOE --queue deferred)" ]
+	[ -z "$(in_queues --sasl "$JOE" --queue deferred)" ]
 	# --wait gives up in time, and says what it waits for
 	run_q -Q "$Q" hold "$id" --queue active --yes --wait 1
 	expect_status 3
@@ -78,7 +78,7 @@ setup() {
 }
 
 @test "--wait waits until the agent is done" {
-	id=$(in_queues --sasl $JOE --queue deferred | cut -f2 | head -1)
+	id=$(in_queues --sasl "$JOE" --queue deferred | cut -f2 | head -1)
 	file=$(find "$Q/deferred" -name "$id")
 	for command in hold "delete --queue hold"; do
 		in_delivery "$file"
@@ -100,7 +100,7 @@ setup() {
 }
 
 @test "--wait: a dry run does not wait, and a number is asked for" {
-	id=$(in_queues --sasl $JOE --queue deferred | cut -f2 | head -1)
+	id=$(in_queues --sasl "$JOE" --queue deferred | cut -f2 | head -1)
 	in_delivery "$(find "$Q/deferred" -name "$id")"
 	agent=$!
 	run timeout 30 "$QTOOL" -Q "$Q" hold -n "$id" --wait 600
@@ -112,14 +112,14 @@ setup() {
 
 @test "a dry run shows, and leaves the tree as it was" {
 	before=$(tree "$Q")
-	n=$(in_queues --sasl $JOE --queue deferred | wc -l)
-	run_q -Q "$Q" hold --sasl $JOE -n
+	n=$(in_queues --sasl "$JOE" --queue deferred | wc -l)
+	run_q -Q "$Q" hold --sasl "$JOE" -n
 	expect_status 0
 	[[ ${lines[0]} == "would hold $n messages, "*"(deferred $n)" ]]
 	[[ $output == *"accounts "*"$n $JOE"*"least like the others:"* ]]
 	run_q -Q "$Q" release -n --all
 	run_q -Q "$Q" requeue -n --all
-	run_q -Q "$Q" hold --explain --sasl $JOE
+	run_q -Q "$Q" hold --explain --sasl "$JOE"
 	expect_status 0
 	[[ $output == *"SELECT "*"'deferred'"* ]]
 	[ "$(tree "$Q")" = "$before" ]
@@ -152,12 +152,12 @@ setup() {
 }
 
 @test "at a terminal the count has to be typed, and 80 columns hold the rest" {
-	n=$(in_queues --sasl $JOE --queue deferred | wc -l)
-	at_terminal no -Q "$Q" hold --sasl $JOE
+	n=$(in_queues --sasl "$JOE" --queue deferred | wc -l)
+	at_terminal no -Q "$Q" hold --sasl "$JOE"
 	[ "$status" -eq 4 ]
 	[ "$(wc -L <<<"$output")" -le 80 ]
 	[[ $output == *"Type $n to hold $n messages: "*"not confirmed"* ]]
-	at_terminal "$n" -Q "$Q" hold --sasl $JOE
+	at_terminal "$n" -Q "$Q" hold --sasl "$JOE"
 	[ "$status" -eq 0 ]
 	[[ $output == *"transaction 1: held $n messages"* ]]
 }
@@ -174,7 +174,7 @@ setup() {
 
 @test "--state-dir and --note are kept" {
 	state=$BATS_TEST_TMPDIR/state
-	run_q -Q "$Q" hold --sasl $JOE --yes --state-dir "$state" --note 'ticket 4711'
+	run_q -Q "$Q" hold --sasl "$JOE" --yes --state-dir "$state" --note 'ticket 4711'
 	expect_status 0
 	[ -f "$state/tx/000001/plan" ]
 	[ "$("$QTOOL" -Q "$Q" history --json | jq -r '.[0].reason')" = 'ticket 4711' ]
@@ -183,18 +183,18 @@ setup() {
 }
 
 @test "hold --json answers, also when refused" {
-	n=$(in_queues --sasl $JOE --queue deferred | wc -l)
-	answer 0 hold --sasl $JOE -n
+	n=$(in_queues --sasl "$JOE" --queue deferred | wc -l)
+	answer 0 hold --sasl "$JOE" -n
 	[ "$(member '[.command, .dry_run, .planned, .done, .state]')" = "[\"hold\",true,$n,0,null]" ]
-	answer 4 hold --sasl $JOE
+	answer 4 hold --sasl "$JOE"
 	[[ $(member .error) == *"no terminal"* ]]
-	answer 0 hold --sasl $JOE --yes
+	answer 0 hold --sasl "$JOE" --yes
 	[ "$(member '[.transaction, .state, .matched, .planned, .done, .old, .error]')" = \
 	    "[1,\"placed\",$n,$n,$n,null,null]" ]
 	undo=$(jq -r .undo <<<"$output")
 	[ "$undo" = "qtool -Q $Q undo 1" ]
 	PATH=$(dirname "$QTOOL"):$PATH bash -c "$undo"
-	[ "$("$QTOOL" -Q "$Q" list --sasl $JOE --queue deferred --format ids | wc -l)" -eq "$n" ]
+	[ "$("$QTOOL" -Q "$Q" list --sasl "$JOE" --queue deferred --format ids | wc -l)" -eq "$n" ]
 }
 
 @test "escape sequences in mail do not reach the terminal" {

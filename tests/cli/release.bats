@@ -18,10 +18,10 @@ old_mail() {
 }
 
 @test "release takes what matches from hold into deferred" {
-	mine=$("$QTOOL" -Q "$Q" list --sasl $JOE --queue hold --format ids)
+	mine=$("$QTOOL" -Q "$Q" list --sasl "$JOE" --queue hold --format ids)
 	n=$(wc -l <<<"$mine")
 	others=$(in_queues --sasl "!$JOE")
-	run_q -Q "$Q" release --sasl $JOE --yes
+	run_q -Q "$Q" release --sasl "$JOE" --yes
 	expect_status 0
 	[ "$output" = "transaction 2: released $n messages into deferred; to undo: qtool -Q $Q undo 2" ]
 	[ -z "$stderr" ]
@@ -69,7 +69,7 @@ old_mail() {
 }
 
 @test "mail that postsuper made expire goes back at once: old" {
-	id=$("$QTOOL" -Q "$Q" list --sasl $JOE --queue hold --format ids | head -1)
+	id=$("$QTOOL" -Q "$Q" list --sasl "$JOE" --queue hold --format ids | head -1)
 	chmod g+x "$Q/hold/$id"
 	run_q -Q "$Q" release "$id" --yes
 	expect_status 4
@@ -113,9 +113,9 @@ old_mail() {
 }
 
 @test "what matches an earlier deletion is refused, with the selection it matches" {
-	"$QTOOL" -Q "$Q" delete --sasl $JOE --queue hold --yes --note "it's spam"
+	"$QTOOL" -Q "$Q" delete --sasl "$JOE" --queue hold --yes --note "it's spam"
 	"$QTOOL" -Q "$Q" undo
-	n=$("$QTOOL" -Q "$Q" list --sasl $JOE --queue hold --format ids | wc -l)
+	n=$("$QTOOL" -Q "$Q" list --sasl "$JOE" --queue hold --format ids | wc -l)
 	all=$("$QTOOL" -Q "$Q" list --queue hold --format ids | wc -l)
 	run_q -Q "$Q" release --all --yes
 	expect_status 4
@@ -133,18 +133,18 @@ old_mail() {
 }
 
 @test "a deletion counts whatever became of it, and an aborted one does not" {
-	one=$("$QTOOL" -Q "$Q" list --sasl $JOE --queue hold --format ids | head -1)
-	"$QTOOL" -Q "$Q" delete "$one" --sasl $JOE --yes # one of many: the rest is like it
-	run_q -Q "$Q" release --sasl $JOE --yes
+	one=$("$QTOOL" -Q "$Q" list --sasl "$JOE" --queue hold --format ids | head -1)
+	"$QTOOL" -Q "$Q" delete "$one" --sasl "$JOE" --yes # one of many: the rest is like it
+	run_q -Q "$Q" release --sasl "$JOE" --yes
 	expect_status 0
 	"$QTOOL" -Q "$Q" undo 3
 	# by its sender's login alone, purged since
 	"$QTOOL" -Q "$Q" undo 2
 	"$QTOOL" -Q "$Q" delete -w "queue_id = '$one' OR subject = 'what''s this?'" --yes --purge
-	run_q -Q "$Q" release --sasl $JOE --yes
+	run_q -Q "$Q" release --sasl "$JOE" --yes
 	expect_status 0
 	"$QTOOL" -Q "$Q" undo
-	"$QTOOL" -Q "$Q" delete --sasl $JOE --queue hold --older 0s --yes --purge
+	"$QTOOL" -Q "$Q" delete --sasl "$JOE" --queue hold --older 0s --yes --purge
 	fixture_queue "$Q" accepted/plain
 	id=$(id_of "$Q" accepted/plain)
 	to_queue hold "$id"
@@ -161,7 +161,7 @@ old_mail() {
 	expect_status 4
 	[[ $stderr == *"deleted: 1 message of the selection that transaction 2 deleted: --subject 'it'\\''s "* ]]
 	[[ $stderr == *"--sender 'alice@*'"* ]]
-	run_q -Q "$Q" release --sasl $JOE --yes
+	run_q -Q "$Q" release --sasl "$JOE" --yes
 	expect_status 0
 }
 
@@ -201,13 +201,13 @@ old_mail() {
 @test "deletions beside each other: the selection's values are not mixed up" {
 	ben=ben.ortiz@branch.example
 	"$QTOOL" -Q "$Q" delete --sasl $ben --subject . --yes
-	"$QTOOL" -Q "$Q" delete --sasl nobody@nowhere.example --sasl $JOE -w "subject LIKE '%?1%' OR sender <> '?'" --yes
+	"$QTOOL" -Q "$Q" delete --sasl nobody@nowhere.example --sasl "$JOE" -w "subject LIKE '%?1%' OR sender <> '?'" --yes
 	"$QTOOL" -Q "$Q" undo 2
 	"$QTOOL" -Q "$Q" undo 3
 	b=$("$QTOOL" -Q "$Q" list --sasl $ben --queue hold --format ids | wc -l)
-	j=$("$QTOOL" -Q "$Q" list --sasl $JOE --queue hold --format ids | wc -l)
+	j=$("$QTOOL" -Q "$Q" list --sasl "$JOE" --queue hold --format ids | wc -l)
 	[ "$b" -gt 0 ] && [ "$j" -gt "$b" ]
-	run_q -Q "$Q" release --sasl $JOE --sasl $ben --larger 1 --yes
+	run_q -Q "$Q" release --sasl "$JOE" --sasl $ben --larger 1 --yes
 	expect_status 4
 	[[ $stderr == *"deleted: $j messages of the selection that transaction 3 deleted"* ]]
 	[[ $stderr == *"deleted: $b message"*" of the selection that transaction 2 deleted: --sasl $ben --subject ."* ]]
@@ -239,9 +239,9 @@ old_mail() {
 
 @test "undo of a release: back on hold, with what was tried meanwhile" {
 	before=$(queue_files | cut -d' ' -f1-6)
-	"$QTOOL" -Q "$Q" release --sasl $JOE --yes
+	"$QTOOL" -Q "$Q" release --sasl "$JOE" --yes
 	# Postfix tried one, and is about to try another
-	read -r tried next <<<"$("$QTOOL" -Q "$Q" list --sasl $JOE --queue deferred --format ids | head -2 | tr '\n' ' ')"
+	read -r tried next <<<"$("$QTOOL" -Q "$Q" list --sasl "$JOE" --queue deferred --format ids | head -2 | tr '\n' ' ')"
 	touch -d '+10 minutes' "$(find "$Q/deferred" -name "$tried")"
 	to_queue incoming "$next"
 	run_q -Q "$Q" undo

@@ -11,11 +11,11 @@ setup() {
 }
 
 @test "requeue takes what matches from hold and deferred into maildrop" {
-	mine=$(ids --sasl $JOE)
+	mine=$(ids --sasl "$JOE")
 	others=$(in_queues --sasl "!$JOE")
 	n=$(wc -l <<<"$mine")
 	logs=$(find "$Q/defer" -type f | LC_ALL=C sort)
-	run_q -Q "$Q" requeue --sasl $JOE --yes
+	run_q -Q "$Q" requeue --sasl "$JOE" --yes
 	expect_status 0
 	[ "$output" = "transaction 1: requeued $n messages; to undo: qtool -Q $Q undo 1" ]
 	[ "$(find "$Q/maildrop" -type f -printf '%f\n' | LC_ALL=C sort)" = "$mine" ]
@@ -54,26 +54,26 @@ setup() {
 
 @test "undo of a requeue: what pickup has not taken, and what it has is said" {
 	before=$(queue_files)
-	n=$(ids --sasl $JOE | wc -l)
-	"$QTOOL" -Q "$Q" requeue --sasl $JOE --yes
+	n=$(ids --sasl "$JOE" | wc -l)
+	"$QTOOL" -Q "$Q" requeue --sasl "$JOE" --yes
 	run_q -Q "$Q" undo --in-place
 	expect_status 0
 	[ "$output" = "transaction 1 undone: $n messages put back where they were" ]
 	diff <(echo "$before") <(queue_files)
-	"$QTOOL" -Q "$Q" requeue --sasl $JOE --yes
+	"$QTOOL" -Q "$Q" requeue --sasl "$JOE" --yes
 	taken=$(find "$Q/maildrop" -type f -printf '%f\n' | head -1)
 	rm "$Q/maildrop/$taken"
 	run_q -Q "$Q" undo
 	expect_status 3
 	[[ $output == "transaction 2 undone: $((n - 1)) messages put back into hold" ]]
 	[[ $stderr == *"$taken: gone"*"1 message gone since"* ]]
-	[ "$("$QTOOL" -Q "$Q" list --sasl $JOE --queue hold --format ids | wc -l)" -eq $((n - 1)) ]
+	[ "$("$QTOOL" -Q "$Q" list --sasl "$JOE" --queue hold --format ids | wc -l)" -eq $((n - 1)) ]
 }
 
 @test "requeue takes from no other queue, and answers" {
 	run_q -Q "$Q" requeue --all --yes --queue active
 	expect_status 2
 	[[ $stderr == *"requeue takes mail from deferred,hold"* ]]
-	answer 0 requeue --sasl $JOE --yes
+	answer 0 requeue --sasl "$JOE" --yes
 	[ "$(member '[.state, .old, .null_sender, .done > 0]')" = '["placed",null,0,true]' ]
 }

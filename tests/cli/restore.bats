@@ -7,7 +7,7 @@ load changes
 setup() {
 	Q=$BATS_TEST_TMPDIR/q
 	practice_queue "$Q" 40
-	"$QTOOL" -Q "$Q" delete --sasl $JOE --yes >/dev/null
+	"$QTOOL" -Q "$Q" delete --sasl "$JOE" --yes >/dev/null
 	staged=$("$QTOOL" -Q "$Q" --transaction 1 list --format ids)
 	n=$(wc -l <<<"$staged")
 }
@@ -31,7 +31,7 @@ held() {
 	run_q -Q "$Q" undo 1
 	expect_status 0
 	[[ $output == *"$((n - 2)) messages put back into hold" ]]
-	[ "$("$QTOOL" -Q "$Q" list --sasl $JOE --queue hold --format ids | wc -l)" -eq "$n" ]
+	[ "$("$QTOOL" -Q "$Q" list --sasl "$JOE" --queue hold --format ids | wc -l)" -eq "$n" ]
 	[ "$(in_queues --sasl "!$JOE")" = "$before" ]
 }
 
@@ -76,7 +76,7 @@ held() {
 	"$QTOOL" -Q "$Q" undo 1 --in-place
 	before=$(sums | sed 's,  .*/,  ,' | LC_ALL=C sort)
 	stats=$(queue_files | sed 's,^[a-z]*/[^ ]*/,,; s,^[a-z]*/,,' | LC_ALL=C sort)
-	"$QTOOL" -Q "$Q" delete --sasl $JOE --yes
+	"$QTOOL" -Q "$Q" delete --sasl "$JOE" --yes
 	run_q -Q "$Q" restore 2 --all --yes
 	expect_status 0
 	[ "$(sums | sed 's,  .*/,  ,' | LC_ALL=C sort)" = "$before" ]

@@ -12,7 +12,7 @@ setup() {
 
 @test "undo of a hold: each where it was" {
 	before=$(queue_files)
-	"$QTOOL" -Q "$Q" hold --sasl $JOE --yes
+	"$QTOOL" -Q "$Q" hold --sasl "$JOE" --yes
 	[ "$(queue_files)" != "$before" ]
 	run_q -Q "$Q" undo
 	expect_status 0
@@ -23,8 +23,8 @@ setup() {
 
 @test "undo takes the last that can be undone, then the one before" {
 	before=$(queue_files)
-	"$QTOOL" -Q "$Q" hold --sasl $JOE --yes
-	"$QTOOL" -Q "$Q" delete --sasl $JOE --yes
+	"$QTOOL" -Q "$Q" hold --sasl "$JOE" --yes
+	"$QTOOL" -Q "$Q" delete --sasl "$JOE" --yes
 	"$QTOOL" -Q "$Q" hold --all --yes
 	run_q -Q "$Q" undo
 	[[ $output == "transaction 3 undone"* ]]
@@ -39,7 +39,7 @@ setup() {
 }
 
 @test "an undo can be undone, and that again" {
-	"$QTOOL" -Q "$Q" delete --sasl $JOE --yes
+	"$QTOOL" -Q "$Q" delete --sasl "$JOE" --yes
 	deleted=$(queue_files)
 	n=$("$QTOOL" -Q "$Q" history --json | jq '.[0].staged')
 	"$QTOOL" -Q "$Q" undo
@@ -63,9 +63,9 @@ setup() {
 }
 
 @test "redo takes only what is still as it was put back" {
-	"$QTOOL" -Q "$Q" hold --sasl $JOE --yes
+	"$QTOOL" -Q "$Q" hold --sasl "$JOE" --yes
 	"$QTOOL" -Q "$Q" undo
-	id=$("$QTOOL" -Q "$Q" list --sasl $JOE --queue deferred --format ids | head -1)
+	id=$("$QTOOL" -Q "$Q" list --sasl "$JOE" --queue deferred --format ids | head -1)
 	touch -d '+10 minutes' "$(find "$Q/deferred" -name "$id")"
 	run_q -Q "$Q" undo --redo 1
 	expect_status 3
@@ -74,21 +74,21 @@ setup() {
 }
 
 @test "undo and redo answer a script" {
-	"$QTOOL" -Q "$Q" hold --sasl $JOE --yes
+	"$QTOOL" -Q "$Q" hold --sasl "$JOE" --yes
 	n=$("$QTOOL" -Q "$Q" history --json | jq '.[0].done')
 	answer 0 undo
 	[ "$(member '[.command, .transaction, .state, .planned, .done, .undo]')" = "[\"undo\",1,\"undone\",$n,$n,null]" ]
 	answer 0 undo --redo
 	[ "$(member '[.transaction, .state, .done, .undo]')" = "[1,\"placed\",$n,\"qtool -Q $Q undo 1\"]" ]
-	rm "$Q/hold/$("$QTOOL" -Q "$Q" list --sasl $JOE --queue hold --newer 9w --format ids | tail -1)"
+	rm "$Q/hold/$("$QTOOL" -Q "$Q" list --sasl "$JOE" --queue hold --newer 9w --format ids | tail -1)"
 	answer 3 undo
 	[ "$(member '[.done, .gone]')" = "[$((n - 1)),1]" ] || [ "$(member '.gone + .done')" -eq "$n" ]
 	[[ $(member .error) == *"gone since"* ]]
 }
 
 @test "history tells each operation, its messages and what holds them" {
-	"$QTOOL" -Q "$Q" hold --sasl $JOE --yes
-	"$QTOOL" -Q "$Q" delete --sasl $JOE --yes
+	"$QTOOL" -Q "$Q" hold --sasl "$JOE" --yes
+	"$QTOOL" -Q "$Q" delete --sasl "$JOE" --yes
 	id=$("$QTOOL" -Q "$Q" --transaction 2 list --format ids | head -1)
 	"$QTOOL" -Q "$Q" restore 2 "$id" --yes
 	"$QTOOL" -Q "$Q" release "$id" --allow deleted --yes
@@ -104,7 +104,7 @@ setup() {
 }
 
 @test "purge of what holds nothing is refused, and passed over by --all-committed" {
-	"$QTOOL" -Q "$Q" hold --sasl $JOE --yes
+	"$QTOOL" -Q "$Q" hold --sasl "$JOE" --yes
 	before=$(queue_files)
 	run_q -Q "$Q" purge 1 --yes
 	expect_status 4
@@ -116,16 +116,16 @@ setup() {
 
 @test "a hold that was killed is ended by recover, which says so" {
 	export ASAN_OPTIONS=${ASAN_OPTIONS:-}:detect_leaks=0
-	n=$("$QTOOL" -Q "$Q" list --sasl $JOE --queue deferred --format ids | wc -l)
+	n=$("$QTOOL" -Q "$Q" list --sasl "$JOE" --queue deferred --format ids | wc -l)
 	# renames of messages come after those of the plan
 	run strace -f -o "$BATS_TEST_TMPDIR/trace" -e trace=renameat2 \
-	    -e inject=renameat2:signal=KILL:when=9 "$QTOOL" -Q "$Q" hold --sasl $JOE --yes
+	    -e inject=renameat2:signal=KILL:when=9 "$QTOOL" -Q "$Q" hold --sasl "$JOE" --yes
 	[ "$status" -ne 0 ]
 	[ "$(state_of 1)" = committed ]
 	run_q -Q "$Q" recover
 	expect_status 0
 	[ "$output" = "transaction 1: gone on with, held $n messages" ]
-	[ -z "$("$QTOOL" -Q "$Q" list --sasl $JOE --queue deferred --format ids)" ]
+	[ -z "$("$QTOOL" -Q "$Q" list --sasl "$JOE" --queue deferred --format ids)" ]
 	run_q -Q "$Q" recover
 	[ "$output" = "nothing to recover" ]
 	run_q -Q "$Q" undo

@@ -22,7 +22,10 @@
  *
  * K_AGENT	requeue, while an agent has a message open that lies in hold:
  *		pickup looks at no lock
- * K_COPY	undo of a requeue, while pickup copies the message
+ * K_COPY	undo of a requeue, while pickup ends copying the message within
+ *		the rename and the look at whether it is open, or qmgr takes
+ *		it before that look; or while a requeue gives back
+ *		what was tried meanwhile
  * K_CORE	qmgr has read a message before it was taken out of active, and
  *		reads it once more when it comes back
  * K_OTHERS	others hold a message that hold left alone: its undo moves it
@@ -48,6 +51,7 @@
 #define M_NOSYNC (leftout == 9)		/* of what recovery reads */
 #define M_HALFWAY (leftout == 10)	/* a call failed: the rest is left */
 #define M_LOOKONCE (leftout == 11)	/* recovery looks at the origin only */
+#define M_NOTOPEN (leftout == 12)	/* no look whether pickup has it open */
 
 #define K_AGENT (known == 1)
 #define K_COPY (known == 2)
@@ -66,6 +70,7 @@ c_decl {
 	}
 }
 byte n, maxc, op, from, leftout, known;
+bit opens;  /* pickup takes two steps */
 bit atonce; /* a delivery is one step: for searches with more messages */
 
 /* Where a message is.  GONE: sent and removed, or taken by pickup. */
@@ -102,6 +107,7 @@ byte loc[NMAX], dur[NMAX]; /* now, and what a power cut may leave */
 byte ino[NMAX], idur[NMAX];
 bit fly[NMAX];	/* an agent has it open, and locked */
 bit copy[NMAX];	/* pickup has it open */
+bit away[NMAX];	/* taken from pickup without a look whether it is open */
 byte core[NMAX];	/* how often qmgr has it in memory */
 byte sent[NMAX];	/* as the recipients see it */
 
@@ -178,7 +184,7 @@ inline cut()
 		:: idur[k] & BIT(SENT_SAME) -> ino[k] = SENT_SAME
 		fi;
 		idur[k] = BIT(ino[k]);
-		fly[k] = 0; copy[k] = 0; core[k] = 0;
+		fly[k] = 0; copy[k] = 0; away[k] = 0; core[k] = 0;
 		if
 		:: loc[k] == GONE
 		:: loc[k] != GONE -> sent[k] = IS_SENT(ino[k])
@@ -272,16 +278,18 @@ proctype postfix()
 		:: fly[m] == 1 -> fly[m] = 0 /* the other side says 4xx */
 		:: loc[m] == ACT && fly[m] == 0 && !IS_SENT(ino[m]) ->
 			touch(m, TRIED); move(m, DEF)
-		:: loc[m] == DROP && !K_COPY ->
+		:: loc[m] == DROP && !opens ->
 			if
 			:: !IS_SENT(ino[m]) -> deliver(m)
 			:: else
 			fi;
 			move(m, GONE)
-		:: loc[m] == DROP && K_COPY && !copy[m] -> copy[m] = 1
-		:: copy[m] -> copy[m] = 0; /* and removes it, if it is there */
-			assert(loc[m] == DROP);
-			move(m, GONE)
+		:: loc[m] == DROP && opens && !copy[m] -> copy[m] = 1
+		:: copy[m] -> copy[m] = 0; /* and removes it by its name */
+			if
+			:: loc[m] == DROP -> move(m, GONE)
+			:: else -> assert(away[m] && !K_COPY)
+			fi
 		:: K_OTHERS && acked && (told & BIT(m)) && loc[m] == DEF ->
 			move(m, HOLD); theirs = theirs | BIT(m)
 		:: else
@@ -413,7 +421,7 @@ rename:
 	if /* it was tried between the look and the rename */
 	:: atomic {
 		if
-		:: loc[i] == TARGET -> move(i, p)
+		:: loc[i] == TARGET -> move(i, p); away[i] = copy[i]
 		:: else
 		fi;
 		wrong = wrong & ~BIT(i); TELL(i); i++; goto each }
@@ -501,8 +509,29 @@ look_back:
 	:: atomic {
 		if
 		:: loc[i] != p -> next_back(); goto look_back
-		:: else -> dest = BACK_TO(i); move(i, dest); i++; goto each_back
+		:: else -> dest = BACK_TO(i); move(i, dest); away[i] = op == REQUEUES
 		fi }
+	CRASH
+	fi;
+	if
+	:: atomic {
+		if
+		:: loc[i] != BACK_TO(i) -> i++; goto each_back /* quick */
+		:: else
+		fi;
+		if
+		:: copy[i] && !M_NOTOPEN
+		:: else -> away[i] = 0; i++; goto each_back
+		fi }
+	CRASH
+	fi;
+	if /* pickup has it open: it is its */
+	:: atomic {
+		if
+		:: loc[i] == BACK_TO(i) -> move(i, DROP); away[i] = 0
+		:: else
+		fi;
+		TELL(i); i++; goto each_back }
 	CRASH
 	fi;
 miss_back:
@@ -590,6 +619,7 @@ init {
 			now.leftout = parameter("LEFTOUT");
 			now.known = parameter("KNOWN");
 			now.atonce = parameter("ATONCE");
+			now.opens = parameter("OPENS");
 		};
 		do
 		:: j < n ->

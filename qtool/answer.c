@@ -209,6 +209,9 @@ static void put_answer(struct qt_buf *b, const struct ctx *c,
 
 	qt_buf_addc(b, '{');
 	put_string(b, "command", c->cmd->name);
+	qt_buf_adds(b, ", ");
+	put_string(b, "queue_dir", c->spools.n == 1 ?
+	    c->spools.v[0]->queue_dir : NULL);
 	put_transaction(b, a, l);
 	qt_buf_addf(b, ", \"dry_run\": %s", c->dry_run ? "true" : "false");
 	put_counts(b, a);

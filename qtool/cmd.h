@@ -83,7 +83,8 @@ enum { /* struct cmd.needs */
 	NEED_SPOOL = 1 << 0, /* spools are opened before run() */
 	NEED_DB = 1 << 1,    /* and the database on them */
 	NEED_ONE_SPOOL = 1 << 2, /* exactly one spool (changes) */
-	READS_TX = 1 << 3 /* none: --transaction may be given */
+	READS_TX = 1 << 3, /* none: --transaction may be given */
+	EACH_SPOOL = 1 << 4 /* with NEED_ONE_SPOOL: several are taken in turn */
 };
 
 struct cmd {
@@ -134,6 +135,14 @@ extern const struct qt_option change_options[]; /* yes ... state-dir */
  * that finds out itself has no needs and calls this.
  */
 int open_needs(struct ctx *c, unsigned needs, struct qt_error *err)
+    QT_MUST_CHECK;
+/*
+ * Run the command for each of several queues, in a process of its own each
+ * (each.c).  The exit status is that of all if they agree, else EXIT_PARTLY.
+ */
+int run_each(struct ctx *c, int argc, char **argv);
+/* Roles, transaction, database: what comes after the queues are opened. */
+int open_rest(struct ctx *c, unsigned needs, struct qt_error *err)
     QT_MUST_CHECK;
 /* Add queue IDs to the selection. */
 int select_ids(struct ctx *c, int n, char **ids, struct qt_error *err)

@@ -71,6 +71,7 @@ const struct cmd *const commands[] = {
 };
 #define NCOMMANDS (sizeof(commands) / sizeof(commands[0])) /* and the NULL */
 
+#define NEEDS_QUEUE (NEED_SPOOL | NEED_DB | NEED_ONE_SPOOL)
 #define WAIT_MAX 86400 /* seconds of --wait */
 
 /* The one thing a signal handler writes. */
@@ -371,16 +372,10 @@ int open_db(struct ctx *c, const struct qt_spools *spools, struct qt_error *err)
 	return qt_db_open(&c->db, spools, &opts, err);
 }
 
-int open_needs(struct ctx *c, unsigned needs, struct qt_error *err)
+int open_rest(struct ctx *c, unsigned needs, struct qt_error *err)
 {
-	if ((needs & (NEED_SPOOL | NEED_DB | NEED_ONE_SPOOL)) != 0 &&
-	    open_spools(c, err) != 0)
-		return -1;
-	if ((needs & NEED_ONE_SPOOL) != 0 && c->spools.n != 1)
-		return qt_fail(err, QT_E_USAGE, c->cmd->name,
-		    "changes one queue at a time, not %zu", c->spools.n);
 	/* programs were run; from here on others' bytes are read */
-	if (needs != 0 && roles_take(c, err) != 0)
+	if ((needs & NEEDS_QUEUE) != 0 && roles_take(c, err) != 0)
 		return -1;
 	if (c->transaction != 0 && c->spools.n != 0 &&
 	    transaction_open(c, err) != 0)
@@ -388,6 +383,33 @@ int open_needs(struct ctx *c, unsigned needs, struct qt_error *err)
 	if ((needs & NEED_DB) != 0)
 		return open_db(c, &c->spools, err);
 	return 0;
+}
+
+int open_needs(struct ctx *c, unsigned needs, struct qt_error *err)
+{
+	if ((needs & NEEDS_QUEUE) != 0 &&
+	    open_spools(c, err) != 0)
+		return -1;
+	if (c->spools.n > 1 && (needs & EACH_SPOOL) != 0)
+		return 0; /* run_each() opens the rest */
+	if ((needs & NEED_ONE_SPOOL) != 0 && c->spools.n != 1)
+		return qt_fail(err, QT_E_USAGE, c->cmd->name,
+		    "changes one queue at a time, not %zu", c->spools.n);
+	return open_rest(c, needs, err);
+}
+
+/* An instance that is missing is missing in what was shown, too. */
+static int say_left_out(struct ctx *c, int status)
+{
+	size_t i;
+
+	for (i = 0; i < c->spools.nleft; i++)
+		(void)complain(&c->spools.left[i]);
+	if (i == 0)
+		return status;
+	remark("%zu of %zu instances left out", i, i + c->spools.n);
+	return status == EXIT_DONE || status == EXIT_NOTHING ? EXIT_PARTLY :
+							       status;
 }
 
 /* argv[0] is the command's name. */
@@ -410,9 +432,11 @@ static int run_command(struct ctx *c, int argc, char **argv)
 		return usage_hint(c, &err);
 	if (open_needs(c, c->cmd->needs, &err) != 0)
 		return complain(&err);
+	if (c->spools.n > 1 && (c->cmd->needs & EACH_SPOOL) != 0)
+		return say_left_out(c, run_each(c, n, argv + index));
 	r = c->cmd->run(c, n, argv + index);
 	progress_end(c);
-	return r;
+	return say_left_out(c, r);
 }
 
 static int unknown_command(const char *word)

@@ -264,10 +264,12 @@ const struct cmd cmd_recover = {
 	"Doing it twice changes nothing more.  Every command that changes the\n"
 	"queue does the same first, and so does qtool-recover.service before\n"
 	"Postfix starts.  It also makes a reserve in SPOOL/qtool: run it once\n"
-	"before a disk is full.",
-    .examples = "  qtool recover",
+	"before a disk is full.  Several queues (-Q, -c, --all-instances) are\n"
+	"recovered one after the other, whatever becomes of one of them.",
+    .examples = "  qtool recover\n"
+		"  qtool --all-instances recover",
     .groups = groups,
     .ngroups = 2,
-    .needs = NEED_ONE_SPOOL,
+    .needs = NEED_ONE_SPOOL | EACH_SPOOL,
     .run = run,
 };

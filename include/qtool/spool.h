@@ -53,6 +53,8 @@ struct qt_spool {
 struct qt_spools {
 	struct qt_spool **v;
 	size_t n;
+	struct qt_error *left; /* owned: why an instance is not in the list */
+	size_t nleft;
 };
 
 void qt_spools_init(struct qt_spools *s);
@@ -66,9 +68,16 @@ int qt_spools_add_config(struct qt_spools *s, const char *config_dir,
 /* Add a queue directory as it lies; depth and owner are read off it. */
 int qt_spools_add_dir(struct qt_spools *s, const char *queue_dir,
     struct qt_error *err) QT_MUST_CHECK;
-/* Add every instance postmulti -l lists. */
+/*
+ * Add every instance postmulti -l lists.  One whose queue cannot be opened (it
+ * was never started, it is not mounted) keeps nobody from seeing the others: it
+ * is left out, with the reason in s->left.  When not one can be opened that is
+ * an error, the first one's.
+ */
 int qt_spools_add_all(struct qt_spools *s, struct qt_error *err)
     QT_MUST_CHECK;
+/* Release all but the one at i. */
+void qt_spools_keep(struct qt_spools *s, size_t i);
 
 /*
  * Add what lies in a transaction's staging (SPOOL/qtool/tx/ID/m, logs in x) as

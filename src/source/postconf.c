@@ -290,16 +290,34 @@ int qt_spools_add_config(struct qt_spools *list, const char *config_dir,
 
 /* ---- all instances ---- */
 
+/* An instance that cannot be had is left out, with the reason. */
+static int leave_out(struct qt_spools *list, const struct qt_error *why,
+    struct qt_error *err)
+{
+	struct qt_error *v;
+
+	if (why->code == QT_E_NOMEM)
+		return qt_fail_mem(err);
+	v = reallocarray(list->left, list->nleft + 1, sizeof *v);
+	if (v == NULL)
+		return qt_fail_mem(err);
+	v[list->nleft++] = *why;
+	list->left = v;
+	return 0;
+}
+
 /* Add a configuration directory given as bytes. */
 static int add_config_n(struct qt_spools *list, const char *dir, size_t len,
     struct qt_error *err)
 {
 	char *copy = strndup(dir, len);
-	int rc;
+	struct qt_error why = {0};
+	int rc = 0;
 
 	if (copy == NULL)
 		return qt_fail_mem(err);
-	rc = qt_spools_add_config(list, copy, err);
+	if (qt_spools_add_config(list, copy, &why) != 0)
+		rc = leave_out(list, &why, err);
 	free(copy);
 	return rc;
 }
@@ -336,6 +354,7 @@ static int add_postmulti(struct qt_spools *list, const char *text,
  */
 static int add_primary(struct qt_spools *list, struct qt_error *err)
 {
+	struct qt_error why = {0};
 	struct qt_buf out;
 	size_t len = 0, word;
 	const char *v, *end;
@@ -343,8 +362,8 @@ static int add_primary(struct qt_spools *list, struct qt_error *err)
 
 	qt_buf_init(&out, 0);
 	rc = run_postconf(NULL, &out, err);
-	if (rc == 0)
-		rc = add_output(list, qt_buf_str(&out), err);
+	if (rc == 0 && add_output(list, qt_buf_str(&out), &why) != 0)
+		rc = leave_out(list, &why, err);
 	v = rc == 0 ? find_value(qt_buf_str(&out),
 			  "multi_instance_directories", &len) : NULL;
 	for (end = v != NULL ? v + len : v; rc == 0 && v < end; v += word) {
@@ -372,5 +391,10 @@ int qt_spools_add_all(struct qt_spools *list, struct qt_error *err)
 	else
 		rc = add_primary(list, err);
 	qt_buf_release(&out);
+	if (rc == 0 && list->n == 0 && list->nleft != 0) {
+		if (err != NULL)
+			*err = list->left[0];
+		return -1;
+	}
 	return rc;
 }

@@ -214,7 +214,19 @@ void qt_spools_release(struct qt_spools *list)
 	for (size_t i = 0; i < list->n; i++)
 		qt_spool_free(list->v[i]);
 	free(list->v);
+	free(list->left);
 	qt_spools_init(list);
+}
+
+void qt_spools_keep(struct qt_spools *list, size_t i)
+{
+	struct qt_spool *kept = list->v[i];
+
+	for (size_t k = 0; k < list->n; k++)
+		if (k != i)
+			qt_spool_free(list->v[k]);
+	list->v[0] = kept;
+	list->n = 1;
 }
 
 int qt_spools_take(struct qt_spools *list, struct qt_spool *s,

@@ -24,7 +24,7 @@ value() {
 	install_as DESTDIR="$BATS_TEST_TMPDIR/root" PREFIX=/opt/q
 	UNIT=$BATS_TEST_TMPDIR/root/opt/q/lib/systemd/system/qtool-recover.service
 	[ "$(stat -c %a "$UNIT")" = 644 ]
-	[ "$(value ExecStart)" = "/opt/q/sbin/qtool -c /etc/postfix recover --no-wait" ]
+	[ "$(value ExecStart)" = "/opt/q/sbin/qtool --all-instances recover --no-wait" ]
 	[ -x "$BATS_TEST_TMPDIR/root/opt/q/sbin/qtool" ]
 	run ! grep -q "@\|$BATS_TEST_TMPDIR" <(grep -v 'SystemCallFilter\|postfix@' "$UNIT")
 }
@@ -61,11 +61,34 @@ value() {
 	    env ASAN_OPTIONS=detect_leaks=0 "$QTOOL" -Q "$Q" delete --all --yes
 	[ "$status" -ne 0 ]
 	[ "$(find "$Q/qtool/tx/000001/m" -type f | wc -l)" -gt 0 ]
-	caps=$(value CapabilityBoundingSet | sed 's/CAP_/+/g; s/ /,/g' | tr '[:upper:]' '[:lower:]')
+	caps=$(value CapabilityBoundingSet | sed 's/CAP_/+/g; s/ /,/g' | tr '[:upper:]' '[:lower:]' |
+	    paste -sd,)
 	run --separate-stderr unshare --net setpriv --no-new-privs --inh-caps=-all \
 	    --bounding-set="-all,$caps" "$PREFIX/sbin/qtool" -Q "$Q" recover --no-wait
 	expect_status 0
 	[[ $output == "transaction 1: aborted, "*" put back where they were" ]]
 	diff <(echo "$before") <(find "$Q" -path "$Q/qtool" -prune -o -type f \
 	    -printf '%P %i %m %U %T@\n' | sort)
+}
+
+@test "its rights are enough to end an undo of requeue, which asks pickup's files" {
+	install_as PREFIX="$PREFIX"
+	Q=$BATS_TEST_TMPDIR/q
+	practice_queue "$Q" 40
+	chown -R postfix "$Q"/*
+	before=$(find "$Q" -path "$Q/qtool" -prune -o -type f -printf '%i\n' | sort)
+	run_q -Q "$Q" requeue --all --yes
+	[ "$(find "$Q/maildrop" -type f | wc -l)" -gt 10 ]
+	run strace -f -o /dev/null -e inject=renameat2:signal=KILL:when=5 \
+	    env ASAN_OPTIONS=detect_leaks=0 "$QTOOL" -Q "$Q" undo
+	[ "$status" -ne 0 ]
+	[ "$(find "$Q/maildrop" -type f | wc -l)" -gt 2 ]
+	caps=$(value CapabilityBoundingSet | sed 's/CAP_/+/g; s/ /,/g' | tr '[:upper:]' '[:lower:]' |
+	    paste -sd,)
+	run --separate-stderr unshare --net setpriv --no-new-privs --inh-caps=-all \
+	    --bounding-set="-all,$caps" "$PREFIX/sbin/qtool" -Q "$Q" recover --no-wait
+	expect_status 0
+	[[ $output == "transaction 1: undone"* ]]
+	[ "$(find "$Q/maildrop" -type f | wc -l)" -eq 0 ]
+	diff <(echo "$before") <(find "$Q" -path "$Q/qtool" -prune -o -type f -printf '%i\n' | sort)
 }

@@ -54,7 +54,7 @@ const struct qt_option selection_options[] = {
     {"helo", 0, "NAME", QT_SEL_HELO, "name the client gave in HELO or EHLO"},
     {"subject", 0, "RE", QT_SEL_SUBJECT, "decoded subject matches"},
     {"header", 0, "NAME=RE", QT_SEL_HEADER, "a header of that name matches"},
-    {"body", 0, "RE", QT_SEL_BODY, "text of the body matches"},
+    {"body", 0, "RE", QT_SEL_BODY, "text of the body matches, decoded or as it is stored"},
     {"reason", 0, "RE", QT_SEL_REASON, "reason of the last deferral matches"},
     {"class", 0, "CLASS", QT_SEL_CLASS,
 	"authenticated, forged, bounce, reinjected, local, relayed or unknown"},

@@ -156,6 +156,8 @@ enum { /* derived values, worked out in the scanner's threads */
 	    "addresses still to do, as an array") \
 	X(M_TODO_DOMAINS, "todo_domains", "JSON", RCPTS, DV_TODO_DOMAINS, \
 	    true, "domains still to do, sorted, as an array") \
+	X(M_BODY_TEXT, "body_text", "TEXT", HDRS | QT_WANT_BODY, 0, true, \
+	    "the body's text parts, decoded, in UTF-8") \
 	X(M_HEADERS_TEXT, "headers_text", "TEXT", HDRS, DV_HEADERS_TEXT, true, \
 	    "the header, one unfolded field a line") \
 	X(M_DELAY_REASONS, "delay_reasons", "JSON", BOTHLOGS, DV_REASONS, true, \

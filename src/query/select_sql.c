@@ -191,6 +191,22 @@ static void rcpt_any(struct group *g, const char *column)
 		call_any(g, "has_glob", column, false);
 }
 
+/* The body as it is stored, or as its reader sees it. */
+static void body_any(struct group *g)
+{
+	const struct term *t;
+	size_t i = 0;
+
+	while ((t = next_term(g, &i)) != NULL) {
+		or_next(g);
+		add(g->c, "(body REGEXP ");
+		bind_text(g->c, t->text);
+		add(g->c, " OR body_text REGEXP ");
+		bind_text(g->c, t->text);
+		add(g->c, ")");
+	}
+}
+
 /* column op ?1 OR column op ?2 */
 static void compare_any(struct group *g, const char *left, bool number)
 {
@@ -265,7 +281,7 @@ static void write_group(struct group *g)
 	case QT_SEL_RCPT_DOMAIN: rcpt_any(g, "todo_domains"); break;
 	case QT_SEL_CLIENT: call_any(g, "cidr", "client_address", false); break;
 	case QT_SEL_SUBJECT: compare_any(g, "subject REGEXP ", false); break;
-	case QT_SEL_BODY: compare_any(g, "body REGEXP ", false); break;
+	case QT_SEL_BODY: body_any(g); break;
 	case QT_SEL_REASON: call_any(g, "any_regexp", "delay_reasons", false);
 		break;
 	case QT_SEL_HEADER: header_any(g); break;

@@ -11,7 +11,7 @@
 
 #define NS 1000000000
 
-_Static_assert(M_CTIME_NS <= 63, "columns that SQLite cannot tell apart: "
+_Static_assert(M_MTIME_NS <= 63, "columns that SQLite cannot tell apart: "
     "only those that cost no more than fstat");
 
 struct place {
@@ -119,6 +119,24 @@ static void decoded(const struct place *p, const char *s)
 	qt_buf_init(&b, 0);
 	decode_words(&b, s, strlen(s));
 	if (b.failed)
+		sqlite3_result_error_nomem(p->ctx);
+	else
+		put_bytes(p->c->db, p->ctx, qt_buf_str(&b), b.len);
+	qt_buf_release(&b);
+}
+
+/* The body as its reader sees it. */
+static void body_text(const struct place *p)
+{
+	const struct qt_row *row = p->row;
+	struct qt_buf b;
+
+	if (row->body == NULL)
+		return;
+	qt_buf_init(&b, 0);
+	if (!decode_body(&b, &row->headers, row->body, row->body_len))
+		put_bytes(p->c->db, p->ctx, row->body, row->body_len);
+	else if (b.failed)
 		sqlite3_result_error_nomem(p->ctx);
 	else
 		put_bytes(p->c->db, p->ctx, qt_buf_str(&b), b.len);
@@ -394,6 +412,9 @@ static void other_column(const struct place *p, int i)
 		break;
 	case M_BODY:
 		put_bytes(p->c->db, p->ctx, row->body, row->body_len);
+		break;
+	case M_BODY_TEXT:
+		body_text(p);
 		break;
 	case M_SHA256:
 		text(p, row->sha256[0] != '\0' ? row->sha256 : NULL);

@@ -284,3 +284,43 @@ files_in() {
 	TERM=dumb run script -qec "stty cols 120; '$QTOOL' -Q '$q' list 2>/dev/null" /dev/null
 	[ "$(wc -L <<<"$output")" -le 125 ]
 }
+
+@test "--body finds what a reader sees, and what is stored" {
+	local q=$BATS_TEST_TMPDIR/b qp alt
+	fixture_queue "$q" content/body-latin1-qp content/mime-alternative content/html accepted/plain
+	qp=$(id_of "$q" content/body-latin1-qp)
+	alt=$(id_of "$q" content/mime-alternative)
+	run_q -Q "$q" list --body 'wird gelöscht' --format ids
+	expect_status 0
+	[ "$output" = "$qp" ]
+	run_q -Q "$q" list --body 'gel=F6scht|wird ge=' --format ids
+	[ "$output" = "$qp" ]
+	run_q -Q "$q" list --body '(?m)^Grüße aus Köln$' --older 1h --format ids
+	[ "$output" = "$alt" ]
+	# as one condition among others, and negated
+	run_q -Q "$q" list --body 'Grüße aus' --sasl nobody --format ids
+	expect_status 1
+	run_q -Q "$q" list --body '!Grüße aus' --body '!gelöscht' --format ids
+	[ "${#lines[@]}" -eq 2 ]
+	[[ $output != *$qp* && $output != *$alt* ]]
+	run_q -Q "$q" query --format tsv \
+	    "SELECT body_text FROM messages WHERE queue_id = '$qp'"
+	[ "${lines[1]}" = 'Ihr Konto wird gelöscht.\n' ]
+}
+
+@test "a body of parts in parts, as deep as they may be, is read to an end" {
+	local q=$BATS_TEST_TMPDIR/d n
+	{
+		sed '/^N Subject/,$d' "$FIXTURES/content/html.txt"
+		for ((n = 0; n < 3000; n++)); do
+			printf 'N Content-Type: multipart/mixed; boundary=b%d\nN\nN --b%d\n' $n $n
+		done
+		printf 'N Content-Type: text/plain\nN\nN the end of it\nX\nE\n'
+	} >"$BATS_TEST_TMPDIR/deep.txt"
+	"$TOOLS/mkqueue" "$q" "$BATS_TEST_TMPDIR/deep.txt"
+	run_q -Q "$q" list --body 'the end of it' --format ids
+	expect_status 0
+	run_q -Q "$q" query --format tsv "SELECT length(body_text) < 16777216 FROM messages"
+	expect_status 0
+	[ "${lines[1]}" = 1 ]
+}

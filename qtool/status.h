@@ -40,7 +40,6 @@ struct step {
 	const char *state; /* "done", "to do", "not known" */
 	struct qt_buf why;
 	struct qt_buf command; /* for a shell; "" none */
-	size_t second; /* where its second command begins, behind &&; 0 none */
 };
 void steps_make(struct step *steps, const struct ctx *c,
     const struct standing *s);

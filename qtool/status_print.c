@@ -129,27 +129,13 @@ static void put_transactions(const struct ctx *c, const struct standing *s)
 	}
 }
 
-static void put_line(const char *s, size_t len)
-{
-	struct qt_buf line;
-
-	qt_buf_init(&line, 0);
-	qt_buf_add(&line, s, len);
-	(void)fputs("     ", stdout);
-	put_escaped(qt_buf_str(&line));
-	(void)putchar('\n');
-	qt_buf_release(&line);
-}
-
-/* Each command on a line: the first ends in && then. */
 static void put_command(const struct step *t)
 {
-	const char *s = qt_buf_str(&t->command);
-
-	if (t->second != 0)
-		put_line(s, t->second - 1);
-	if (t->command.len != 0)
-		put_line(s + t->second, t->command.len - t->second);
+	if (t->command.len == 0)
+		return;
+	(void)fputs("     ", stdout);
+	put_escaped(qt_buf_str(&t->command));
+	(void)putchar('\n');
 }
 
 static void put_steps(const struct step *steps, const struct standing *s)

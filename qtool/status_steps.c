@@ -130,12 +130,8 @@ static void step_remove(struct step *t, const struct ctx *c,
 		qt_buf_adds(&t->command, " history");
 		return;
 	}
-	qt_buf_adds(&t->command, " archive -o evidence.tar.zst --sasl ");
-	shell_word(&t->command, s->lead);
-	qt_buf_adds(&t->command, " && ");
-	t->second = t->command.len;
-	standing_prefix(c, s, &t->command);
-	qt_buf_adds(&t->command, " delete --sasl ");
+	/* what goes away is what is kept as evidence */
+	qt_buf_adds(&t->command, " archive --move -o spam.tar.zst --sasl ");
 	shell_word(&t->command, s->lead);
 }
 

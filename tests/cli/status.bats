@@ -81,11 +81,16 @@ setup() {
 	"$QTOOL" -Q "$Q" -Q "$BATS_TEST_TMPDIR/two" status --json \
 	    >"$BATS_TEST_TMPDIR/s"
 	cmd=$(jq -r '.[1].steps[4].command' "$BATS_TEST_TMPDIR/s")
-	[[ $cmd == "qtool -Q $BATS_TEST_TMPDIR/two archive "*" && qtool -Q $BATS_TEST_TMPDIR/two delete "* ]]
+	[[ $cmd == "qtool -Q $BATS_TEST_TMPDIR/two archive --move "* ]]
 	[[ $(jq -r '.[0].next' "$BATS_TEST_TMPDIR/s") == "qtool -Q $Q top" ]]
-	cmd=${cmd##*&& qtool }
-	run --separate-stderr bash -c "\"$QTOOL\" $cmd -n"
+	cmd=${cmd#qtool }
+	run --separate-stderr bash -c "cd '$BATS_TEST_TMPDIR' && \"$QTOOL\" $cmd --yes"
 	expect_status 0
+	[ -s "$BATS_TEST_TMPDIR/spam.tar.zst" ]
+	"$QTOOL" -Q "$Q" -Q "$BATS_TEST_TMPDIR/two" status --json \
+	    >"$BATS_TEST_TMPDIR/s"
+	[ "$(jq -r '.[1].steps[4].state' "$BATS_TEST_TMPDIR/s")" = "done" ]
+	[ "$(jq -r '.[0].steps[4].state' "$BATS_TEST_TMPDIR/s")" = "to do" ]
 }
 
 @test "one message is one message, and shares are those of top" {

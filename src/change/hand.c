@@ -8,7 +8,8 @@
  *
  * The judge's end is a stop like Ctrl-C: what is not committed goes back, what
  * is committed stays, and what was begun otherwise is gone on with by whoever
- * comes next (recover.c).
+ * comes next (recover.c).  One that reads nothing for long, or says nothing
+ * after a stop, has ended, too: it must not keep the lock.
  */
 #include "qtool/hand.h"
 
@@ -27,6 +28,9 @@
 #include "change/wire.h"
 
 #define PROGRESS_MS 100 /* how often it is told */
+/* Seconds after a stop that the judge may say nothing for. */
+#define SILENT_S 2
+#define UNDECIDED_S 60 /* while it takes an archive back */
 
 struct served {
 	int fd;
@@ -41,6 +45,7 @@ struct served {
 	bool plan_failed;	  /* the rest of it is passed over */
 	struct qt_error plan_error;
 	uint64_t own;		  /* what was committed here last; 0 nothing */
+	bool deaf;		  /* the judge reads nothing: it is told nothing */
 	struct qt_outcome outcome;
 };
 
@@ -61,9 +66,10 @@ static void listen_to_judge(struct served *s, bool on)
 
 static void say(struct served *s)
 {
-	/* nobody hears: its end is a stop */
-	if (qt_wire_send(s->fd, &s->out) != 0)
-		*s->opts->stop = 1;
+	if (s->deaf || qt_wire_send_within(s->fd, &s->out, s->opts->stop) == 0)
+		return;
+	s->deaf = true;
+	*s->opts->stop = 1; /* nobody hears: its end is a stop */
 }
 
 static int64_t now_ms(void)
@@ -106,7 +112,8 @@ static int await_decision(struct served *s, struct qt_error *err)
 {
 	int r;
 
-	while ((r = qt_wire_receive(s->fd, &s->in)) == 0) {
+	while ((r = qt_wire_receive_within(s->fd, &s->in, s->opts->stop,
+		    UNDECIDED_S)) == 0) {
 		if (s->in.type == QT_WIRE_STOP) {
 			*s->opts->stop = 1;
 			continue;
@@ -215,10 +222,12 @@ static void serve_open(struct served *s)
 
 static void serve_close(struct served *s)
 {
+	const struct qt_error none = {0};
+
 	s->outcome = (struct qt_outcome){.txid = 0};
 	qt_change_close(s->change);
 	s->change = NULL;
-	answer(s, 0, 0, NULL);
+	answer(s, 0, 0, &none);
 }
 
 /* Bytes of a plan: a bad one is an answer, when it is to be run. */
@@ -354,7 +363,7 @@ int qt_hand_serve(int fd, const struct qt_spool *spool,
     const struct qt_hand_opts *opts, struct qt_error *err)
 {
 	struct served *s = calloc(1, sizeof(*s));
-	int r;
+	int r = 0;
 
 	if (s == NULL)
 		return qt_fail_mem(err);
@@ -362,7 +371,8 @@ int qt_hand_serve(int fd, const struct qt_spool *spool,
 	s->spool = spool;
 	s->opts = opts;
 	(void)fcntl(fd, F_SETOWN, getpid());
-	while ((r = qt_wire_receive(fd, &s->in)) == 0)
+	while (!s->deaf && (r = qt_wire_receive_within(fd, &s->in, opts->stop,
+				SILENT_S)) == 0)
 		if (serve_one(s) != 0) {
 			r = -1;
 			errno = EBADMSG;

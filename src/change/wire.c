@@ -4,11 +4,15 @@
 #include "change/wire.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stddef.h>
 #include <string.h>
 #include <sys/socket.h>
 
 #define HEAD offsetof(struct qt_wire_message, u)
+#define WAIT_MS 100
+#define WAITS 600u	   /* of WAIT_MS: for a judge whose output nobody reads */
+#define WAITS_STOPPED 10u /* for one that was to stop */
 
 /* The one length of a type's body; of a plan's bytes the largest. */
 static size_t body(uint32_t type)
@@ -64,6 +68,29 @@ int qt_wire_send(int fd, const struct qt_wire_message *m)
 	return n == (ssize_t)size ? 0 : -1;
 }
 
+int qt_wire_send_within(int fd, const struct qt_wire_message *m,
+    const volatile sig_atomic_t *stop)
+{
+	struct pollfd p = {.fd = fd, .events = POLLOUT};
+	const size_t size = HEAD + m->size;
+	unsigned waits = 0;
+	ssize_t n;
+
+	for (;;) {
+		n = send(fd, m, size, MSG_NOSIGNAL | MSG_DONTWAIT);
+		if (n >= 0)
+			return n == (ssize_t)size ? 0 : -1;
+		if (errno == EINTR)
+			continue;
+		if (errno != EAGAIN && errno != EWOULDBLOCK)
+			return -1;
+		/* counted, not timed: Ctrl-Z stops both ends */
+		if (waits >= (*stop != 0 ? WAITS_STOPPED : WAITS))
+			return -1;
+		waits += poll(&p, 1, WAIT_MS) == 0;
+	}
+}
+
 static void end(char *s, size_t size)
 {
 	s[size - 1] = '\0';
@@ -108,6 +135,23 @@ int qt_wire_receive(int fd, struct qt_wire_message *m)
 	}
 	end_strings(m);
 	return 0;
+}
+
+int qt_wire_receive_within(int fd, struct qt_wire_message *m,
+    const volatile sig_atomic_t *stop, unsigned seconds)
+{
+	struct pollfd p = {.fd = fd, .events = POLLIN};
+	unsigned waits = 0;
+	int r;
+
+	while ((r = poll(&p, 1, WAIT_MS)) <= 0) {
+		if (r < 0 && errno != EINTR)
+			return -1;
+		waits += r == 0 && *stop != 0;
+		if (waits / (1000 / WAIT_MS) >= seconds && *stop != 0)
+			return 1;
+	}
+	return qt_wire_receive(fd, m);
 }
 
 void qt_wire_put_error(struct qt_wire_error *to, const struct qt_error *err)

@@ -79,10 +79,19 @@ void qt_wire_init(struct qt_wire_message *m, enum qt_wire_type type);
 /* 0, or -1 with errno: EPIPE when the other end is closed. */
 int qt_wire_send(int fd, const struct qt_wire_message *m) QT_MUST_CHECK;
 /*
+ * The same, but the other end may read nothing: after a minute, or a second
+ * once *stop is set, -1 with EAGAIN.
+ */
+int qt_wire_send_within(int fd, const struct qt_wire_message *m,
+    const volatile sig_atomic_t *stop) QT_MUST_CHECK;
+/*
  * 0; 1 the other end is closed; -1 with errno, EBADMSG when it is no message of
  * this protocol.  Strings in it end, whatever was sent.
  */
 int qt_wire_receive(int fd, struct qt_wire_message *m) QT_MUST_CHECK;
+/* The same; 1, too, when nothing has come for so long after *stop was set. */
+int qt_wire_receive_within(int fd, struct qt_wire_message *m,
+    const volatile sig_atomic_t *stop, unsigned seconds) QT_MUST_CHECK;
 
 void qt_wire_put_error(struct qt_wire_error *to, const struct qt_error *err);
 void qt_wire_get_error(struct qt_error *err, const struct qt_wire_error *from);

@@ -7,6 +7,7 @@
  */
 #include "change_spool.h"
 
+#include <poll.h>
 #include <signal.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -18,6 +19,7 @@ struct pair {
 	struct tspool t;
 	struct qt_hand hand;
 	pid_t pid;
+	int end; /* the hand's of the socket, to be looked at; -1 closed */
 };
 
 static volatile sig_atomic_t stop_flag;
@@ -43,10 +45,18 @@ static void start(struct pair *p, unsigned may, int64_t max)
 	if (p->pid == 0) {
 		(void)close(judge);
 		(void)signal(SIGIO, on_signal);
+		(void)signal(SIGINT, on_signal);
 		_exit(qt_hand_serve(hand, p->t.spool, &opts, &err) == 0 ? 0 : 1);
 	}
-	(void)close(hand);
+	p->end = hand;
 	p->hand = (struct qt_hand){.fd = judge};
+}
+
+static void close_end(struct pair *p)
+{
+	if (p->end >= 0)
+		(void)close(p->end);
+	p->end = -1;
 }
 
 /* Its exit status: 0 the judge ended it, 1 it would not talk any more. */
@@ -54,6 +64,7 @@ static int finish(struct pair *p)
 {
 	int status;
 
+	close_end(p);
 	(void)close(p->hand.fd);
 	assert_int_equal(waitpid(p->pid, &status, 0), p->pid);
 	assert_true(WIFEXITED(status));
@@ -566,6 +577,7 @@ static void hand_ends(void **state)
 
 	start(p, ~0u, -1);
 	c = opened(p, &o);
+	close_end(p);
 	assert_int_equal(kill(p->pid, SIGKILL), 0);
 	assert_int_equal(waitpid(p->pid, &status, 0), p->pid);
 	assert_int_equal(qt_change_run(c, plan, &out, &err), -1);
@@ -582,6 +594,84 @@ static void hand_ends(void **state)
 	assert_int_equal(at_home(p), 8);
 }
 
+/* ---- a judge that is stopped, or was taken over ---- */
+
+static void stopped_by_report(void *ctx, enum qt_fate fate, const char *queue,
+    const char *id)
+{
+	(void)ctx, (void)fate, (void)queue, (void)id;
+	(void)raise(SIGSTOP);
+}
+
+/* It ends, with all messages where they were, and the lock is free. */
+static void ends_without_its_judge(struct pair *p)
+{
+	struct qt_change_opts o = {.no_wait = true};
+	struct qt_error err = {0};
+	struct qt_change *c = NULL;
+	int status;
+
+	(void)alarm(30); /* or the test would wait as long */
+	assert_int_equal(kill(p->pid, SIGINT), 0);
+	assert_int_equal(waitpid(p->pid, &status, 0), p->pid);
+	(void)alarm(0);
+	assert_true(WIFEXITED(status));
+	assert_int_equal(qt_change_open(&c, p->t.spool, &o, NULL, &err), 0);
+	qt_change_close(c);
+	close_end(p);
+	(void)close(p->hand.fd);
+	assert_int_equal(at_home(p), 8);
+}
+
+static void says_nothing(void **state)
+{
+	struct pair *p = *state;
+	struct qt_wire_message m;
+
+	start(p, ~0u, -1);
+	post(p, (qt_wire_init(&m, QT_WIRE_OPEN), &m));
+	assert_int_equal(result(p, &m)->r, 0);
+	ends_without_its_judge(p);
+}
+
+/* Each message of its plan is reported, until no report can be sent any more. */
+static void reads_nothing(void **state)
+{
+	struct pair *p = *state;
+	struct qt_plan *plan = plan_of(p, QT_OP_DELETE, 1);
+	struct qt_change_opts o = {.no_wait = true};
+	struct qt_plan_item it = plan->v[0];
+	struct pollfd full;
+	struct qt_change *c;
+	struct qt_outcome out = {0};
+	struct qt_error err = {0};
+	pid_t judge;
+	unsigned i;
+
+	for (i = 1; i < 5000; i++) {
+		it.ino = i; /* of another file */
+		assert_int_equal(qt_plan_append(plan, &it, p->t.m[0].path, &err),
+		    0);
+	}
+	start(p, ~0u, -1);
+	c = opened(p, &o);
+	if ((judge = fork()) == 0) {
+		out.report = stopped_by_report;
+		(void)!qt_change_run(c, plan, &out, &err);
+		_exit(0);
+	}
+	full = (struct pollfd){.fd = p->end, .events = POLLOUT};
+	for (i = 0; i < 20000 && poll(&full, 1, 0) != 0; i++)
+		(void)usleep(1000);
+	assert_true(i < 20000);
+	ends_without_its_judge(p);
+	(void)kill(judge, SIGKILL);
+	(void)waitpid(judge, NULL, 0);
+	p->hand.gone = true;
+	qt_change_close(c);
+	qt_plan_free(plan);
+}
+
 int main(void)
 {
 #define WITH(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
@@ -589,7 +679,7 @@ int main(void)
 	    WITH(closed_and_opened), WITH(decision), WITH(refused_ops),
 	    WITH(purge_own_only), WITH(nonsense), WITH(out_of_order),
 	    WITH(bad_plans), WITH(judge_ends), WITH(told_to_stop),
-	    WITH(hand_ends)};
+	    WITH(hand_ends), WITH(says_nothing), WITH(reads_nothing)};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -84,6 +84,8 @@ static const char *fate_name(enum qt_fate fate)
 		return "gone";
 	if (fate == QT_FATE_CHANGED)
 		return "changed";
+	if (fate == QT_FATE_DOUBTFUL)
+		return "doubtful";
 	return fate == QT_FATE_DELIVERED ? "delivered" : "in_delivery";
 }
 
@@ -105,6 +107,11 @@ static void report(void *ctx, enum qt_fate fate, const char *queue,
 		break;
 	case QT_FATE_IN_DELIVERY:
 		remark("%s/%s: is in delivery: left alone", queue, id);
+		break;
+	case QT_FATE_DOUBTFUL:
+		remark("%s/%s: is on hold now, and may be new mail, too: it was "
+		       "open when it was taken back from Postfix; look before "
+		       "it is released", queue, id);
 		break;
 	}
 }

@@ -134,7 +134,11 @@ static int say_rest(struct ctx *c, const struct own *own,
 	if (out->gone != 0)
 		say_why(c, "%s gone since: delivered, taken by Postfix, or "
 		    "removed", messages_text(out->gone, count));
-	return out->changed + out->gone != 0 ? EXIT_PARTLY : EXIT_DONE;
+	if (out->doubtful != 0)
+		say_why(c, "%s on hold may be new mail, too",
+		    messages_text(out->doubtful, count));
+	return out->changed + out->gone + out->doubtful != 0 ? EXIT_PARTLY :
+							       EXIT_DONE;
 }
 
 static int done(struct ctx *c, const struct own *own, const struct target *t,
@@ -290,8 +294,11 @@ const struct cmd cmd_undo = {
 	"they were.  What was deleted or requeued goes into hold, with\n"
 	"--in-place to where it was; a hold is undone to where each message\n"
 	"was, a release into hold, a restore into the transaction that it was\n"
-	"taken out of.  What Postfix has delivered or taken meanwhile is named,\n"
-	"and so is a message whose name another one has now (exit status 3).",
+	"taken out of.  What others held or released meanwhile is theirs.\n"
+	"What Postfix has delivered or taken meanwhile is named, and so is a\n"
+	"message whose name another one has now (exit status 3).  A requeued\n"
+	"message that is open when it is taken back goes into hold, and is\n"
+	"named, too: it may be pickup that has it, and there may be two then.",
     .examples =
 	"  qtool undo\n"
 	"  qtool undo 7 --in-place\n"

@@ -121,10 +121,13 @@ enum qt_fate {
 	QT_FATE_GONE,	  /* delivered or removed before it was staged */
 	QT_FATE_CHANGED,  /* under that name is something else now */
 	QT_FATE_DELIVERED, /* an agent finished recipients after staging */
-	QT_FATE_IN_DELIVERY /* in active, or an agent is at it: left alone */
+	QT_FATE_IN_DELIVERY, /* in active, or an agent is at it: left alone */
+	QT_FATE_DOUBTFUL /* taken back from maildrop, into hold, while somebody
+			  * had it open: maybe pickup, and it is new mail, too */
 };
 struct qt_outcome {
 	size_t planned, done, gone, changed;
+	size_t doubtful; /* of those done: QT_FATE_DOUBTFUL */
 	uint64_t txid; /* 0: none was made */
 	bool begun; /* a failed undo or purge: part of it may be done, and it
 		     * is gone on with by whoever comes next */

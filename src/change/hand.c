@@ -158,6 +158,7 @@ static void answer(struct served *s, int r, size_t recovered,
 	w->done = s->outcome.done;
 	w->gone = s->outcome.gone;
 	w->changed = s->outcome.changed;
+	w->doubtful = s->outcome.doubtful;
 	w->txid = s->outcome.txid;
 	w->begun = s->outcome.begun;
 	if (r != 0)

@@ -92,6 +92,12 @@ static bool take_key(struct qt_journal_record *rec, const char *field)
 		return qt_field_u64(field + 5, UINT64_MAX, &rec->gone);
 	if (strncmp(field, "changed=", 8) == 0)
 		return qt_field_u64(field + 8, UINT64_MAX, &rec->changed);
+	if (strncmp(field, "left=", 5) == 0)
+		return qt_field_u64(field + 5, UINT64_MAX, &rec->left);
+	if (strncmp(field, "reached=", 8) == 0) {
+		rec->own = true;
+		return qt_field_u64(field + 8, UINT64_MAX, &rec->reached);
+	}
 	if (strcmp(field, "to=origin") == 0)
 		return rec->in_place = true;
 	/* what a later version adds does not make a log unreadable */
@@ -155,6 +161,9 @@ static void remember(struct qt_journal *j)
 {
 	if (j->last.state == QT_TX_COMMITTED)
 		j->commit = j->last;
+	if (j->last.own || j->last.state == QT_TX_COMMITTED ||
+	    j->last.state == QT_TX_REDOING)
+		j->placed = j->last;
 	j->redone += j->last.state == QT_TX_REDOING;
 }
 
@@ -165,7 +174,7 @@ int qt_journal_parse(struct qt_journal *j, const char *bytes, size_t len,
 	size_t at = 0, bad = SIZE_MAX, line;
 	const char *lf;
 
-	j->last = j->commit = none;
+	j->last = j->commit = j->placed = none;
 	j->redone = 0;
 	j->good = 0;
 	for (; at < len; at += line) {
@@ -289,6 +298,9 @@ static void put_record(struct qt_buf *b, const struct qt_journal_record *rec)
 		    rec->done, rec->gone, rec->changed);
 	if (rec->state == QT_TX_UNDOING)
 		qt_buf_addf(b, "\tto=%s", rec->in_place ? "origin" : "hold");
+	if (rec->own)
+		qt_buf_addf(b, "\tleft=%" PRIu64 "\treached=%" PRIu64,
+		    rec->left, rec->reached);
 	qt_field_seal(b, 0);
 }
 

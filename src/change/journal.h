@@ -26,11 +26,17 @@ struct qt_journal_record {
 	uint64_t done, gone, changed; /* COMMITTED, PLACED: how many of
 				       * the plan */
 	bool in_place;		      /* UNDOING: to=origin, else to=hold */
+	/* PLACED, and UNDOING after a fault: what was not moved (own.h) */
+	bool own;	  /* the next two are there */
+	uint64_t left;	  /* how many the file "left" names */
+	uint64_t reached; /* messages from this one on were not begun with */
 };
 
 struct qt_journal {
 	struct qt_journal_record last;
 	struct qt_journal_record commit; /* the last COMMITTED */
+	struct qt_journal_record placed; /* the last one with own, since the
+					  * last COMMITTED or REDOING */
 	unsigned redone; /* how often an undo was undone */
 	size_t good; /* bytes up to the end of the last valid record */
 	bool torn;   /* bytes follow that are no record */

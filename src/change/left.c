@@ -63,7 +63,7 @@ int qt_left_write(struct qt_change *c, struct qt_tx *tx, struct qt_error *err)
 	int fd, r;
 
 	left_name(tx, name);
-	/* of a run that was killed before its COMMIT: this one tells again */
+	/* of a run that was killed before its record: this one tells again */
 	if (c->fs.unlink(c->fs.ctx, tx->home, name) != 0 && errno != ENOENT)
 		return qt_fsops_fail(err, "unlink left", tx->where);
 	fd = c->fs.create(c->fs.ctx, tx->home, name,
@@ -79,7 +79,7 @@ int qt_left_write(struct qt_change *c, struct qt_tx *tx, struct qt_error *err)
 		r = qt_close(&fd, tx->where, err);
 	qt_close_quiet(&fd);
 	qt_buf_release(&b);
-	/* no rename: before COMMIT nobody reads it, after it it is whole */
+	/* no rename: before the record nobody reads it, after it it is whole */
 	if (r == 0 && c->fs.fsync(c->fs.ctx, tx->home) != 0)
 		r = qt_fsops_fail(err, "fsync", tx->where);
 	return r;
@@ -101,6 +101,8 @@ static bool use_line(struct qt_plan *p, char *line, size_t len)
 
 int qt_left_read(struct qt_tx *tx, struct qt_error *err)
 {
+	const uint64_t want = qt_op_places(tx->plan->op) ?
+	    tx->log.placed.left : tx->log.commit.changed;
 	char name[LEFT_NAME_SIZE];
 	uint64_t lines = 0;
 	char *at, *end, *lf;
@@ -112,7 +114,7 @@ int qt_left_read(struct qt_tx *tx, struct qt_error *err)
 	left_name(tx, name);
 	r = qt_slurp(tx->home, name, QT_PLAN_MAX * LEFT_LINE, &b, err);
 	if (r != 0 && err != NULL)
-		err->code = QT_E_STATE; /* COMMIT says that it is there */
+		err->code = QT_E_STATE; /* the log says that it is there */
 	at = b.data;
 	end = b.data + b.len;
 	while (r == 0 && good && at < end) {
@@ -124,9 +126,9 @@ int qt_left_read(struct qt_tx *tx, struct qt_error *err)
 	qt_buf_release(&b);
 	if (r != 0)
 		return -1;
-	if (!good || lines != tx->log.commit.changed)
+	if (!good || lines != want)
 		return qt_fail(err, QT_E_STATE, tx->where,
 		    "the list of messages left alone is damaged (line %" PRIu64
-		    " of %" PRIu64 ")", lines, tx->log.commit.changed);
+		    " of %" PRIu64 ")", lines, want);
 	return 0;
 }

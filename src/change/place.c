@@ -14,7 +14,8 @@
  * The record decides before anything has moved: a crash before it leaves all
  * as it was, one after it is gone on with by recovery, which finds each message
  * by its identity, where it was or where it belongs.  A message that cannot be
- * renamed though it is there (a fault, not a race) sends all back.
+ * renamed though it is there (a fault, not a race) sends all back.  Back goes
+ * what this transaction has moved, and nothing else (own.h).
  *
  * restore is the same with messages that lie in another transaction's staging
  * (restore.c).
@@ -34,6 +35,7 @@
 #include <time.h>
 
 #include "change/identity.h"
+#include "change/own.h"
 #include "change/restore.h"
 #include "change/room.h"
 #include "qtool/queueid.h"
@@ -44,7 +46,8 @@
 enum way {
 	WAY_FORTH, /* to where the operation puts them */
 	WAY_HOLD,  /* undo */
-	WAY_ORIGIN /* undo --in-place */
+	WAY_ORIGIN, /* undo --in-place */
+	WAY_ON	   /* the same, once a requeued message is in hold again */
 };
 
 /* What became of one message. */
@@ -54,6 +57,8 @@ enum placed {
 	GONE,
 	CHANGED, /* not as judged any more */
 	BUSY,	 /* qmgr's, in active */
+	DOUBTFUL, /* in hold, and maybe pickup has taken it, too */
+	OTHERS,	 /* others have put it where it is to go: theirs */
 	TAKEN	 /* its name is another message's where it is to go */
 };
 
@@ -81,6 +86,8 @@ static unsigned sources(const struct trip *t)
 	if (op == QT_OP_RELEASE)
 		return t->way == WAY_FORTH ? QT_Q_BIT(QT_Q_HOLD) :
 		    waiting | QT_Q_BIT(QT_Q_ACTIVE);
+	if (t->way == WAY_ON)
+		return QT_Q_BIT(QT_Q_HOLD);
 	return t->way == WAY_FORTH ?
 	    waiting | QT_Q_BIT(QT_Q_ACTIVE) | QT_Q_BIT(QT_Q_HOLD) :
 	    QT_Q_BIT(QT_Q_MAILDROP);
@@ -101,6 +108,8 @@ static unsigned destinations(const struct trip *t)
 		return delivery;
 	if (op == QT_OP_REQUEUE && t->way == WAY_FORTH)
 		return QT_Q_BIT(QT_Q_MAILDROP);
+	if (t->way == WAY_ON)
+		return delivery;
 	return QT_Q_BIT(QT_Q_HOLD) | (op == QT_OP_REQUEUE ? delivery : 0);
 }
 
@@ -121,7 +130,7 @@ static int find_target(struct trip *t, struct qt_error *err)
 		q = QT_Q_DEFERRED;
 	else if (t->way == WAY_FORTH && p->op == QT_OP_REQUEUE)
 		q = QT_Q_MAILDROP;
-	else if (t->way == WAY_ORIGIN ||
+	else if (t->way == WAY_ORIGIN || t->way == WAY_ON ||
 	    (t->way == WAY_HOLD && p->op == QT_OP_HOLD))
 		q = origin(t->it);
 	/* of a spool without configuration the depth is only a guess */
@@ -243,7 +252,7 @@ static int stamp(const struct trip *t, int dir, const char *name,
 	struct qt_fsops *fs = &t->c->fs;
 	int64_t when = t->way == WAY_FORTH ? QT_FSOPS_NOW : t->it->mtime_ns;
 
-	if (t->tx->plan->op != QT_OP_REQUEUE)
+	if (t->tx->plan->op != QT_OP_REQUEUE || t->way == WAY_ON)
 		return 0;
 	if (fs->utime(fs->ctx, dir, name, when) == 0 || errno == ENOENT)
 		return 0; /* pickup is quick */
@@ -270,24 +279,25 @@ static int give_back(const struct trip *t, const char *path, int to,
 }
 
 /*
- * pickup(8) locks nothing: it opens a message in maildrop, gives it to cleanup
- * and unlinks it by its name (Postfix src/pickup/pickup.c).  One that it has
- * open when the message has just been taken away goes back at once, or there
- * would be two in the end.
+ * pickup(8) locks nothing: it looks at a name in maildrop, opens it, gives the
+ * message to cleanup and unlinks the name, also when it could not be opened
+ * because it was not there (Postfix src/pickup/pickup.c).  So what has been
+ * taken away from it never comes back under that name: it could be unlinked
+ * without having been read.  If somebody has it open now, that may be pickup,
+ * and in the end there are two: then it stays in hold, and is named.
  */
-static int leave_to_pickup(const struct trip *t, const char *path, int to,
-    const char *target, enum placed *what, struct qt_error *err)
+static int may_be_pickups(const struct trip *t, int to, const char *target,
+    enum placed *what, struct qt_error *err)
 {
 	bool open;
 
-	if (t->tx->plan->op != QT_OP_REQUEUE)
+	if (t->tx->plan->op != QT_OP_REQUEUE || t->way == WAY_ON)
 		return 0;
 	if (qt_identity_is_open(to, target, t->target, &open, err) != 0)
 		return -1;
-	if (!open)
-		return 0;
-	*what = BUSY;
-	return give_back(t, path, to, target, err);
+	if (open)
+		*what = DOUBTFUL;
+	return 0;
 }
 
 /*
@@ -337,7 +347,7 @@ static int move_from(const struct trip *t, const char *path, enum placed *what,
 		return give_back(t, path, to, target, err);
 	}
 	return t->way == WAY_FORTH ? stamp(t, to, target, err) :
-	    leave_to_pickup(t, path, to, target, what, err);
+	    may_be_pickups(t, to, target, what, err);
 }
 
 /* ---- the search ---- */
@@ -492,6 +502,10 @@ static void count(struct qt_outcome *out, const struct trip *t, size_t seq,
 	const struct qt_plan *p = t->tx->plan;
 
 	switch (what) {
+	case DOUBTFUL:
+		out->doubtful++;
+		qt_settle_report(out, QT_FATE_DOUBTFUL, p, seq);
+		/* fall through */
 	case MOVED:
 	case ALREADY:
 		out->done++;
@@ -501,6 +515,7 @@ static void count(struct qt_outcome *out, const struct trip *t, size_t seq,
 		qt_settle_report(out, QT_FATE_GONE, p, seq);
 		break;
 	case CHANGED:
+	case OTHERS:
 	case TAKEN:
 		out->changed++;
 		qt_settle_report(out, QT_FATE_CHANGED, p, seq);
@@ -513,31 +528,86 @@ static void count(struct qt_outcome *out, const struct trip *t, size_t seq,
 }
 
 /*
- * *left counts names that are taken.  It is not interrupted: to be between is
- * the one thing that nobody wants.
+ * What was requeued goes to hold first, where it stays if pickup may have it,
+ * and from there to where it was.
  */
-static int place_all(struct qt_change *c, struct qt_tx *tx, enum way way,
-    struct qt_outcome *out, size_t *left, struct qt_error *err)
+static int by_way_of_hold(const struct trip *t, enum placed *what,
+    struct qt_error *err)
 {
-	struct trip t = {.c = c, .tx = tx, .way = way};
+	struct trip leg = *t;
+
+	leg.way = WAY_HOLD;
+	if (find_target(&leg, err) != 0 || place_one(&leg, what, err) != 0)
+		return -1;
+	if (*what != MOVED && *what != ALREADY)
+		return 0;
+	leg.way = WAY_ON;
+	return find_target(&leg, err) != 0 ? -1 : place_one(&leg, what, err);
+}
+
+/* One message of a plan, there or back. */
+static int one_way(struct trip *t, struct qt_restore *from, size_t seq,
+    enum placed *what, struct qt_error *err)
+{
+	t->it = &t->tx->plan->v[seq];
+	if (t->tx->plan->op == QT_OP_REQUEUE && t->way == WAY_ORIGIN &&
+	    origin(t->it) != QT_Q_HOLD)
+		return by_way_of_hold(t, what, err);
+	if (find_target(t, err) != 0)
+		return -1;
+	return from != NULL ? restore_one(t, from, seq, what, err) :
+			      place_one(t, what, err);
+}
+
+static int one_forth(struct trip *t, struct qt_restore *from, size_t seq,
+    struct qt_own *own, enum placed *what, struct qt_error *err)
+{
+	bool untouched;
+
+	if (qt_own_look(own, seq, &untouched, err) != 0 ||
+	    one_way(t, from, seq, what, err) != 0) {
+		qt_own_maybe(own, seq);
+		return -1;
+	}
+	if (*what == MOVED)
+		qt_own_moved(own, seq, untouched);
+	else if (*what != ALREADY)
+		qt_own_not(own, seq);
+	else if (!qt_own_arrived(own, seq))
+		*what = OTHERS;
+	return 0;
+}
+
+/*
+ * On the way forth own is told of each message, on the way back it is NULL, and
+ * what the transaction has not moved is passed over.  *reached is the message
+ * that it ended with, or failed at; *left counts names that are taken.  It is
+ * not interrupted: to be between is the one thing that nobody wants.
+ */
+static int place_all(struct trip *t, struct qt_own *own,
+    struct qt_outcome *out, size_t *reached, size_t *left,
+    struct qt_error *err)
+{
+	struct qt_plan *p = t->tx->plan;
 	struct qt_restore *from = NULL;
 	enum placed what = GONE;
-	size_t i, n = tx->plan->n;
+	size_t i;
 	int r = 0;
 
-	*left = 0;
-	if (tx->plan->op == QT_OP_RESTORE &&
-	    qt_restore_open(&from, c, tx->plan, err) != 0)
+	*reached = *left = 0;
+	if (p->op == QT_OP_RESTORE &&
+	    qt_restore_open(&from, t->c, p, err) != 0)
 		return -1;
-	for (i = 0; i < n && r == 0; i++) {
-		t.it = &tx->plan->v[i];
-		if ((r = find_target(&t, err)) == 0)
-			r = from != NULL ? restore_one(&t, from, i, &what, err) :
-					   place_one(&t, &what, err);
+	for (i = 0; i < p->n && r == 0; i++) {
+		*reached = i + 1;
+		if (own == NULL && p->v[i].left)
+			continue;
+		r = own != NULL ? one_forth(t, from, i, own, &what, err) :
+				  one_way(t, from, i, &what, err);
 		if (r == 0) {
-			count(out, &t, i, what);
+			count(out, t, i, what);
 			*left += what == TAKEN;
-			qt_settle_progress(c, i + 1, n);
+			qt_settle_progress(t->c, i + 1, p->n);
 		}
 	}
 	qt_restore_close(from);
@@ -550,14 +620,16 @@ static int record(struct qt_change *c, struct qt_tx *tx,
 	return qt_journal_append(&tx->log, &c->fs, rec, tx->where, err);
 }
 
-static int forth(struct qt_change *c, struct qt_tx *tx, struct qt_outcome *out,
-    struct qt_error *err)
+static int forth(struct qt_change *c, struct qt_tx *tx, struct qt_own *own,
+    size_t *reached, struct qt_outcome *out, struct qt_error *err)
 {
 	struct qt_journal_record rec = {.state = QT_TX_PLACED};
+	struct trip t = {.c = c, .tx = tx, .way = WAY_FORTH};
 	size_t left;
 
-	if (place_all(c, tx, WAY_FORTH, out, &left, err) != 0 ||
-	    qt_state_barrier(c, err) != 0)
+	if (place_all(&t, own, out, reached, &left, err) != 0 ||
+	    qt_state_barrier(c, err) != 0 ||
+	    qt_own_keep(own, tx->plan->n, &rec, err) != 0)
 		return -1;
 	rec.done = out->done;
 	rec.gone = out->gone;
@@ -566,29 +638,63 @@ static int forth(struct qt_change *c, struct qt_tx *tx, struct qt_outcome *out,
 	return record(c, tx, &rec, err);
 }
 
-/* After a failure: all back.  0 when they are. */
-static int all_back(struct qt_change *c, struct qt_tx *tx, struct qt_error *err)
+/* Back, of those that are not left; the record says so, and is the last. */
+static int take_back(struct qt_change *c, struct qt_tx *tx, bool in_place,
+    struct qt_outcome *out, struct qt_error *err)
 {
-	struct qt_outcome back = {0};
+	const struct qt_journal_record rec = {.state = QT_TX_UNDONE};
+	struct trip t = {.c = c, .tx = tx,
+	    .way = in_place ? WAY_ORIGIN : WAY_HOLD};
+	size_t reached, left;
+
+	out->begun = true;
+	if (place_all(&t, NULL, out, &reached, &left, err) != 0 ||
+	    qt_state_barrier(c, err) != 0)
+		return -1;
+	if (left != 0)
+		return 0; /* undone when the names are free */
+	qt_tx_clean(c, tx);
+	return record(c, tx, &rec, err);
+}
+
+/*
+ * After a failure: all back that was moved.  Whoever has to go on with it, if
+ * this is killed, is told by the record which that is.  0 when they are.
+ */
+static int all_back(struct qt_change *c, struct qt_tx *tx,
+    const struct qt_own *own, size_t reached, const struct qt_outcome *out,
+    struct qt_error *err)
+{
+	struct qt_journal_record rec = {.state = QT_TX_UNDOING,
+	    .in_place = true};
+	struct qt_outcome back = {.report = out->report,
+	    .report_ctx = out->report_ctx};
 
 	if (tx->log.unsure)
 		return qt_fail(err, QT_E_STATE, tx->where,
 		    "nobody can tell what its log says");
-	if (qt_place_undo(c, tx, true, &back, err) != 0)
+	if (qt_own_keep(own, reached, &rec, err) != 0 ||
+	    record(c, tx, &rec, err) != 0 ||
+	    take_back(c, tx, true, &back, err) != 0)
 		return -1;
-	return back.changed == 0 ? 0 : qt_fail(err, QT_E_STATE, tx->where,
-	    "%zu messages could not be put back", back.changed);
+	return back.changed + back.doubtful == 0 ? 0 :
+	    qt_fail(err, QT_E_STATE, tx->where,
+		"%zu messages could not be put back where they were",
+		back.changed + back.doubtful);
 }
 
-int qt_place_settle(struct qt_change *c, struct qt_tx *tx,
+int qt_place_settle(struct qt_change *c, struct qt_tx *tx, bool again,
     struct qt_outcome *out, struct qt_error *err)
 {
 	struct qt_error cause = {0}, e = {0};
-	size_t gone = out->gone, changed = out->changed;
+	size_t gone = out->gone, changed = out->changed, reached = 0;
+	struct qt_own own;
 
-	if (forth(c, tx, out, &cause) == 0)
+	if (qt_own_begin(&own, c, tx, again, err) != 0)
+		return -1;
+	if (forth(c, tx, &own, &reached, out, &cause) == 0)
 		return 0;
-	if (all_back(c, tx, &e) == 0) {
+	if (all_back(c, tx, &own, reached, out, &e) == 0) {
 		out->done = 0;
 		out->gone = gone;
 		out->changed = changed;
@@ -607,27 +713,22 @@ int qt_place_settle(struct qt_change *c, struct qt_tx *tx,
 int qt_place_undo(struct qt_change *c, struct qt_tx *tx, bool in_place,
     struct qt_outcome *out, struct qt_error *err)
 {
-	struct qt_journal_record rec = {.state = QT_TX_UNDOING,
+	const struct qt_journal_record rec = {.state = QT_TX_UNDOING,
 	    .in_place = in_place};
-	size_t left;
+	size_t i;
 
 	if (tx->plan->queue_ino != c->spool->ino)
 		return qt_fail(err, QT_E_REFUSED, tx->where,
 		    "it was made on another copy of this queue, where its "
 		    "messages had other inodes");
-	out->planned = tx->plan->n;
+	if (qt_own_recall(tx, err) != 0)
+		return -1;
+	out->planned = 0;
+	for (i = 0; i < tx->plan->n; i++)
+		out->planned += !tx->plan->v[i].left;
 	if ((tx->log.last.state != QT_TX_UNDOING ||
 		tx->log.last.in_place != in_place) &&
 	    record(c, tx, &rec, err) != 0)
 		return -1;
-	out->begun = true;
-	if (place_all(c, tx, in_place ? WAY_ORIGIN : WAY_HOLD, out,
-		&left, err) != 0 ||
-	    qt_state_barrier(c, err) != 0)
-		return -1;
-	if (left != 0)
-		return 0; /* undone when the names are free */
-	qt_tx_clean(c, tx);
-	rec = (struct qt_journal_record){.state = QT_TX_UNDONE};
-	return record(c, tx, &rec, err);
+	return take_back(c, tx, in_place, out, err);
 }

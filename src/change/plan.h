@@ -88,6 +88,8 @@ int qt_plan_set_string(char **where, const char *value, struct qt_error *err)
 
 /* The operation of that name, QT_OPS when there is none. */
 enum qt_op qt_op_by_name(const char *name);
+/* What the kernel calls the time since it was started; unknown: as it was. */
+int qt_plan_boot_id(char **id, struct qt_error *err) QT_MUST_CHECK;
 /* The header: where, when, who (planfile.c). */
 int qt_plan_fill_header(struct qt_plan *p, const struct qt_spool *spool,
     struct qt_error *err) QT_MUST_CHECK;

@@ -19,18 +19,17 @@
 
 /* ---- the header ---- */
 
-static int set_boot_id(struct qt_plan *p, struct qt_error *err)
+int qt_plan_boot_id(char **id, struct qt_error *err)
 {
 	struct qt_error ignored = {0};
 	struct qt_buf b;
 	int r = 0;
 
 	qt_buf_init(&b, 256);
-	/* not everywhere: it is for people who read a plan */
 	if (qt_slurp(-1, "/proc/sys/kernel/random/boot_id", 64, &b,
 		&ignored) == 0 && b.len > 0) {
 		b.data[strcspn(b.data, "\n")] = '\0';
-		r = qt_plan_set_string(&p->boot_id, b.data, err);
+		r = qt_plan_set_string(id, b.data, err);
 	}
 	qt_buf_release(&b);
 	return r;
@@ -80,7 +79,7 @@ int qt_plan_fill_header(struct qt_plan *p, const struct qt_spool *spool,
 	p->queue_ino = spool->ino;
 	if (qt_plan_set_string(&p->host, spool->host, err) != 0 ||
 	    qt_plan_set_string(&p->queue_dir, spool->queue_dir, err) != 0 ||
-	    set_boot_id(p, err) != 0)
+	    qt_plan_boot_id(&p->boot_id, err) != 0)
 		return -1;
 	return set_operator(p, err);
 }

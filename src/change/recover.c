@@ -13,6 +13,7 @@
 
 #include "change/commit.h"
 #include "change/left.h"
+#include "change/own.h"
 #include "change/place.h"
 
 enum action {
@@ -87,6 +88,8 @@ static int inspect(struct qt_change *c, uint64_t id, enum action *what,
 		if (r == 0 && (*what == REDO || *what == PURGE) &&
 		    tx.log.commit.changed != 0)
 			r = qt_left_read(&tx, err);
+		if (r == 0 && *what == UNDO && qt_op_places(tx.plan->op))
+			r = qt_own_recall(&tx, err);
 	} else if (r > 0) {
 		r = judge_planless(c, &tx, what, err);
 	}
@@ -113,7 +116,7 @@ static int carry_on(struct qt_change *c, struct qt_tx *tx, bool *did,
 		/* in a copy of the spool no message can be told */
 		*did = tx->plan->queue_ino == c->spool->ino;
 		if (*did)
-			r = qt_place_settle(c, tx, &out, err);
+			r = qt_place_settle(c, tx, true, &out, err);
 	} else if (tx->log.last.state == QT_TX_REDOING) {
 		r = qt_commit_again(c, tx, &out, err);
 	} else {

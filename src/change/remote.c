@@ -87,7 +87,7 @@ static void on_report(const struct call *k)
 	const uint32_t fate = k->m->u.report.fate;
 
 	if (k->out != NULL && k->out->report != NULL &&
-	    fate <= QT_FATE_IN_DELIVERY)
+	    fate <= QT_FATE_DOUBTFUL)
 		k->out->report(k->out->report_ctx, (enum qt_fate)fate,
 		    k->m->u.report.queue, k->m->u.report.id);
 }
@@ -117,6 +117,7 @@ static int on_result(struct call *k, size_t *recovered, struct qt_error *err)
 		k->out->done = w->done;
 		k->out->gone = w->gone;
 		k->out->changed = w->changed;
+		k->out->doubtful = w->doubtful;
 		k->out->txid = w->txid;
 		k->out->begun = w->begun != 0;
 	}
@@ -272,7 +273,7 @@ int qt_remote_run(struct qt_change *c, struct qt_plan *plan,
 	int r;
 
 	out->planned = plan->n;
-	out->done = out->gone = out->changed = 0;
+	out->done = out->gone = out->changed = out->doubtful = 0;
 	out->txid = 0;
 	out->begun = false;
 	if (plan->n != 0 && plan->dev != c->spool->dev)
@@ -302,6 +303,7 @@ static int ask(struct qt_change *c, enum qt_wire_type what, uint64_t txid,
 	int r;
 
 	out->planned = out->done = out->gone = out->changed = 0;
+	out->doubtful = 0;
 	out->txid = txid;
 	out->begun = false;
 	if (c->opts.hand->gone)

@@ -178,7 +178,7 @@ static int place(struct qt_change *c, struct qt_tx *tx, struct qt_outcome *out,
 	}
 	if (qt_journal_append(&tx->log, &c->fs, &rec, tx->where, err) != 0)
 		return abort_after(c, tx, err);
-	return qt_place_settle(c, tx, out, err);
+	return qt_place_settle(c, tx, false, out, err);
 }
 
 static int carry_out(struct qt_change *c, struct qt_tx *tx,
@@ -195,6 +195,7 @@ static int carry_out(struct qt_change *c, struct qt_tx *tx,
 static void clear(struct qt_outcome *out, uint64_t txid)
 {
 	out->planned = out->done = out->gone = out->changed = 0;
+	out->doubtful = 0;
 	out->txid = txid;
 	out->begun = false;
 }
@@ -358,7 +359,7 @@ int qt_change_redo(struct qt_change *c, uint64_t txid, struct qt_outcome *out,
 	}
 	if (r == 0)
 		r = qt_op_places(tx.plan->op) ?
-		    qt_place_settle(c, &tx, out, err) :
+		    qt_place_settle(c, &tx, false, out, err) :
 		    qt_commit_again(c, &tx, out, err);
 	/* not begun any more: it is undone as it was */
 	if (r != 0 && tx.log.last.state == QT_TX_UNDONE)

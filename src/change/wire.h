@@ -46,7 +46,7 @@ struct qt_wire_open {
 struct qt_wire_result {
 	int32_t r;
 	uint64_t recovered; /* of OPEN */
-	uint64_t planned, done, gone, changed, txid;
+	uint64_t planned, done, gone, changed, doubtful, txid;
 	uint8_t begun;
 	struct qt_wire_error err;
 };

@@ -387,12 +387,15 @@ static inline int fm_mkdir(void *ctx, int dir, const char *path, mode_t mode)
 	return 0;
 }
 
-/* An owner or a time is about to change; the node keeps the file open. */
+/*
+ * An owner or a time has changed; the node keeps the file, but a message not
+ * open, as it is looked at whether somebody has it open.
+ */
 static inline void fm_note_inode(struct fm *m, enum fm_kind kind, int dir,
     const char *path, const struct stat *was)
 {
-	int fd = openat(dir, path,
-	    O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	int fd = openat(dir, path, O_NOFOLLOW | O_CLOEXEC |
+	    (kind == FM_TIME ? O_PATH : O_RDONLY | O_NONBLOCK));
 
 	fm_note(m, kind, was->st_ino, dir)->was = *was;
 	if (fm_node(m, was->st_ino)->fd < 0)
@@ -708,6 +711,15 @@ static inline void fm_rewrite(const struct fm *m, const struct fm_node *node)
 	free(b);
 }
 
+static inline int fm_set_times(int fd, const struct stat *was)
+{
+	const struct timespec times[2] = {was->st_atim, was->st_mtim};
+	char link[64];
+
+	(void)snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+	return utimensat(AT_FDCWD, link, times, 0);
+}
+
 /* The disk as it is found after the crash. */
 static inline void fm_crash(struct fm *m)
 {
@@ -721,15 +733,13 @@ static inline void fm_crash(struct fm *m)
 			fm_rewrite(m, &m->node[i]);
 	for (i = m->n; i-- > 0;) {
 		const struct fm_op *op = &m->op[i];
-		const struct timespec times[2] = {op->was.st_atim,
-		    op->was.st_mtim};
 
 		if (op->kind == FM_OWNER && !op->holds &&
 		    fchown(fm_node(m, op->ino)->fd, op->was.st_uid,
 			op->was.st_gid) != 0)
 			abort();
 		if (op->kind == FM_TIME && !op->holds &&
-		    futimens(fm_node(m, op->ino)->fd, times) != 0)
+		    fm_set_times(fm_node(m, op->ino)->fd, &op->was) != 0)
 			abort();
 	}
 }

@@ -267,6 +267,45 @@ static size_t one_cut(const struct scenario *s, unsigned long last, size_t set,
 	return sets;
 }
 
+/*
+ * Killed, with nothing lost, and recovered; the power goes only then.  What
+ * recovery was content with, though it found it as it was, has to stay.
+ */
+static void kill_then_cut(const struct scenario *s, unsigned long last,
+    size_t set, uint64_t seed)
+{
+	struct world w = {.s = s, .last = last, .set = set, .seed = seed,
+	    .other = "killed, recovered"};
+	struct qt_change *c;
+	struct things now;
+	unsigned fit;
+	struct run r;
+	struct fm m;
+
+	world_make(&w);
+	fm_init(&m, w.pit, w.second);
+	m.last = last;
+	run_init(&r);
+	r.fs = fm_table(&m);
+	use_state_dir(&w, &r);
+	(void)w.act(&w.t, &r);
+	m.last = ULONG_MAX;
+	run_init(&r);
+	r.fs = fm_table(&m);
+	if ((c = open_change(&w.t, &r)) == NULL)
+		wrong(&w, "recovery: %s: %s", r.err.where, r.err.text);
+	qt_change_close(c);
+	list_all(&w.t, &now);
+	fit = account(&w, &now, s->before | BIT(s->done));
+	fm_choose(&m, set, &w.seed);
+	fm_crash(&m);
+	fm_release(&m);
+	recover_well(&w);
+	list_all(&w.t, &now);
+	(void)account(&w, &now, fit);
+	world_release(&w);
+}
+
 static void cut_everywhere(void **state)
 {
 	const struct scenario *s = *state;
@@ -283,6 +322,9 @@ static void cut_everywhere(void **state)
 				calls = last; /* it came to its end */
 			cases++;
 		}
+	for (last = 0; last <= calls; last += full() ? 1 : 2)
+		for (set = 1; set < (full() ? 20 : 2); set++, cases++)
+			kill_then_cut(s, last, set, seed + cases * 7919 + 1);
 	assert_true(calls > 10 && cases > calls);
 	print_message("# %s: %lu calls, %zu cuts, seed %llu\n", s->name, calls,
 	    cases, (unsigned long long)seed);

@@ -105,6 +105,49 @@ static void keys_are_read(void **state)
 	qt_buf_release(&b);
 }
 
+/* What is left counts from PLACED, or a later UNDO that says it, to a redo. */
+static void what_was_left_is_of_the_last_record_that_says_it(void **state)
+{
+	static const struct {
+		const char *words[7], *keys[7];
+		bool own;
+		uint64_t left, reached;
+	} cases[] = {
+	    {{"PREPARED", "COMMIT", "PLACED"}, {"", "", "\tdone=1"}, false, 0, 0},
+	    {{"PREPARED", "COMMIT", "PLACED", "UNDO", "UNDO", "UNDONE"},
+		{"", "", "\tleft=2\treached=9", "", "\tto=origin", ""}, true, 2, 9},
+	    {{"PREPARED", "COMMIT", "UNDO"}, {"", "", "\tleft=0\treached=4"}, true,
+		0, 4},
+	    {{"PREPARED", "COMMIT", "PLACED", "UNDO", "UNDONE", "REDO"},
+		{"", "", "\tleft=2\treached=9", "", "", ""}, false, 0, 0},
+	    {{"PREPARED", "COMMIT", "PLACED", "UNDO", "UNDONE", "REDO", "UNDO"},
+		{"", "", "\tleft=2\treached=9", "", "", "", "\tleft=1\treached=3"},
+		true, 1, 3},
+	};
+	struct qt_error err = {0};
+	struct qt_journal j;
+	struct qt_buf b;
+	size_t i, n, from;
+
+	(void)state;
+	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		qt_buf_init(&b, 0);
+		for (n = 0; n < 7 && cases[i].words[n] != NULL; n++) {
+			from = b.len;
+			qt_buf_addf(&b, "S\t%zu\t%s\t17%s", n + 1,
+			    cases[i].words[n], cases[i].keys[n]);
+			qt_field_seal(&b, from);
+		}
+		qt_journal_init(&j);
+		assert_int_equal(qt_journal_parse(&j, b.data, b.len, "log", &err),
+		    0);
+		assert_int_equal(j.placed.own, cases[i].own);
+		assert_int_equal(j.placed.left, cases[i].left);
+		assert_int_equal(j.placed.reached, cases[i].reached);
+		qt_buf_release(&b);
+	}
+}
+
 /* Cut at every byte, and with every byte of the last record destroyed. */
 static void a_torn_end_is_no_record(void **state)
 {
@@ -355,6 +398,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(the_last_record_decides),
 	    cmocka_unit_test(keys_are_read),
+	    cmocka_unit_test(what_was_left_is_of_the_last_record_that_says_it),
 	    cmocka_unit_test(a_torn_end_is_no_record),
 	    cmocka_unit_test(bad_before_good_is_damage),
 	    cmocka_unit_test(what_was_appended_is_read),

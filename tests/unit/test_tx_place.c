@@ -266,26 +266,86 @@ static void requeue_is_new_and_comes_back_as_old_as_it_was(void **state)
 	ts_release(&t);
 }
 
-static void what_pickup_has_open_is_left_to_it(void **state)
+/* It may be pickup that has it open, and nobody can tell: so it stays on hold. */
+static void what_somebody_has_open_is_held_and_named(void **state)
 {
 	char path[128], want[256];
 	struct tspool t;
 	struct run r;
-	int fd;
+	int fd, in_place;
+
+	(void)state;
+	for (in_place = 0; in_place < 2; in_place++) {
+		fill(&t);
+		run_init(&r);
+		assert_int_equal(carry_out(&t, &r, op_plan(&t, QT_OP_REQUEUE, 1,
+		    4)), 0);
+		(void)snprintf(path, sizeof(path), "maildrop/%s", t.m[2].id);
+		assert_true((fd = openat(t.fd, path, O_RDONLY)) >= 0);
+		assert_int_equal(undo(&t, &r, 1, in_place == 1), 0);
+		(void)close(fd);
+		assert_int_equal(r.out.done, 3);
+		assert_int_equal(r.out.doubtful, 1);
+		(void)snprintf(want, sizeof(want), "doubtful deferred %s;",
+		    t.m[2].id);
+		assert_string_equal(r.seen.text, want);
+		assert_true(lies_in(&t, "hold", &t.m[1]));
+		assert_true(lies_in(&t, "hold", &t.m[2]));
+		assert_true(in_place == 1 ? lies_in_deferred(&t, &t.m[3]) :
+					    lies_in(&t, "hold", &t.m[3]));
+		assert_int_equal(state_of(&t, 1, NULL), QT_TX_UNDONE);
+		ts_release(&t);
+	}
+}
+
+struct pickup {
+	struct tspool *t;
+	char path[128]; /* in maildrop; it was seen there by lstat */
+	bool missed;	/* open found nothing: REMOVE_MESSAGE_FILE */
+};
+
+static int p_rename(void *ctx, int fd, const char *from, int td, const char *to)
+{
+	struct pickup *p = ctx;
+	int r = qt_fsops_system.rename(NULL, fd, from, td, to), in;
+
+	if (strcmp(from, strrchr(p->path, '/') + 1) != 0)
+		return r;
+	if (p->missed) {
+		(void)unlinkat(p->t->fd, p->path, 0);
+		return r;
+	}
+	in = openat(p->t->fd, p->path, O_RDONLY | O_NONBLOCK);
+	p->missed = in < 0 && errno == ENOENT;
+	if (in >= 0)
+		(void)close(in);
+	return r;
+}
+
+/*
+ * Somebody else (a backup, a scanner) has a message in maildrop open, and pickup
+ * is between its look at the name and its open.
+ */
+static void pickup_unlinks_nothing_that_comes_back(void **state)
+{
+	struct pickup p = {.missed = false};
+	struct tspool t;
+	struct run r;
+	int reader;
 
 	(void)state;
 	fill(&t);
 	run_init(&r);
-	assert_int_equal(carry_out(&t, &r, op_plan(&t, QT_OP_REQUEUE, 0, 2)), 0);
-	(void)snprintf(path, sizeof(path), "maildrop/%s", t.m[0].id);
-	assert_true((fd = openat(t.fd, path, O_RDONLY)) >= 0);
+	assert_int_equal(carry_out(&t, &r, op_plan(&t, QT_OP_REQUEUE, 0, 1)), 0);
+	p.t = &t;
+	(void)snprintf(p.path, sizeof(p.path), "maildrop/%s", t.m[0].id);
+	assert_true((reader = openat(t.fd, p.path, O_RDONLY)) >= 0);
+	r.fs.ctx = &p;
+	r.fs.rename = p_rename;
 	assert_int_equal(undo(&t, &r, 1, false), 0);
-	(void)close(fd);
-	assert_int_equal(r.out.done, 1);
-	(void)snprintf(want, sizeof(want), "in delivery hold %s;", t.m[0].id);
-	assert_string_equal(r.seen.text, want);
-	assert_true(lies_in(&t, "maildrop", &t.m[0]));
-	assert_true(lies_in(&t, "hold", &t.m[1]));
+	(void)close(reader);
+	assert_true(p.missed);
+	assert_true(lies_in(&t, "hold", &t.m[0]));
 	ts_release(&t);
 }
 
@@ -431,6 +491,174 @@ static void a_crash_anywhere_is_whole_after_recovery(void **state)
 	assert_true(crashes > 12);
 }
 
+/* ---- what this transaction has not moved ---- */
+
+static void hold_another(struct schedule *s)
+{
+	move(s->t, s->t->m[4].path, &s->t->m[4], "hold");
+}
+
+/* A fault sends back what was moved, not what the admin holds meanwhile. */
+static void a_fault_sends_back_only_its_own(void **state)
+{
+	struct schedule s;
+	struct tspool t;
+	struct run r;
+
+	(void)state;
+	fill(&t);
+	run_init(&r);
+	use_schedule(&r, &s, &t);
+	s.when = t.m[3].id;
+	s.act = hold_another;
+	s.fail = EIO;
+	s.fail_once = true;
+	assert_int_equal(carry_out(&t, &r, op_plan(&t, QT_OP_HOLD, 2, 5)), -1);
+	assert_true(lies_in(&t, "hold", &t.m[4]));
+	ts_release(&t);
+}
+
+static void qmgr_takes(struct schedule *s)
+{
+	move(s->t, s->t->m[4].path, &s->t->m[4], "active");
+}
+
+/* What was left alone and was held by the admin later is not let go by undo. */
+static void undo_of_a_hold_lets_go_only_its_own(void **state)
+{
+	struct schedule s;
+	char path[160];
+	struct tspool t;
+	struct run r;
+
+	(void)state;
+	fill(&t);
+	run_init(&r);
+	use_schedule(&r, &s, &t);
+	s.when = t.m[2].id;
+	s.act = qmgr_takes;
+	assert_int_equal(carry_out(&t, &r, op_plan(&t, QT_OP_HOLD, 2, 5)), 0);
+	assert_int_equal(r.out.done, 2);
+	(void)snprintf(path, sizeof(path), "active/%s", t.m[4].id);
+	move(&t, path, &t.m[4], "hold"); /* postsuper -h */
+	assert_int_equal(undo(&t, &r, 1, false), 0);
+	assert_int_equal(r.out.planned, 2);
+	assert_int_equal(r.out.done, 2);
+	assert_true(lies_in(&t, "hold", &t.m[4]));
+	ts_release(&t);
+}
+
+/* The same when others were faster: it is told, and theirs. */
+static void what_others_held_meanwhile_is_theirs(void **state)
+{
+	struct schedule s;
+	struct tspool t;
+	char want[128];
+	struct run r;
+
+	(void)state;
+	fill(&t);
+	run_init(&r);
+	use_schedule(&r, &s, &t);
+	s.when = t.m[2].id;
+	s.act = hold_another;
+	assert_int_equal(carry_out(&t, &r, op_plan(&t, QT_OP_HOLD, 2, 5)), 0);
+	assert_int_equal(r.out.done, 2);
+	assert_int_equal(r.out.changed, 1);
+	(void)snprintf(want, sizeof(want), "changed deferred %s;", t.m[4].id);
+	assert_string_equal(r.seen.text, want);
+	assert_int_equal(undo(&t, &r, 1, false), 0);
+	assert_true(lies_in(&t, "hold", &t.m[4]));
+	assert_true(lies_in_deferred(&t, &t.m[3]));
+	/* what is left in place is not redone either, as it is there */
+	assert_int_equal(redo(&t, &r, 1), 0);
+	assert_int_equal(undo(&t, &r, 1, false), 0);
+	assert_true(lies_in(&t, "hold", &t.m[4]));
+	assert_true(lies_in_deferred(&t, &t.m[2]));
+	ts_release(&t);
+}
+
+/* Killed on the way, and others hold what it had not come to. */
+static void a_killed_hold_is_undone_as_far_as_it_came(void **state)
+{
+	struct tspool t;
+	struct job j = {&t, QT_OP_HOLD, 2, 5, -1};
+	struct run r;
+	int before;
+
+	(void)state;
+	for (before = 0; before < 2; before++) {
+		fill(&t);
+		/* state-dirs, the plan, the first message, the second */
+		assert_true(ends_in(before ? 4 : 3, !before, do_job, &j));
+		move(&t, t.m[4].path, &t.m[4], "hold");
+		run_init(&r);
+		assert_int_equal(recover(&t, &r), 1);
+		assert_int_equal(state_of(&t, 1, NULL), QT_TX_PLACED);
+		assert_int_equal(count_in(&t, &j, "hold"), 3);
+		assert_int_equal(undo(&t, &r, 1, false), 0);
+		assert_true(lies_in_deferred(&t, &t.m[2]));
+		assert_true(lies_in_deferred(&t, &t.m[3]));
+		assert_true(lies_in(&t, "hold", &t.m[4]));
+		ts_release(&t);
+	}
+}
+
+/* A fault, and killed while it goes back: recovery knows what it had moved. */
+struct fault {
+	unsigned n, at, end; /* renames: made, failing, the last */
+	struct tspool *t;
+};
+
+static int f_rename(void *ctx, int fd, const char *from, int td, const char *to)
+{
+	struct fault *f = ctx;
+
+	if (++f->n == f->at) {
+		move(f->t, f->t->m[4].path, &f->t->m[4], "hold");
+		errno = EIO;
+		return -1;
+	}
+	if (f->n == f->end)
+		_exit(0);
+	return qt_fsops_system.rename(NULL, fd, from, td, to);
+}
+
+static void do_fault(struct run *r, void *ctx)
+{
+	struct fault *f = ctx;
+
+	r->fs.ctx = f;
+	r->fs.rename = f_rename;
+	(void)carry_out(f->t, r, op_plan(f->t, QT_OP_HOLD, 2, 5));
+	_exit(1);
+}
+
+static void killed_on_its_way_back_it_goes_on_with_its_own(void **state)
+{
+	struct tspool t;
+	struct fault f = {.at = 4, .end = 5, .t = &t}; /* as above */
+	struct run r;
+	int status;
+	pid_t pid;
+
+	(void)state;
+	fill(&t);
+	if ((pid = fork()) == 0) {
+		run_init(&r);
+		do_fault(&r, &f);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+	run_init(&r);
+	assert_int_equal(recover(&t, &r), 1);
+	assert_int_equal(state_of(&t, 1, NULL), QT_TX_UNDONE);
+	assert_true(lies_in_deferred(&t, &t.m[2]));
+	assert_true(lies_in_deferred(&t, &t.m[3]));
+	assert_true(lies_in(&t, "hold", &t.m[4]));
+	ts_release(&t);
+}
+
 static void interrupted_before_the_record_nothing_moves(void **state)
 {
 	struct schedule s;
@@ -489,10 +717,16 @@ int main(void)
 	    cmocka_unit_test(a_name_that_is_taken_keeps_a_message),
 	    cmocka_unit_test(an_id_in_two_queues_is_not_released),
 	    cmocka_unit_test(requeue_is_new_and_comes_back_as_old_as_it_was),
-	    cmocka_unit_test(what_pickup_has_open_is_left_to_it),
+	    cmocka_unit_test(what_somebody_has_open_is_held_and_named),
+	    cmocka_unit_test(pickup_unlinks_nothing_that_comes_back),
 	    cmocka_unit_test(a_fault_sends_all_back),
 	    cmocka_unit_test(a_fault_that_stays_is_settled_later),
 	    cmocka_unit_test(a_crash_anywhere_is_whole_after_recovery),
+	    cmocka_unit_test(a_fault_sends_back_only_its_own),
+	    cmocka_unit_test(undo_of_a_hold_lets_go_only_its_own),
+	    cmocka_unit_test(what_others_held_meanwhile_is_theirs),
+	    cmocka_unit_test(a_killed_hold_is_undone_as_far_as_it_came),
+	    cmocka_unit_test(killed_on_its_way_back_it_goes_on_with_its_own),
 	    cmocka_unit_test(interrupted_before_the_record_nothing_moves),
 	    cmocka_unit_test(an_undo_can_be_undone),
 	};

@@ -78,34 +78,6 @@ int qt_pwrite_all(int fd, const void *buf, size_t len, off_t offset)
 	return 0;
 }
 
-/* Open a regular file for qt_slurp. */
-static int open_regular(int dirfd, const char *path, int *fd, off_t *size,
-    struct qt_error *err)
-{
-	struct stat st;
-	int new;
-
-	new = openat(dirfd, path,
-	    O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC | O_NOCTTY);
-	/* the last component is a link; a socket or a device without driver */
-	if (new < 0 && (errno == ELOOP || errno == ENXIO || errno == ENODEV))
-		return qt_fail(err, QT_E_CORRUPT, path, "not a regular file");
-	if (new < 0)
-		return qt_fail_sys(err, "open", path);
-	if (fstat(new, &st) < 0) {
-		(void)qt_fail_sys(err, "fstat", path);
-		qt_close_quiet(&new);
-		return -1;
-	}
-	if (!S_ISREG(st.st_mode)) {
-		qt_close_quiet(&new);
-		return qt_fail(err, QT_E_CORRUPT, path, "not a regular file");
-	}
-	*fd = new;
-	*size = st.st_size;
-	return 0;
-}
-
 /* All of fd into out; the file may grow or shrink meanwhile. */
 static int slurp_fd(int fd, const char *path, size_t max, off_t size,
     struct qt_buf *out, struct qt_error *err)
@@ -134,23 +106,41 @@ static int slurp_fd(int fd, const char *path, size_t max, off_t size,
 	return 0;
 }
 
+int qt_slurp_fd(int fd, const char *path, size_t max, struct qt_buf *out,
+    struct qt_error *err)
+{
+	struct stat st;
+	int r;
+
+	qt_buf_clear(out);
+	if (fstat(fd, &st) < 0)
+		return qt_fail_sys(err, "fstat", path);
+	if (!S_ISREG(st.st_mode))
+		return qt_fail(err, QT_E_CORRUPT, path, "not a regular file");
+	if (st.st_size > 0 && (uintmax_t)st.st_size > max)
+		return qt_fail(err, QT_E_CORRUPT, path, "longer than %zu bytes",
+		    max);
+	r = slurp_fd(fd, path, max, st.st_size, out, err);
+	if (r < 0)
+		qt_buf_clear(out);
+	return r;
+}
+
 int qt_slurp(int dirfd, const char *path, size_t max, struct qt_buf *out,
     struct qt_error *err)
 {
-	off_t size = 0;
-	int fd = -1, r;
+	int fd, r;
 
 	qt_buf_clear(out);
-	if (open_regular(dirfd, path, &fd, &size, err) < 0)
-		return -1;
-	if (size > 0 && (uintmax_t)size > max)
-		r = qt_fail(err, QT_E_CORRUPT, path, "longer than %zu bytes",
-		    max);
-	else
-		r = slurp_fd(fd, path, max, size, out, err);
+	fd = openat(dirfd, path,
+	    O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC | O_NOCTTY);
+	/* the last component is a link; a socket or a device without driver */
+	if (fd < 0 && (errno == ELOOP || errno == ENXIO || errno == ENODEV))
+		return qt_fail(err, QT_E_CORRUPT, path, "not a regular file");
+	if (fd < 0)
+		return qt_fail_sys(err, "open", path);
+	r = qt_slurp_fd(fd, path, max, out, err);
 	qt_close_quiet(&fd);
-	if (r < 0)
-		qt_buf_clear(out);
 	return r;
 }
 

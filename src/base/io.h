@@ -37,6 +37,10 @@ int qt_pwrite_all(int fd, const void *buf, size_t len, off_t offset)
 int qt_slurp(int dirfd, const char *path, size_t max, struct qt_buf *out,
     struct qt_error *err) QT_MUST_CHECK;
 
+/* The same of a descriptor at its file's start, which stays open. */
+int qt_slurp_fd(int fd, const char *path, size_t max, struct qt_buf *out,
+    struct qt_error *err) QT_MUST_CHECK;
+
 /*
  * Close *fd (nothing when it is negative) and set it to -1, failed or not:
  * the number may already be another file's.  Delayed write errors come out

@@ -53,7 +53,6 @@ int qt_loader_new(struct qt_loader **out, const struct qt_load_plan *plan,
 	if (l == NULL)
 		return qt_fail_mem(err);
 	l->plan = plan;
-	l->logdir[0].fd = l->logdir[1].fd = -1;
 	qt_buf_init(&l->log, 0);
 	if (qt_file_input_init(&l->file, -1, 0, err) != 0) {
 		free(l);
@@ -67,8 +66,6 @@ void qt_loader_free(struct qt_loader *l)
 {
 	if (l == NULL)
 		return;
-	qt_close_quiet(&l->logdir[0].fd);
-	qt_close_quiet(&l->logdir[1].fd);
 	qt_file_input_release(&l->file);
 	qt_sha256_free(l->sha);
 	qt_buf_release(&l->log);

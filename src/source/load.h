@@ -12,6 +12,7 @@
 #include "base/pool.h"
 #include "qtool/scan.h"
 #include "source/locks.h"
+#include "source/logdirs.h"
 #include "source/tree.h"
 
 enum qt_fate {
@@ -42,6 +43,7 @@ struct qt_load_plan {
 	int (*finish)(struct qt_row *row, void *ctx);
 	void *finish_ctx;
 	struct qt_locks locks;
+	struct qt_logdirs *logdirs; /* what all workers share */
 	struct qt_pool *pool; /* for the budget; NULL none */
 	atomic_bool cancel;   /* stop before the next row */
 };

@@ -123,32 +123,6 @@ int qt_load_content(struct qt_loader *l, struct qt_row *row,
 
 /* ---- logs ---- */
 
-/* The descriptor of the directory that has the log, -1 none. */
-static int log_dir(struct qt_logdir *d, const struct qt_spool *s,
-    enum qt_queue queue, const char *id)
-{
-	char hash[2 * QT_QUEUE_ID_MAX + 2];
-	size_t len;
-
-	if (s->qfd[queue] < 0 || s->depth[queue] == 0)
-		return s->qfd[queue];
-	qt_queue_id_hash(id, s->depth[queue], hash, sizeof hash);
-	len = strlen(hash);
-	if (d->spool == s && strcmp(d->hash, hash) == 0)
-		return d->fd;
-	qt_close_quiet(&d->fd);
-	d->spool = NULL;
-	if (len >= sizeof d->hash)
-		return -1;
-	d->fd = qt_open_dir_below(s->qfd[queue], hash);
-	/* one that is missing may be made at any time: do not remember it */
-	if (d->fd >= 0) {
-		d->spool = s;
-		memcpy(d->hash, hash, len + 1);
-	}
-	return d->fd;
-}
-
 /* Room for one more entry. */
 static struct qt_log_entry *new_entry(struct qt_logs *logs, size_t *cap,
     struct qt_arena *arena)
@@ -169,10 +143,9 @@ static struct qt_log_entry *new_entry(struct qt_logs *logs, size_t *cap,
 	return &logs->v[logs->n];
 }
 
-/* Append the entries of a log to those there are. */
-static int read_log(struct qt_loader *l, struct qt_logs *logs, int dirfd,
-    const char *name, enum qt_log_kind kind, struct qt_arena *arena,
-    struct qt_error *err)
+/* Append the entries of a log to those there are.  Takes fd; -1: no log. */
+static int read_log(struct qt_loader *l, struct qt_logs *logs, int fd,
+    enum qt_log_kind kind, struct qt_arena *arena, struct qt_error *err)
 {
 	struct qt_log_reader r;
 	struct qt_log_entry *e;
@@ -180,8 +153,11 @@ static int read_log(struct qt_loader *l, struct qt_logs *logs, int dirfd,
 	size_t cap = logs->n; /* of what is there nothing is spare */
 	int rc;
 
-	/* no log is the usual case, one that is none of Postfix's is none */
-	if (dirfd < 0 || qt_slurp(dirfd, name, LOG_MAX, &l->log, &ignored) != 0)
+	if (fd < 0)
+		return 0;
+	rc = qt_slurp_fd(fd, "", LOG_MAX, &l->log, &ignored);
+	(void)close(fd);
+	if (rc != 0) /* one that is none of Postfix's is none */
 		return 0;
 	qt_log_reader_init(&r, l->log.data, l->log.len, kind);
 	do {
@@ -202,43 +178,38 @@ static int load_staged(struct qt_loader *l, struct qt_row *row,
     struct qt_logs *logs, enum qt_queue queue, enum qt_log_kind kind,
     struct qt_error *err)
 {
-	char path[QT_STAGED_PATH_SIZE + QT_STAGED_NAME_SIZE], *slash;
-	int fd, rc = 0;
+	char path[QT_STAGED_PATH_SIZE + QT_STAGED_NAME_SIZE];
+	int rc = 0;
 
 	for (unsigned i = 0; i < QT_STAGED_LOGS && rc == 0; i++) {
 		if (qt_staged_log(row->path, queue, i, path, sizeof path) != 0)
 			continue;
-		slash = strrchr(path, '/');
-		*slash = '\0';
-		fd = qt_open_dir_below(row->spool->dirfd, path);
-		rc = read_log(l, logs, fd, slash + 1, kind, &row->arena, err);
-		qt_close_quiet(&fd);
+		rc = read_log(l, logs,
+		    qt_open_file_below(row->spool->dirfd, path), kind,
+		    &row->arena, err);
 	}
 	return rc;
 }
 
-/* d: where the directory of the queue used last is kept. */
 static int load_kind(struct qt_loader *l, struct qt_row *row,
-    struct qt_logs *logs, struct qt_logdir *d, enum qt_queue queue,
-    enum qt_log_kind kind, struct qt_error *err)
+    struct qt_logs *logs, enum qt_queue queue, enum qt_log_kind kind,
+    struct qt_error *err)
 {
 	int fd;
 
 	if (row->spool->txid != 0)
 		return load_staged(l, row, logs, queue, kind, err);
-	fd = log_dir(d, row->spool, queue, row->id);
-	return read_log(l, logs, fd, row->id, kind, &row->arena, err);
+	fd = qt_logdirs_open(l->plan->logdirs, row->spool, queue, row->id);
+	return read_log(l, logs, fd, kind, &row->arena, err);
 }
 
 int qt_load_logs(struct qt_loader *l, struct qt_row *row, struct qt_error *err)
 {
 	if ((l->plan->want & QT_WANT_LOGS) != 0 &&
-	    load_kind(l, row, &row->defer, &l->logdir[0], QT_Q_DEFER,
-		QT_LOG_DEFER, err) != 0)
+	    load_kind(l, row, &row->defer, QT_Q_DEFER, QT_LOG_DEFER, err) != 0)
 		return -1;
 	if ((l->plan->want & QT_WANT_BOUNCES) == 0 &&
 	    !row->spool->orig_address)
 		return 0;
-	return load_kind(l, row, &row->bounce, &l->logdir[1], QT_Q_BOUNCE,
-	    QT_LOG_BOUNCE, err);
+	return load_kind(l, row, &row->bounce, QT_Q_BOUNCE, QT_LOG_BOUNCE, err);
 }

@@ -8,20 +8,11 @@
 #include "source/load.h"
 #include "source/sha256.h"
 
-/* The hash directory of a log queue used last: neighbours in a message queue
- * are neighbours there. */
-struct qt_logdir {
-	const struct qt_spool *spool; /* NULL none */
-	int fd;			      /* -1: there is no such directory */
-	char hash[QT_TREE_PATH_MAX];
-};
-
 struct qt_loader {
 	const struct qt_load_plan *plan;
 	struct qt_file_input file;
 	struct qt_sha256 *sha; /* made when first needed */
 	struct qt_buf log;
-	struct qt_logdir logdir[2]; /* defer, bounce */
 };
 
 /* Headers and body text, as far as the plan wants them. */

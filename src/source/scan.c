@@ -226,6 +226,8 @@ int qt_scan_open(struct qt_scan **out, const struct qt_spools *spools,
 	s->plan.want = qt_load_want(opts->want);
 	s->plan.finish = opts->finish;
 	s->plan.finish_ctx = opts->finish_ctx;
+	s->plan.logdirs = &s->logdirs;
+	qt_logdirs_init(&s->logdirs);
 	s->phase = QT_PHASE_WALK;
 	s->tail = &s->head;
 	qt_inodes_init(&s->seen);
@@ -269,6 +271,7 @@ void qt_scan_close(struct qt_scan *s)
 	qt_tree_release(&s->tree);
 	qt_inodes_release(&s->seen);
 	qt_locks_release(&s->plan.locks);
+	qt_logdirs_release(&s->logdirs);
 	qt_arena_release(&s->gone_names);
 	free(s->gone);
 	free(s->prefilter);

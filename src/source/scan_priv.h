@@ -51,6 +51,7 @@ struct qt_lookup {
 
 struct qt_scan {
 	struct qt_load_plan plan;
+	struct qt_logdirs logdirs;
 	unsigned queues; /* mask */
 	volatile sig_atomic_t *stop; /* may be NULL */
 	const struct qt_spools *spools;

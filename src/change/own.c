@@ -40,34 +40,29 @@ int qt_own_begin(struct qt_own *o, struct qt_change *c, struct qt_tx *tx,
 	return same_boot(tx->plan, &o->asking, err);
 }
 
-int qt_own_look(struct qt_own *o, size_t seq, bool *untouched,
-    struct qt_error *err)
+int qt_own_look(struct qt_own *o, size_t seq, struct qt_error *err)
 {
-	const struct qt_plan_item *it = &o->tx->plan->v[seq];
+	struct qt_plan *p = o->tx->plan;
 	const char *name;
 	struct stat st;
 	int dir, r;
 
-	*untouched = false;
 	if (!o->asking)
 		return 0;
-	r = qt_identity_stat(o->c, qt_plan_path(o->tx->plan, it), &st, &dir,
+	r = qt_identity_stat(o->c, qt_plan_path(p, &p->v[seq]), &st, &dir,
 	    &name, err);
-	*untouched = r == 0 &&
-	    qt_identity_compare(o->c, it, &st, true) == QT_LIKE_SAME;
-	return r < 0 ? -1 : 0;
-}
-
-void qt_own_moved(struct qt_own *o, size_t seq, bool untouched)
-{
-	struct qt_plan *p = o->tx->plan;
-
-	p->v[seq].left = false;
-	if (!untouched)
-		return;
+	if (r != 0 || qt_identity_compare(o->c, &p->v[seq], &st, true) !=
+	    QT_LIKE_SAME)
+		return r < 0 ? -1 : 0;
 	o->asking = false;
 	o->known = true;
-	mark(p, seq + 1, true);
+	mark(p, seq, true);
+	return 0;
+}
+
+void qt_own_moved(struct qt_own *o, size_t seq)
+{
+	o->tx->plan->v[seq].left = false;
 }
 
 bool qt_own_arrived(struct qt_own *o, size_t seq)
@@ -81,9 +76,9 @@ void qt_own_not(struct qt_own *o, size_t seq)
 	o->tx->plan->v[seq].left = true;
 }
 
-void qt_own_maybe(struct qt_own *o, size_t seq)
+void qt_own_returned(struct qt_own *o, size_t seq)
 {
-	o->tx->plan->v[seq].left = false;
+	o->tx->plan->v[seq].left = o->tx->plan->v[seq].returned = true;
 }
 
 /*
@@ -106,7 +101,7 @@ static int write_left(const struct qt_own *o, size_t *left,
 	return -1;
 }
 
-int qt_own_keep(const struct qt_own *o, size_t reached,
+int qt_own_keep(const struct qt_own *o, size_t reached, bool durable,
     struct qt_journal_record *rec, struct qt_error *err)
 {
 	struct qt_plan *p = o->tx->plan;
@@ -115,8 +110,11 @@ int qt_own_keep(const struct qt_own *o, size_t reached,
 	if (!o->known)
 		reached = p->n; /* perhaps by the run before */
 	mark(p, reached, false); /* as "reached" says that */
-	for (i = 0; i < reached; i++)
+	for (i = 0; i < reached; i++) {
+		if (p->v[i].returned)
+			p->v[i].left = durable;
 		left += p->v[i].left;
+	}
 	if (write_left(o, &left, err) != 0)
 		return -1;
 	mark(p, reached, true);

@@ -30,23 +30,24 @@ struct qt_own {
  */
 int qt_own_begin(struct qt_own *o, struct qt_change *c, struct qt_tx *tx,
     bool again, struct qt_error *err) QT_MUST_CHECK;
-/* Before a message is moved: whether nobody has been there. */
-int qt_own_look(struct qt_own *o, size_t seq, bool *untouched,
-    struct qt_error *err) QT_MUST_CHECK;
-/* It was moved by us just now; untouched is qt_own_look's word. */
-void qt_own_moved(struct qt_own *o, size_t seq, bool untouched);
+/* Before a message is moved: perhaps nobody has been there. */
+int qt_own_look(struct qt_own *o, size_t seq, struct qt_error *err)
+    QT_MUST_CHECK;
+/* It was moved by us just now, or a call failed and may have moved it. */
+void qt_own_moved(struct qt_own *o, size_t seq);
 /* It is where it is to go: 0 by others, else by a run before this one. */
 bool qt_own_arrived(struct qt_own *o, size_t seq);
 /* It was not moved. */
 void qt_own_not(struct qt_own *o, size_t seq);
-/* A call failed in the middle of it, and may have moved it. */
-void qt_own_maybe(struct qt_own *o, size_t seq);
+/* It was moved and given back: a power cut may still leave it moved. */
+void qt_own_returned(struct qt_own *o, size_t seq);
 
 /*
  * What is known goes into rec, which is to be written next, and into the file
- * "left", durably, if there is room for it.  reached: as above, the plan's number of messages for all.
+ * "left", durably, if there is room for it.  reached: as above, the plan's
+ * number of messages for all; durable: a barrier was passed since the last one.
  */
-int qt_own_keep(const struct qt_own *o, size_t reached,
+int qt_own_keep(const struct qt_own *o, size_t reached, bool durable,
     struct qt_journal_record *rec, struct qt_error *err) QT_MUST_CHECK;
 /* Mark the items of a loaded plan; QT_E_STATE: "left" is damaged. */
 int qt_own_recall(struct qt_tx *tx, struct qt_error *err) QT_MUST_CHECK;

@@ -56,6 +56,7 @@ enum placed {
 	ALREADY, /* it was where it is to go */
 	GONE,
 	CHANGED, /* not as judged any more */
+	RETURNED, /* the same, seen when it had been moved: given back */
 	BUSY,	 /* qmgr's, in active */
 	DOUBTFUL, /* in hold, and maybe pickup has taken it, too */
 	OTHERS,	 /* others have put it where it is to go: theirs */
@@ -279,28 +280,6 @@ static int give_back(const struct trip *t, const char *path, int to,
 }
 
 /*
- * pickup(8) locks nothing: it looks at a name in maildrop, opens it, gives the
- * message to cleanup and unlinks the name, also when it could not be opened
- * because it was not there (Postfix src/pickup/pickup.c).  So what has been
- * taken away from it never comes back under that name: it could be unlinked
- * without having been read.  If somebody has it open now, that may be pickup,
- * and in the end there are two: then it stays in hold, and is named.
- */
-static int may_be_pickups(const struct trip *t, int to, const char *target,
-    enum placed *what, struct qt_error *err)
-{
-	bool open;
-
-	if (t->tx->plan->op != QT_OP_REQUEUE || t->way == WAY_ON)
-		return 0;
-	if (qt_identity_is_open(to, target, t->target, &open, err) != 0)
-		return -1;
-	if (open)
-		*what = DOUBTFUL;
-	return 0;
-}
-
-/*
  * From a path to the target.  0 *what is decided; 1 not there, or moved
  * meanwhile.
  */
@@ -343,11 +322,10 @@ static int move_from(const struct trip *t, const char *path, enum placed *what,
 	if (r > 0) /* and moved on by others */
 		return 0;
 	if (like != QT_LIKE_SAME) {
-		*what = CHANGED;
+		*what = RETURNED;
 		return give_back(t, path, to, target, err);
 	}
-	return t->way == WAY_FORTH ? stamp(t, to, target, err) :
-	    may_be_pickups(t, to, target, what, err);
+	return t->way == WAY_FORTH ? stamp(t, to, target, err) : 0;
 }
 
 /* ---- the search ---- */
@@ -515,6 +493,7 @@ static void count(struct qt_outcome *out, const struct trip *t, size_t seq,
 		qt_settle_report(out, QT_FATE_GONE, p, seq);
 		break;
 	case CHANGED:
+	case RETURNED:
 	case OTHERS:
 	case TAKEN:
 		out->changed++;
@@ -528,18 +507,35 @@ static void count(struct qt_outcome *out, const struct trip *t, size_t seq,
 }
 
 /*
- * What was requeued goes to hold first, where it stays if pickup may have it,
- * and from there to where it was.
+ * Back from maildrop.  pickup(8) locks nothing: it looks at a name, opens it,
+ * gives the message to cleanup and unlinks the name, also when it could not be
+ * opened because it was not there (Postfix src/pickup/pickup.c).  So what has
+ * been taken away from it never comes back under that name: it could be unlinked
+ * without having been read.  If somebody has it open now, that may be pickup,
+ * and in the end there are two: then it stays in hold, and is named.
  */
-static int by_way_of_hold(const struct trip *t, enum placed *what,
+static int from_maildrop(const struct trip *t, enum placed *what,
     struct qt_error *err)
 {
+	const bool on = t->way == WAY_ORIGIN && origin(t->it) != QT_Q_HOLD;
 	struct trip leg = *t;
+	const char *name;
+	bool open = false;
+	int dir, r;
 
-	leg.way = WAY_HOLD;
+	leg.way = on ? WAY_HOLD : t->way;
 	if (find_target(&leg, err) != 0 || place_one(&leg, what, err) != 0)
 		return -1;
 	if (*what != MOVED && *what != ALREADY)
+		return 0;
+	r = qt_dirs_get(&t->c->dirs, t->c->spool, leg.target, &dir, &name, err);
+	if (r == 0)
+		r = qt_identity_is_open(dir, name, leg.target, &open, err);
+	if (r < 0)
+		return -1;
+	if (open)
+		*what = DOUBTFUL;
+	if (open || !on)
 		return 0;
 	leg.way = WAY_ON;
 	return find_target(&leg, err) != 0 ? -1 : place_one(&leg, what, err);
@@ -550,9 +546,8 @@ static int one_way(struct trip *t, struct qt_restore *from, size_t seq,
     enum placed *what, struct qt_error *err)
 {
 	t->it = &t->tx->plan->v[seq];
-	if (t->tx->plan->op == QT_OP_REQUEUE && t->way == WAY_ORIGIN &&
-	    origin(t->it) != QT_Q_HOLD)
-		return by_way_of_hold(t, what, err);
+	if (t->tx->plan->op == QT_OP_REQUEUE && t->way != WAY_FORTH)
+		return from_maildrop(t, what, err);
 	if (find_target(t, err) != 0)
 		return -1;
 	return from != NULL ? restore_one(t, from, seq, what, err) :
@@ -562,20 +557,18 @@ static int one_way(struct trip *t, struct qt_restore *from, size_t seq,
 static int one_forth(struct trip *t, struct qt_restore *from, size_t seq,
     struct qt_own *own, enum placed *what, struct qt_error *err)
 {
-	bool untouched;
+	const int r = qt_own_look(own, seq, err) != 0 ? -1 :
+	    one_way(t, from, seq, what, err);
 
-	if (qt_own_look(own, seq, &untouched, err) != 0 ||
-	    one_way(t, from, seq, what, err) != 0) {
-		qt_own_maybe(own, seq);
-		return -1;
-	}
-	if (*what == MOVED)
-		qt_own_moved(own, seq, untouched);
+	if (r != 0 || *what == MOVED)
+		qt_own_moved(own, seq);
+	else if (*what == RETURNED)
+		qt_own_returned(own, seq);
 	else if (*what != ALREADY)
 		qt_own_not(own, seq);
 	else if (!qt_own_arrived(own, seq))
 		*what = OTHERS;
-	return 0;
+	return r;
 }
 
 /*
@@ -629,7 +622,7 @@ static int forth(struct qt_change *c, struct qt_tx *tx, struct qt_own *own,
 
 	if (place_all(&t, own, out, reached, &left, err) != 0 ||
 	    qt_state_barrier(c, err) != 0 ||
-	    qt_own_keep(own, tx->plan->n, &rec, err) != 0)
+	    qt_own_keep(own, tx->plan->n, true, &rec, err) != 0)
 		return -1;
 	rec.done = out->done;
 	rec.gone = out->gone;
@@ -673,7 +666,7 @@ static int all_back(struct qt_change *c, struct qt_tx *tx,
 	if (tx->log.unsure)
 		return qt_fail(err, QT_E_STATE, tx->where,
 		    "nobody can tell what its log says");
-	if (qt_own_keep(own, reached, &rec, err) != 0 ||
+	if (qt_own_keep(own, reached, false, &rec, err) != 0 ||
 	    record(c, tx, &rec, err) != 0 ||
 	    take_back(c, tx, true, &back, err) != 0)
 		return -1;

@@ -47,6 +47,7 @@ struct qt_plan_item {
 	uint8_t logs;	 /* QT_LOG_ bits; shifted by QT_LOG_LATE the late ones */
 	bool drop;	 /* leave it out (qt_plan_compact) */
 	bool left;	 /* changed: stays in the queue (left.h) */
+	bool returned;	 /* moved, and given back (own.h) */
 };
 
 struct qt_plan {

@@ -8,7 +8,10 @@
  *
  * All searches are made by one program; it reads from the environment: N, MAXC,
  * OP (0 hold, 1 release, 2 requeue), FROM (where each message was judged, four
- * bits each), LEFTOUT (a part of the protocol that is left out), KNOWN (below).
+ * bits each), LEFTOUT (a part of the protocol that is left out), KNOWN (below),
+ * OPENS (pickup takes steps: it looks at a name, opens it, unlinks it, and
+ * somebody else may have it open), OTHERS (who hold messages, too: 1 at any time,
+ * 2 between a crash and recovery, while an earlier message lies untouched).
  *
  * What a name is on disk is a set: of all it has been since the last barrier a
  * power cut leaves any, for each message by itself; the same holds for what an
@@ -23,17 +26,19 @@
  * K_AGENT	requeue, while an agent has a message open that lies in hold:
  *		pickup looks at no lock
  * K_COPY	undo of a requeue, while pickup ends copying the message within
- *		the rename and the look at whether it is open, or qmgr takes
- *		it before that look; or while a requeue gives back
- *		what was tried meanwhile
+ *		the rename and the look at whether it is open; or while a requeue
+ *		gives back what was tried meanwhile.  (What is found open is
+ *		named: it may be new mail, too.)
  * K_CORE	qmgr has read a message before it was taken out of active, and
  *		reads it once more when it comes back
- * K_OTHERS	others hold a message that hold left alone: its undo moves it
+ * K_OTHERS	qtool is killed, and no message that lies untouched tells how far
+ *		it came: what others hold then its undo moves
  * K_ASITWAS	a failed redo puts back to where they were judged, not where
  *		they were
  *
  * incoming is one with deferred here; a name that is given to another message
- * is left out (an ID made of inode and time is, within the same microsecond).
+ * is left out (an ID made of inode and time is, within the same microsecond); and
+ * pickup does not sleep between two of its steps from one command to the next.
  */
 #define NMAX 2
 #define HOLDS 0
@@ -52,6 +57,9 @@
 #define M_HALFWAY (leftout == 10)	/* a call failed: the rest is left */
 #define M_LOOKONCE (leftout == 11)	/* recovery looks at the origin only */
 #define M_NOTOPEN (leftout == 12)	/* no look whether pickup has it open */
+#define M_GIVESBACK (leftout == 13)	/* what is open, to pickup */
+#define M_ANYBODYS (leftout == 14)	/* what others moved counts as ours */
+#define M_FORGETS (leftout == 15)	/* a fault: the record does not say whose */
 
 #define K_AGENT (known == 1)
 #define K_COPY (known == 2)
@@ -69,7 +77,7 @@ c_decl {
 		return s != NULL ? (unsigned char)strtol(s, NULL, 0) : 0;
 	}
 }
-byte n, maxc, op, from, leftout, known;
+byte n, maxc, op, from, leftout, known, others;
 bit opens;  /* pickup takes two steps */
 bit atonce; /* a delivery is one step: for searches with more messages */
 
@@ -108,6 +116,9 @@ byte ino[NMAX], idur[NMAX];
 bit fly[NMAX];	/* an agent has it open, and locked */
 bit copy[NMAX];	/* pickup has it open */
 bit away[NMAX];	/* taken from pickup without a look whether it is open */
+bit seen[NMAX];	/* pickup has looked at its name */
+bit missed[NMAX]; /* and found none when it opened it: it will unlink it */
+byte doubt;	/* was open when it was taken from pickup, and was named */
 byte core[NMAX];	/* how often qmgr has it in memory */
 byte sent[NMAX];	/* as the recipients see it */
 
@@ -121,6 +132,15 @@ byte wrong;	/* moved though it was not as judged */
 byte ours;	/* moved at all */
 byte held;	/* in hold before this way began */
 byte theirs;	/* put into hold by others */
+byte stirred;	/* renamed since it was judged, by anybody */
+byte mine;	/* moved by qtool, as the process knows it */
+byte given;	/* moved and given back, without a barrier since */
+byte kept;	/* the same, as the last record says that has it */
+bit sure;	/* what has arrived was put there by others */
+byte at;	/* the message that a call failed at: counts as moved, as does
+		 * what is given */
+bit down;	/* killed, and not yet recovered */
+bit booted;	/* the power has gone: nothing is known of a run before */
 bit acked, undone; /* exit 0 of the operation, and of its undo */
 bit must;	/* an UNDO is durable: all has to go back */
 bit rolled;	/* a call failed: not the user's undo */
@@ -128,7 +148,9 @@ bit redone;	/* a redo has begun */
 bit whole;	/* nobody was killed since the run began */
 
 hidden byte dest; /* within a step */
-inline move(i, to) { loc[i] = to; dur[i] = dur[i] | BIT(to) }
+inline move(i, to) {
+	loc[i] = to; dur[i] = dur[i] | BIT(to); stirred = stirred | BIT(i)
+}
 inline touch(i, x) { ino[i] = x; idur[i] = idur[i] | BIT(x) }
 inline write(r) { log = r; ldur = ldur | BIT(r) }
 inline sync()
@@ -185,6 +207,7 @@ inline cut()
 		fi;
 		idur[k] = BIT(ino[k]);
 		fly[k] = 0; copy[k] = 0; away[k] = 0; core[k] = 0;
+		seen[k] = 0; missed[k] = 0;
 		if
 		:: loc[k] == GONE
 		:: loc[k] != GONE -> sent[k] = IS_SENT(ino[k])
@@ -203,16 +226,21 @@ inline cut()
 	:: ldur & BIT(UNDONE) -> log = UNDONE
 	:: ldur & BIT(REDO) -> log = REDO
 	fi;
-	ldur = BIT(log)
+	ldur = BIT(log); booted = 1
 }
 
 #define CRASH \
-	:: atomic { nc < maxc -> nc++; whole = 0; goto killed } \
-	:: atomic { nc < maxc -> nc++; whole = 0; cut(); goto killed }
+	:: atomic { nc < maxc -> nc++; whole = 0; down = 1; goto killed } \
+	:: atomic { nc < maxc && others != 2 -> \
+		nc++; whole = 0; down = 1; cut(); goto killed }
 /* A call says EIO: on the way forth all goes back, else it stays as it is. */
 #define FAULT \
 	:: atomic { !failed && (log == COMMIT || log == REDO) -> \
-		failed = 1; rolled = 1; goto rollback }
+		failed = 1; rolled = 1; at = i; goto rollback }
+/* What others may hold now. */
+#define HELD_BY_OTHERS(m) (op == HOLDS && loc[m] == DEF && \
+    !(given & BIT(m)) && (others == 1 || \
+    (others == 2 && down && m == 1 && !(stirred & 1))))
 
 /* Where they are when all are on the side that the log says. */
 #define FORTH(x) (op == HOLDS -> (x) == HOLD : (op == RELEASES -> \
@@ -237,11 +265,14 @@ inline check()
 			    (theirs & BIT(k)))
 		:: else ->
 			assert(log != PLACED || FORTH(loc[k]));
-			assert(log != UNDONE || BACK(loc[k]));
+			assert(log != UNDONE || BACK(loc[k]) ||
+			    (theirs & BIT(k)));
 			assert(!(rolled && log == UNDONE && (held & BIT(k)) &&
-			    loc[k] != HOLD && (!redone || K_ASITWAS)))
+			    loc[k] != HOLD && (!redone || K_ASITWAS) &&
+			    !((theirs & BIT(k)) && k == at)))
 		fi;
-		assert(!((theirs & BIT(k)) && loc[k] != HOLD));
+		assert(!(theirs & BIT(k)) || loc[k] == HOLD ||
+		    (failed && k == at));
 		k++
 	:: else -> break
 	od;
@@ -254,12 +285,22 @@ proctype postfix()
 {
 	byte m;
 
+again:
 	do
 	:: atomic { m = 0;
 		do
 		:: m < n - 1 -> m++
 		:: break
 		od;
+		if
+		:: others == 2 && down -> /* the rest waits */
+			if
+			:: HELD_BY_OTHERS(m) ->
+				move(m, HOLD); theirs = theirs | BIT(m)
+			:: else
+			fi; m = 0; goto again
+		:: else
+		fi;
 		if
 		:: loc[m] == DEF && fly[m] == 0 -> /* else parked: it is locked */
 			move(m, ACT);
@@ -284,13 +325,22 @@ proctype postfix()
 			:: else
 			fi;
 			move(m, GONE)
-		:: loc[m] == DROP && opens && !copy[m] -> copy[m] = 1
+		:: loc[m] == DROP && opens && !copy[m] && !seen[m] &&
+		    !missed[m] -> seen[m] = 1
+		:: seen[m] -> seen[m] = 0;
+			if
+			:: loc[m] == DROP -> copy[m] = 1
+			:: else -> missed[m] = 1
+			fi
 		:: copy[m] -> copy[m] = 0; /* and removes it by its name */
 			if
 			:: loc[m] == DROP -> move(m, GONE)
-			:: else -> assert(away[m] && !K_COPY)
+			:: else -> assert((doubt & BIT(m)) ||
+			    (away[m] && !K_COPY))
 			fi
-		:: K_OTHERS && acked && (told & BIT(m)) && loc[m] == DEF ->
+		:: missed[m] -> missed[m] = 0;
+			assert(loc[m] != DROP) /* unlinked, and never read */
+		:: HELD_BY_OTHERS(m) ->
 			move(m, HOLD); theirs = theirs | BIT(m)
 		:: else
 		fi;
@@ -336,13 +386,14 @@ inline next_back()
 /* In active, where it was not judged. */
 #define IS_QMGRS(i) (op != RELEASES && p == ACT && JUDGED(i) != ACT)
 #define TELL(i) told = told | BIT(i)
+#define NOT_MINE(i) mine = mine & ~BIT(i)
 
 proctype qtool()
 {
 	byte i, p, k;
 
 	/* the plan is durable, and the record PREPARED */
-	atomic { note(); whole = 1;
+	atomic { note(); whole = 1; sure = 1;
 		if
 		:: M_EARLY -> goto forth
 		:: else
@@ -364,12 +415,19 @@ decide:
 
 	/* ---- forth: each message found, looked at, renamed, looked at ---- */
 forth:
-	atomic { i = 0; told = 0; wrong = 0 };
+	atomic { i = 0; told = 0; wrong = 0; mine = (sure -> 0 : 3);
+		given = 0 };
 each:
 	atomic {
 		if
 		:: i == n -> i = 0; p = 0; goto placed
-		:: else -> p = JUDGED(i)
+		:: else -> p = JUDGED(i);
+			if /* nobody has been there */
+			:: !sure && !booted && !(stirred & BIT(i)) ->
+				sure = 1; mine = mine & (BIT(i) - 1)
+			:: else
+			fi;
+			down = 0
 		fi };
 look:
 	atomic {
@@ -381,17 +439,25 @@ look:
 		if
 		:: loc[i] != p -> next(); goto look
 		:: loc[i] == p && IS_SOURCE(i) && AS_JUDGED(ino[i]) -> goto rename
-		:: loc[i] == p && IS_SOURCE(i) && !AS_JUDGED(ino[i]) -> TELL(i)
-		:: loc[i] == p && !IS_SOURCE(i) && IS_QMGRS(i) -> TELL(i)
+		:: loc[i] == p && IS_SOURCE(i) && !AS_JUDGED(ino[i]) ->
+			TELL(i); NOT_MINE(i)
+		:: loc[i] == p && !IS_SOURCE(i) && IS_QMGRS(i) ->
+			TELL(i); NOT_MINE(i)
 		:: loc[i] == p && p == DROP && AS_JUDGED(ino[i]) -> goto stamp
 		:: else /* it is there */
+			if
+			:: M_ANYBODYS -> mine = mine | BIT(i)
+			:: sure && !M_ANYBODYS -> TELL(i)
+			:: else
+			fi
 		fi;
 		i++; goto each };
 miss:
 	atomic {
 		if
-		:: loc[i] == GONE -> TELL(i); i++; goto each
-		:: loc[i] != GONE -> TELL(i); i++; goto each /* many rounds */
+		:: loc[i] == GONE -> TELL(i); NOT_MINE(i); i++; goto each
+		:: loc[i] != GONE -> /* many rounds */
+			TELL(i); NOT_MINE(i); i++; goto each
 		:: loc[i] != GONE && !M_LOOKONCE -> p = JUDGED(i); goto look
 		fi };
 rename:
@@ -399,7 +465,9 @@ rename:
 	:: atomic {
 		if
 		:: loc[i] != p -> next(); goto look
-		:: else -> dest = TARGET; move(i, dest); ours = ours | BIT(i)
+		:: else ->
+			mine = mine | BIT(i);
+			dest = TARGET; move(i, dest); ours = ours | BIT(i)
 		fi;
 		if
 		:: !AS_JUDGED(ino[i]) -> wrong = wrong | BIT(i)
@@ -424,7 +492,8 @@ rename:
 		:: loc[i] == TARGET -> move(i, p); away[i] = copy[i]
 		:: else
 		fi;
-		wrong = wrong & ~BIT(i); TELL(i); i++; goto each }
+		wrong = wrong & ~BIT(i); TELL(i); NOT_MINE(i);
+		given = given | BIT(i); i++; goto each }
 	CRASH
 	FAULT
 	fi;
@@ -445,12 +514,12 @@ placed:
 decided:
 	if
 	:: M_NOBARRIER
-	:: atomic { !M_NOBARRIER -> barrier() }
+	:: atomic { !M_NOBARRIER -> barrier(); given = 0 }
 	CRASH
 	FAULT
 	fi;
 	if
-	:: atomic { write(PLACED) }
+	:: atomic { write(PLACED); kept = mine }
 	CRASH
 	FAULT
 	fi;
@@ -464,7 +533,11 @@ decided:
 rollback:
 	if
 	:: M_HALFWAY -> rolled = 0; goto decided
-	:: atomic { !M_HALFWAY -> write(UNDO_O) }
+	:: atomic { !M_HALFWAY -> write(UNDO_O);
+		if /* the message that it failed at may have been moved */
+		:: M_FORGETS -> kept = 3
+		:: else -> kept = given | (i < n -> mine | BIT(i) : mine)
+		fi }
 	CRASH
 	fi;
 	if
@@ -488,6 +561,7 @@ each_back:
 	atomic {
 		if
 		:: i == n -> i = 0; p = 0; goto all_back
+		:: i < n && !(kept & BIT(i)) -> TELL(i); i++; goto each_back
 		:: else -> p = FIRST_BACK
 		fi };
 look_back:
@@ -495,6 +569,8 @@ look_back:
 		if
 		:: p == GONE -> goto miss_back
 		:: p != GONE && loc[i] != p -> next_back(); goto look_back
+		:: p != GONE && loc[i] == p && op == REQUEUES && p == HOLD ->
+			goto taken
 		:: p != GONE && loc[i] == p && IS_BACK_SOURCE
 		:: p != GONE && loc[i] == p && !IS_BACK_SOURCE -> i++;
 			goto each_back
@@ -509,29 +585,34 @@ look_back:
 	:: atomic {
 		if
 		:: loc[i] != p -> next_back(); goto look_back
-		:: else -> dest = BACK_TO(i); move(i, dest); away[i] = op == REQUEUES
+		:: else -> away[i] = op == REQUEUES;
+			dest = (op == REQUEUES -> HOLD : BACK_TO(i)); move(i, dest)
 		fi }
+	CRASH
+	fi;
+taken: /* from pickup, into hold */
+	if
+	:: atomic { loc[i] != HOLD || op != REQUEUES -> away[i] = 0; i++;
+		goto each_back } /* others are quick */
+	:: atomic { loc[i] == HOLD && op == REQUEUES && !M_NOTOPEN &&
+	    (copy[i] || opens) -> /* somebody has it open */
+		if
+		:: M_GIVESBACK -> move(i, DROP)
+		:: else -> doubt = doubt | BIT(i)
+		fi;
+		away[i] = 0; TELL(i); i++; goto each_back }
+	:: atomic { loc[i] == HOLD && op == REQUEUES && (M_NOTOPEN || !copy[i]) ->
+		away[i] = 0 }
 	CRASH
 	fi;
 	if
 	:: atomic {
 		if
-		:: loc[i] != BACK_TO(i) -> i++; goto each_back /* quick */
+		:: loc[i] == HOLD && BACK_TO(i) != HOLD ->
+			dest = BACK_TO(i); move(i, dest)
 		:: else
 		fi;
-		if
-		:: copy[i] && !M_NOTOPEN
-		:: else -> away[i] = 0; i++; goto each_back
-		fi }
-	CRASH
-	fi;
-	if /* pickup has it open: it is its */
-	:: atomic {
-		if
-		:: loc[i] == BACK_TO(i) -> move(i, DROP); away[i] = 0
-		:: else
-		fi;
-		TELL(i); i++; goto each_back }
+		i++; goto each_back }
 	CRASH
 	fi;
 miss_back:
@@ -558,13 +639,14 @@ all_back:
 
 	/* ---- recovery ---- */
 killed:
-	atomic { i = 0; p = 0; wrong = 0; k = 0; rolled = 0 };
+	atomic { i = 0; p = 0; wrong = 0; k = 0; rolled = 0; sure = 0 };
 	if
 	:: atomic {
 		if
 		:: M_NOSYNC
 		:: else -> sync()
 		fi;
+		down = log == COMMIT || log == REDO;
 		if
 		:: log == PREP -> goto abort
 		:: (log == COMMIT || log == REDO) && M_ABORTS -> goto abort
@@ -591,7 +673,8 @@ settle:
 		goto undo
 	:: atomic { log == UNDONE && !redone -> undone = 0; note() };
 		if
-		:: atomic { write(REDO); redone = 1 }
+		:: atomic { missed[0] + missed[1] + seen[0] + seen[1] == 0 ->
+			write(REDO); redone = 1; sure = 1 }
 		CRASH
 		fi;
 		if
@@ -620,6 +703,7 @@ init {
 			now.known = parameter("KNOWN");
 			now.atonce = parameter("ATONCE");
 			now.opens = parameter("OPENS");
+			now.others = parameter("OTHERS");
 		};
 		do
 		:: j < n ->

@@ -25,9 +25,14 @@ enum { /* exit statuses, in qtool.1 */
 };
 
 /* A queue named on the command line, opened when a command needs it. */
+enum source_kind {
+	FROM_CONFIG,  /* -c: a configuration directory */
+	FROM_SPOOL,   /* -Q: a queue directory */
+	FROM_ARCHIVE  /* -A: an archive's file */
+};
 struct source {
-	bool config;	 /* -c: a configuration directory; else -Q, a spool */
-	const char *dir; /* borrowed from argv */
+	enum source_kind kind;
+	const char *name; /* borrowed from argv */
 };
 
 /* The progress line of the work that runs now; all zero before it. */
@@ -46,7 +51,7 @@ struct ctx {
 	int argc;    /* the command line as given, for the records */
 	char **argv;
 	const struct cmd *cmd;	 /* the command that runs */
-	struct source *sources;	 /* -c and -Q in order */
+	struct source *sources;	 /* -c, -Q and -A in order */
 	size_t nsources;
 	struct qt_spools spools; /* empty before run() without NEED_SPOOL */
 	bool all_instances;
@@ -84,7 +89,8 @@ enum { /* struct cmd.needs */
 	NEED_DB = 1 << 1,    /* and the database on them */
 	NEED_ONE_SPOOL = 1 << 2, /* exactly one spool (changes) */
 	READS_TX = 1 << 3, /* none: --transaction may be given */
-	EACH_SPOOL = 1 << 4 /* with NEED_ONE_SPOOL: several are taken in turn */
+	EACH_SPOOL = 1 << 4, /* with NEED_ONE_SPOOL: several are taken in turn */
+	READS_COPIES = 1 << 5 /* none: -A may be given */
 };
 
 struct cmd {
@@ -115,7 +121,7 @@ extern const struct cmd cmd_help, cmd_status, cmd_top, cmd_list, cmd_show, cmd_q
  */
 enum {
 	OPT_CONFIG = 90, OPT_SPOOL, OPT_ALL_INSTANCES, OPT_VERSION,
-	OPT_TRANSACTION,
+	OPT_TRANSACTION, OPT_ARCHIVE,
 	OPT_FORMAT = 100, OPT_JSON, OPT_JOBS, OPT_EXPLAIN, OPT_QUIET, OPT_HELP,
 	OPT_YES = 150, OPT_DRY_RUN, OPT_EXPECT, OPT_MAX, OPT_REASON, OPT_STRICT,
 	OPT_NO_WAIT, OPT_STATE_DIR, OPT_WAIT, OPT_PLAN,
@@ -199,6 +205,10 @@ int finish_stats(struct ctx *c, const struct qt_scan_stats *stats, int status);
 void say_unreadable_queues(const struct qt_scan_stats *stats);
 /* "qtool -Q /srv/copy": how to name the same queues again, for hints. */
 void command_prefix(const struct ctx *c, struct qt_buf *out);
+/* " -Q /srv/copy": one of them. */
+void source_words(struct qt_buf *out, enum source_kind kind, const char *name);
+/* Whether what is read lies still: an archive. */
+bool any_copy(const struct ctx *c);
 /* One word for a shell, quoted only where it must be. */
 void shell_word(struct qt_buf *out, const char *word);
 /* Whether the work was told to stop by a signal. */

@@ -26,6 +26,9 @@ const struct qt_option global_options[] = {
 	"the queue of the Postfix instance configured in DIR (repeatable)"},
     {"spool", 'Q', "DIR", OPT_SPOOL,
 	"the queue directory DIR as it lies: a copy, a mount (repeatable)"},
+    {"archive", 'A', "ARCHIVE", OPT_ARCHIVE,
+	"the queue in an archive of qtool, or in a tarball of a queue directory "
+	"(repeatable)"},
     {"all-instances", 0, NULL, OPT_ALL_INSTANCES,
 	"the queues of every instance that postmulti lists"},
     {"transaction", 0, "N", OPT_TRANSACTION,
@@ -292,6 +295,25 @@ void shell_word(struct qt_buf *out, const char *word)
 	qt_buf_addc(out, '\'');
 }
 
+void source_words(struct qt_buf *out, enum source_kind kind, const char *name)
+{
+	static const char *const options[] = {[FROM_CONFIG] = " -c ",
+	    [FROM_SPOOL] = " -Q ", [FROM_ARCHIVE] = " -A "};
+
+	qt_buf_adds(out, options[kind]);
+	shell_word(out, name);
+}
+
+bool any_copy(const struct ctx *c)
+{
+	size_t i;
+
+	for (i = 0; i < c->nsources; i++)
+		if (c->sources[i].kind == FROM_ARCHIVE)
+			return true;
+	return false;
+}
+
 void command_prefix(const struct ctx *c, struct qt_buf *out)
 {
 	size_t i;
@@ -299,10 +321,8 @@ void command_prefix(const struct ctx *c, struct qt_buf *out)
 	qt_buf_adds(out, "qtool");
 	if (c->all_instances)
 		qt_buf_adds(out, " --all-instances");
-	for (i = 0; i < c->nsources; i++) {
-		qt_buf_adds(out, c->sources[i].config ? " -c " : " -Q ");
-		shell_word(out, c->sources[i].dir);
-	}
+	for (i = 0; i < c->nsources; i++)
+		source_words(out, c->sources[i].kind, c->sources[i].name);
 	if (c->transaction != 0)
 		qt_buf_addf(out, " --transaction %" PRIu64, c->transaction);
 }

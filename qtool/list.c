@@ -326,7 +326,7 @@ const struct cmd cmd_list = {
 	"  qtool list --null-sender --format ids | wc -l",
     .groups = groups,
     .ngroups = 3,
-    .needs = NEED_DB | READS_TX,
+    .needs = NEED_DB | READS_TX | READS_COPIES,
     .operands_are_ids = true,
     .max_operands = -1,
     .option = option,

@@ -5,7 +5,8 @@
  *
  *   queue directories        src/source/   the walk over every queue, the pool
  *        |                                 of readers, ordered rows; likewise
- *        |                                 what a transaction keeps
+ *        |                                 what a transaction keeps, and what
+ *        |                                 is in an archive (packed.c)
  *        |  bytes            src/format/   records, messages, headers, queue
  *        v                                 IDs, defer logs: pure functions
  *   struct qt_row
@@ -52,6 +53,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <locale.h>
 #include <malloc.h>
 #include <poll.h>
@@ -71,8 +73,8 @@ const struct cmd *const commands[] = {
 };
 #define NCOMMANDS (sizeof(commands) / sizeof(commands[0])) /* and the NULL */
 
-#define NEEDS_QUEUE (NEED_SPOOL | NEED_DB | NEED_ONE_SPOOL)
 #define WAIT_MAX 86400 /* seconds of --wait */
+#define NEEDS_OPEN (NEED_SPOOL | NEED_DB | NEED_ONE_SPOOL)
 
 /* The one thing a signal handler writes. */
 static volatile sig_atomic_t stop_flag;
@@ -180,9 +182,9 @@ void *own_options(struct ctx *c, size_t size, struct qt_error *err)
 	return c->own;
 }
 
-static void add_source(struct ctx *c, bool config, const char *dir)
+static void add_source(struct ctx *c, enum source_kind kind, const char *name)
 {
-	c->sources[c->nsources++] = (struct source){config, dir};
+	c->sources[c->nsources++] = (struct source){kind, name};
 }
 
 static int global_option(struct ctx *c, const struct qt_option *opt,
@@ -190,10 +192,13 @@ static int global_option(struct ctx *c, const struct qt_option *opt,
 {
 	switch (opt->id) {
 	case OPT_CONFIG:
-		add_source(c, true, value);
+		add_source(c, FROM_CONFIG, value);
 		break;
 	case OPT_SPOOL:
-		add_source(c, false, value);
+		add_source(c, FROM_SPOOL, value);
+		break;
+	case OPT_ARCHIVE:
+		add_source(c, FROM_ARCHIVE, value);
 		break;
 	case OPT_ALL_INSTANCES:
 		c->all_instances = true;
@@ -341,22 +346,76 @@ int select_ids(struct ctx *c, int n, char **ids, struct qt_error *err)
 	return 0;
 }
 
+static int open_source(struct ctx *c, const struct source *s,
+    struct qt_error *err)
+{
+	switch (s->kind) {
+	case FROM_CONFIG:
+		return qt_spools_add_config(&c->spools, s->name, err);
+	case FROM_ARCHIVE:
+		return qt_spools_add_archive(&c->spools, s->name, err);
+	case FROM_SPOOL:
+		break;
+	}
+	return qt_spools_add_dir(&c->spools, s->name, err);
+}
+
 static int open_spools(struct ctx *c, struct qt_error *err)
 {
-	const struct source *s;
 	size_t i;
 	int r = 0;
 
 	if (c->all_instances)
 		r = qt_spools_add_all(&c->spools, err);
-	for (i = 0; r == 0 && i < c->nsources; i++) {
-		s = &c->sources[i];
-		r = s->config ? qt_spools_add_config(&c->spools, s->dir, err)
-			      : qt_spools_add_dir(&c->spools, s->dir, err);
-	}
+	for (i = 0; r == 0 && i < c->nsources; i++)
+		r = open_source(c, &c->sources[i], err);
 	if (r == 0 && !c->all_instances && c->nsources == 0)
 		r = qt_spools_add_config(&c->spools, NULL, err);
 	return r;
+}
+
+static void on_loaded(void *ctx, uint64_t done, uint64_t total)
+{
+	progress(ctx, "bytes of the archive read", done, total);
+}
+
+/* What an archive says of itself and what is in it are two things. */
+static void say_notes(const struct qt_spool *s)
+{
+	struct qt_archive_notes n;
+
+	qt_spool_notes(s, &n);
+	if (n.unsafe != 0)
+		remark("%s: %" PRIu64 " files in it have names that lead "
+		       "elsewhere or hide what they are: passed over",
+		    s->queue_dir, n.unsafe);
+	if (n.bag && n.untold != 0)
+		remark("%s: its list does not have %" PRIu64 " of the files "
+		       "in it; qtool verify says more", s->queue_dir, n.untold);
+	if (n.unmatched != 0)
+		remark("%s: its list has %" PRIu64 " files that are not in it; "
+		       "qtool verify says more", s->queue_dir, n.unmatched);
+}
+
+static int load_archives(struct ctx *c, struct qt_error *err)
+{
+	size_t i;
+	int r = qt_spools_load(&c->spools, c->stop, on_loaded, c, err);
+
+	progress_end(c);
+	for (i = 0; r == 0 && i < c->spools.n; i++)
+		say_notes(c->spools.v[i]);
+	return r;
+}
+
+/* What was copied is looked at, and not changed. */
+static int check_copies(const struct ctx *c, struct qt_error *err)
+{
+	if (!any_copy(c) || (c->cmd->needs & READS_COPIES) != 0)
+		return 0;
+	return qt_fail(err, QT_E_USAGE, c->cmd->name,
+	    "works on a queue, and an archive (-A) is none: it is for status, "
+	    "top, list, show, query and archive");
 }
 
 static void on_progress(void *ctx, const struct qt_scan_stats *stats)
@@ -375,7 +434,9 @@ int open_db(struct ctx *c, const struct qt_spools *spools, struct qt_error *err)
 int open_rest(struct ctx *c, unsigned needs, struct qt_error *err)
 {
 	/* programs were run; from here on others' bytes are read */
-	if ((needs & NEEDS_QUEUE) != 0 && roles_take(c, err) != 0)
+	if ((needs & NEEDS_OPEN) != 0 && roles_take(c, err) != 0)
+		return -1;
+	if (load_archives(c, err) != 0)
 		return -1;
 	if (c->transaction != 0 && c->spools.n != 0 &&
 	    transaction_open(c, err) != 0)
@@ -387,7 +448,7 @@ int open_rest(struct ctx *c, unsigned needs, struct qt_error *err)
 
 int open_needs(struct ctx *c, unsigned needs, struct qt_error *err)
 {
-	if ((needs & NEEDS_QUEUE) != 0 &&
+	if ((needs & NEEDS_OPEN) != 0 &&
 	    open_spools(c, err) != 0)
 		return -1;
 	if (c->spools.n > 1 && (needs & EACH_SPOOL) != 0)
@@ -424,7 +485,7 @@ static int run_command(struct ctx *c, int argc, char **argv)
 		return print_help(c->cmd);
 	if (r != 0 || check_operands(c->cmd, n, &err) != 0)
 		return usage_hint(c, &err);
-	if (transaction_check(c, &err) != 0)
+	if (check_copies(c, &err) != 0 || transaction_check(c, &err) != 0)
 		return usage_hint(c, &err);
 	if ((c->cmd->operands_are_ids &&
 		select_ids(c, n, argv + index, &err) != 0) ||

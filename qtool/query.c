@@ -280,7 +280,7 @@ const struct cmd cmd_query = {
 	"    'todo' GROUP BY 1 ORDER BY n DESC LIMIT 20\" --format csv",
     .groups = groups,
     .ngroups = 2,
-    .needs = READS_TX,
+    .needs = READS_TX | READS_COPIES,
     .max_operands = 1,
     .option = option,
     .run = run,

@@ -206,14 +206,20 @@ struct qt_hand *roles_hand(struct ctx *c)
 /* The owner of all queues in *uid, if there is one and we can become it. */
 static bool one_owner(const struct ctx *c, uid_t *uid)
 {
+	bool have = false;
 	size_t i;
 
 	if (geteuid() != 0 || c->spools.n == 0)
 		return false;
+	/* an archive is open already: whoever reads the others will do */
 	*uid = c->spools.v[0]->owner_uid;
-	for (i = 1; i < c->spools.n; i++)
-		if (c->spools.v[i]->owner_uid != *uid)
-			return false;
+	for (i = 0; i < c->spools.n; i++)
+		if (c->spools.v[i]->packed == NULL) {
+			if (have && c->spools.v[i]->owner_uid != *uid)
+				return false;
+			*uid = c->spools.v[i]->owner_uid;
+			have = true;
+		}
 	return *uid != 0 && *uid != (uid_t)-1;
 }
 
@@ -229,6 +235,26 @@ static gid_t group_of(uid_t uid)
 	return NOBODYS_GROUP;
 }
 
+/*
+ * Whether that user gets to dir: SQLite asks access(2), for which no capability
+ * counts.  What only a group may pass is taken for closed.
+ */
+static bool reachable(const char *dir, uid_t uid)
+{
+	char *path = strdup(dir), *slash;
+	bool open = path != NULL;
+	struct stat st;
+
+	while (open && (slash = strrchr(path, '/')) != NULL) {
+		*slash = '\0';
+		if (stat(path[0] != '\0' ? path : "/", &st) != 0 ||
+		    (st.st_mode & (st.st_uid == uid ? 0100 : 01)) == 0)
+			open = false;
+	}
+	free(path);
+	return open;
+}
+
 /* What is temporary goes to a directory of its own, that nobody else reads. */
 static char *make_tmp_in(const char *dir, const struct qt_confine *rules)
 {
@@ -237,6 +263,7 @@ static char *make_tmp_in(const char *dir, const struct qt_confine *rules)
 
 	/* who makes it is not who has to be able to remove it */
 	if (dir == NULL || dir[0] != '/' || stat(dir, &st) != 0 ||
+	    (rules->change_user && !reachable(dir, rules->uid)) ||
 	    (rules->change_user && (st.st_mode & 01002) != 01002 &&
 		st.st_uid != rules->uid) ||
 	    asprintf(&path, "%s/qtool.XXXXXX", dir) < 0)
@@ -349,6 +376,8 @@ static int allow_spool(struct qt_confine *rules, const struct ctx *c,
 {
 	int q;
 
+	if (s->packed != NULL) /* it is open, and nothing else of it is read */
+		return 0;
 	if (qt_confine_allow(rules, s->dirfd, NULL, QT_ACCESS_READ, err) != 0)
 		return -1;
 	for (q = 0; q < QT_Q_COUNT; q++)
@@ -378,6 +407,12 @@ static int allow_all(struct qt_confine *rules, const struct ctx *c,
  */
 static bool must_read_all(const struct ctx *c, const struct qt_confine *rules)
 {
+	size_t i;
+
+	for (i = 0; i < c->spools.n && c->spools.v[i]->packed != NULL; i++)
+		;
+	if (i == c->spools.n && i != 0) /* all is open already */
+		return false;
 	return rules->abi != 0 || !rules->change_user ||
 	    c->roles.hand_pid > 0 || c->transaction != 0 ||
 	    c->cmd == &cmd_history || c->cmd == &cmd_status ||

@@ -470,7 +470,7 @@ const struct cmd cmd_show = {
 	"  qtool show --eml 3F2A1C0D4E >sample.eml",
     .groups = groups,
     .ngroups = 2,
-    .needs = NEED_DB | READS_TX,
+    .needs = NEED_DB | READS_TX | READS_COPIES,
     .min_operands = 1,
     .max_operands = -1,
     .option = option,

@@ -211,6 +211,8 @@ static int standing_read(struct ctx *c, struct standing *s,
 	*s = (struct standing){.spool = spool};
 	if (read_queue(c, s, spool, stats, err) != 0)
 		return -1;
+	if (spool->packed != NULL) /* nobody works on it */
+		return 0;
 	s->running = qt_spool_running(spool);
 	read_transactions(s);
 	return 0;
@@ -279,6 +281,6 @@ const struct cmd cmd_status = {
 		"  qtool -Q /srv/evidence/spool status --json",
     .groups = groups,
     .ngroups = 1,
-    .needs = NEED_SPOOL,
+    .needs = NEED_SPOOL | READS_COPIES,
     .run = run,
 };

@@ -36,9 +36,10 @@ void standing_prefix(const struct ctx *c, const struct standing *s,
 		command_prefix(c, out);
 		return;
 	}
-	qt_buf_adds(out, spool->config_dir != NULL ? "qtool -c " : "qtool -Q ");
-	shell_word(out, spool->config_dir != NULL ? spool->config_dir
-						  : spool->queue_dir);
+	qt_buf_adds(out, "qtool");
+	source_words(out, spool->config_dir != NULL ? FROM_CONFIG :
+	    spool->packed != NULL ? FROM_ARCHIVE : FROM_SPOOL,
+	    spool->config_dir != NULL ? spool->config_dir : spool->queue_dir);
 }
 
 static void step_stop(struct step *t, const struct ctx *c,

@@ -521,7 +521,7 @@ const struct cmd cmd_top = {
 	"  qtool top -b delay_reason --queue deferred --json",
     .groups = groups,
     .ngroups = 3,
-    .needs = NEED_DB | READS_TX,
+    .needs = NEED_DB | READS_TX | READS_COPIES,
     .operands_are_ids = true,
     .max_operands = -1,
     .option = option,

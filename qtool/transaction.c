@@ -52,7 +52,12 @@ static void say_if_empty(const struct ctx *c, const struct qt_spool *spool)
 
 int transaction_check(const struct ctx *c, struct qt_error *err)
 {
-	if (c->transaction == 0 || (c->cmd->needs & READS_TX) != 0)
+	if (c->transaction == 0)
+		return 0;
+	if (any_copy(c))
+		return qt_fail(err, QT_E_USAGE, "--transaction",
+		    "an archive keeps none");
+	if ((c->cmd->needs & READS_TX) != 0)
 		return 0;
 	return qt_fail(err, QT_E_USAGE, "--transaction",
 	    "%s does not take it: list, top, show, query and archive read what "

@@ -46,6 +46,13 @@ enum { /* what a row must have; each costs, none is implied but those below */
 #define QT_ROW_BODY_MAX ((size_t)16 << 20)   /* text kept of one body */
 #define QT_ROW_HEADER_MAX ((size_t)256 << 10) /* header bytes kept */
 
+enum { /* struct qt_row.unknown: what an archive does not tell */
+	QT_ROW_INODE = 1 << 0, /* dev, ino, nlink, ctime_ns */
+	QT_ROW_MODE = 1 << 1,  /* mode, uid, gid: it is taken for 0700 */
+	QT_ROW_LOCKS = 1 << 2, /* in_delivery */
+	QT_ROW_SIZE = 1 << 3   /* file_size: it is no file */
+};
+
 struct qt_logs { /* one log file's entries */
 	struct qt_log_entry *v; /* in the row's arena */
 	size_t n;
@@ -63,7 +70,9 @@ struct qt_row {
 	const char *error;	/* sentence, NULL when state is ok */
 	int64_t error_offset;	/* -1 none */
 	int error_sys;		/* errno when it could not be read, else 0 */
-	ino_t d_ino;		/* from the directory entry */
+	ino_t d_ino;		/* from the directory entry; of an archive: the
+				 * place in it, from 1 */
+	unsigned unknown;	/* QT_ROW_ bits */
 	/* QT_WANT_STAT */
 	dev_t dev;
 	ino_t ino;
@@ -158,7 +167,8 @@ void qt_scan_close(struct qt_scan *s); /* stops and joins the workers */
 
 /*
  * Open the file of a row again for reading (show --eml, archive): relative to
- * its spool, O_NOFOLLOW, and only when dev, ino are still the row's.
+ * its spool, O_NOFOLLOW, and only when dev, ino are still the row's.  Of a row
+ * out of an archive: a copy of the bytes that were read for it (MSG or HASH).
  */
 int qt_row_open(const struct qt_row *row, int *fd, struct qt_error *err)
     QT_MUST_CHECK;

@@ -2,11 +2,13 @@
  * spool.h - one Postfix instance's queue: where it is and how it is laid out.
  *
  * A spool is live (found through postconf) or a directory given by the user
- * (a copy, a mount, a practice queue), for which no Postfix need be installed.
+ * (a copy, a mount, a practice queue), for which no Postfix need be installed;
+ * or it is in an archive.
  */
 #ifndef QTOOL_SPOOL_H
 #define QTOOL_SPOOL_H
 
+#include <signal.h>
 #include <sys/types.h>
 
 #include "qtool/buf.h"
@@ -24,6 +26,8 @@ enum qt_queue {
 const char *qt_queue_name(enum qt_queue q);
 /* The queue of that name, QT_Q_COUNT when there is none. */
 enum qt_queue qt_queue_by_name(const char *name);
+
+struct qt_packed;
 
 struct qt_spool {
 	char *config_dir;   /* NULL when given as a directory */
@@ -43,6 +47,9 @@ struct qt_spool {
 	int dirfd;	    /* of queue_dir */
 	int qfd[QT_Q_COUNT]; /* queue directories, -1 absent */
 	uint64_t txid; /* of a transaction's staging; 0: a queue */
+	struct qt_packed *packed; /* an archive: no directory, so no descriptor
+			  * here is one, and queue_dir is the file's name;
+			  * NULL: a directory */
 	dev_t dev;
 	ino_t ino; /* of queue_dir: two names for one spool are one */
 	uid_t opened_by; /* effective user then: whose qtool/ is trusted, also
@@ -68,6 +75,30 @@ int qt_spools_add_config(struct qt_spools *s, const char *config_dir,
 /* Add a queue directory as it lies; depth and owner are read off it. */
 int qt_spools_add_dir(struct qt_spools *s, const char *queue_dir,
     struct qt_error *err) QT_MUST_CHECK;
+/*
+ * Add the queue in an archive: an evidence bag, or any tarball with queue
+ * directories in it; plain, or packed with zstd, gzip or xz.  The file is
+ * opened, and not read: qt_spools_load() does that, once the process has given
+ * up what it does not need.  QT_E_STATE from there: it is damaged, no archive,
+ * or more than is looked at.
+ */
+int qt_spools_add_archive(struct qt_spools *s, const char *file,
+    struct qt_error *err) QT_MUST_CHECK;
+/* done, total: bytes of the file; progress and stop may be NULL. */
+int qt_spools_load(struct qt_spools *s, const volatile sig_atomic_t *stop,
+    void (*progress)(void *ctx, uint64_t done, uint64_t total), void *ctx,
+    struct qt_error *err) QT_MUST_CHECK;
+
+/* What of an archive's claims did not hold, or was not used. */
+struct qt_archive_notes {
+	bool bag;	    /* it is an evidence archive */
+	uint64_t unsafe;    /* files whose path leads elsewhere, or hides */
+	uint64_t untold;    /* files that its list does not have */
+	uint64_t unmatched; /* lines of its list that have no file */
+};
+/* All zero for a directory. */
+void qt_spool_notes(const struct qt_spool *s, struct qt_archive_notes *notes);
+
 /*
  * Add every instance postmulti -l lists.  One whose queue cannot be opened (it
  * was never started, it is not mounted) keeps nobody from seeing the others: it

@@ -95,7 +95,7 @@ static void message_size(const struct place *p)
 		by_record = false;
 	if (by_record)
 		number(p, row->msg.size[0]);
-	else if (have_stat(row))
+	else if (have_stat(row) && (row->unknown & QT_ROW_SIZE) == 0)
 		number(p, row->file_size);
 }
 
@@ -202,12 +202,34 @@ static bool entry_column(const struct place *p, int i)
 		text(p, row->spool->queue_dir);
 		break;
 	case M_IN_DELIVERY:
-		number(p, row->in_delivery);
+		if ((row->unknown & QT_ROW_LOCKS) == 0)
+			number(p, row->in_delivery);
 		break;
 	default:
 		return false;
 	}
 	return true;
+}
+
+/* Whether that is known of it: an archive may not tell. */
+static bool told(const struct qt_row *row, int i)
+{
+	switch (i) {
+	case M_DEV:
+	case M_INODE:
+	case M_NLINK:
+	case M_CTIME_NS:
+		return (row->unknown & QT_ROW_INODE) == 0;
+	case M_MODE:
+	case M_FORCED_EXPIRE:
+	case M_UID:
+	case M_GID:
+		return (row->unknown & QT_ROW_MODE) == 0;
+	case M_FILE_SIZE:
+		return (row->unknown & QT_ROW_SIZE) == 0;
+	default:
+		return true;
+	}
 }
 
 static void stat_number(const struct place *p, int i)
@@ -261,11 +283,11 @@ static bool stat_column(const struct place *p, int i)
 	case M_UID:
 	case M_GID:
 	case M_NLINK:
-		if (have_stat(p->row))
+		if (have_stat(p->row) && told(p->row, i))
 			stat_number(p, i);
 		return true;
 	case M_FORCED_EXPIRE:
-		if (have_stat(p->row))
+		if (have_stat(p->row) && told(p->row, i))
 			number(p, S_ISREG(p->row->mode) &&
 			    (p->row->mode & S_IXGRP) != 0);
 		return true;

@@ -71,9 +71,20 @@ static int more(struct qt_input *in, uint64_t offset, size_t need,
 void qt_file_input_reset(struct qt_file_input *f, int fd, uint64_t size)
 {
 	f->fd = fd;
+	f->in.data = f->win;
+	f->in.more = more;
+	f->in.ctx = f;
 	f->in.len = 0;
 	f->in.start = 0;
 	f->in.size = size;
+}
+
+void qt_file_input_bytes(struct qt_file_input *f, const void *bytes,
+    size_t len)
+{
+	f->fd = -1;
+	/* with all of it in the window nobody asks for more */
+	qt_input_bytes(&f->in, len != 0 ? bytes : "", len);
 }
 
 int qt_file_input_init(struct qt_file_input *f, int fd, uint64_t size,
@@ -84,9 +95,7 @@ int qt_file_input_init(struct qt_file_input *f, int fd, uint64_t size,
 	if (win == NULL)
 		return qt_fail_mem(err);
 	*f = (struct qt_file_input){.win = win, .cap = QT_INPUT_FIRST};
-	f->in.data = win;
-	f->in.more = more;
-	f->in.ctx = f; /* the struct does not move from here on */
+	/* the struct does not move from here on */
 	qt_file_input_reset(f, fd, size);
 	return 0;
 }

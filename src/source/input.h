@@ -12,4 +12,8 @@
 /* Turn to another file, keeping the window's memory. */
 void qt_file_input_reset(struct qt_file_input *f, int fd, uint64_t size);
 
+/* To bytes in memory, borrowed until it is turned to something else. */
+void qt_file_input_bytes(struct qt_file_input *f, const void *bytes,
+    size_t len);
+
 #endif

@@ -24,6 +24,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "source/packed.h"
 #include "source/scan_priv.h"
 
 #define ROUNDS 4		      /* second looks, at most */
@@ -76,6 +77,25 @@ static bool entry_at(struct qt_tree_dir *dir, const char *name,
 	return true;
 }
 
+/* The next file of an archive that has the name; 1: no more of them. */
+static int lookup_packed(struct qt_scan *s, const struct qt_spool *sp,
+    struct qt_tree_entry *e, struct qt_error *err)
+{
+	struct qt_lookup *k = &s->lookup;
+	size_t item;
+
+	err->code = QT_OK;
+	while (k->only_spool == NULL &&
+	    qt_packed_find(sp->packed, k->only, &k->packed_at, &item, err)) {
+		qt_tree_packed(e, sp->packed, item);
+		if ((s->queues & QT_Q_BIT(e->queue)) != 0)
+			return 0;
+	}
+	k->spool++;
+	k->packed_at = 0;
+	return err->code == QT_OK ? 1 : -1;
+}
+
 /* The next place that has the name.  0 entry, 1 none left, negative failure. */
 static int lookup_next(struct qt_scan *s, struct qt_tree_entry *e,
     struct qt_error *err)
@@ -85,9 +105,16 @@ static int lookup_next(struct qt_scan *s, struct qt_tree_entry *e,
 	const struct qt_spool *sp;
 	struct qt_tree_dir *dir;
 	bool wanted;
+	int rc;
 
 	while (k->spool < s->spools->n) {
 		sp = s->spools->v[k->spool];
+		if (sp->packed != NULL) {
+			rc = lookup_packed(s, sp, e, err);
+			if (rc <= 0)
+				return rc;
+			continue;
+		}
 		/* within a transaction nothing moves: what has left its
 		 * staging is gone from there */
 		wanted = sp->txid == 0 &&

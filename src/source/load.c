@@ -45,6 +45,23 @@ unsigned qt_load_want(unsigned want)
 	return want;
 }
 
+bool qt_load_reads(unsigned want)
+{
+	return (want & WANT_FILE) != 0;
+}
+
+unsigned qt_load_logs_of(unsigned want, const struct qt_spool *spool)
+{
+	unsigned kinds = 0;
+
+	if ((want & QT_WANT_LOGS) != 0)
+		kinds |= QT_Q_BIT(QT_Q_DEFER);
+	if ((want & QT_WANT_BOUNCES) != 0 ||
+	    ((want & QT_WANT_LOGS) != 0 && spool->orig_address))
+		kinds |= QT_Q_BIT(QT_Q_BOUNCE);
+	return kinds;
+}
+
 int qt_loader_new(struct qt_loader **out, const struct qt_load_plan *plan,
     struct qt_error *err)
 {
@@ -85,6 +102,8 @@ void qt_scan_row_clear(struct qt_scan_row *r)
 	r->sys = 0;
 	r->have_stat = false;
 	r->charge = 0;
+	r->packed = NULL;
+	qt_held_clear(&r->held);
 }
 
 /* ---- what went wrong ---- */
@@ -219,23 +238,48 @@ static int parse(struct qt_loader *l, struct qt_scan_row *r, int fd,
 	int rc;
 
 	for (int tries = 0;; tries++) {
-		qt_file_input_reset(&l->file, fd, (uint64_t)st->st_size);
+		if (r->packed != NULL && fd < 0)
+			qt_file_input_bytes(&l->file, r->held.bytes,
+			    r->held.len);
+		else
+			qt_file_input_reset(&l->file, fd,
+			    (uint64_t)st->st_size);
 		rc = qt_msg_parse(&row->msg, &l->file.in, origin, keep,
 		    &row->arena, err);
-		if (rc == 0 || tries == REREADS || fstat(fd, &now) != 0 ||
-		    same_file_state(st, &now))
+		if (rc == 0 || r->packed != NULL || tries == REREADS ||
+		    fstat(fd, &now) != 0 || same_file_state(st, &now))
 			return rc;
 		*st = now;
 		set_stat(r, st);
 	}
 }
 
+/* The hash directories on an archived message's path: "A/B". */
+static void packed_hash(const struct qt_scan_row *r, char *hash, size_t size)
+{
+	const char *from = r->row.path + strlen(qt_queue_name(r->row.queue));
+	const char *to = strrchr(r->row.path, '/');
+	size_t n = to > from ? (size_t)(to - from - 1) : 0;
+
+	if (n >= size)
+		n = size - 1;
+	memcpy(hash, from + 1, n);
+	hash[n] = '\0';
+}
+
 /* Whether the row's directory is the one that Postfix computes. */
 static bool in_its_place(const struct qt_scan_row *r, char *hash, size_t size)
 {
-	const char *at = r->dir->path + r->dir->hash_at;
+	const char *at;
+	char there[QT_TREE_PATH_MAX];
 	size_t len;
 
+	if (r->packed != NULL) {
+		packed_hash(r, there, sizeof there);
+		at = there;
+	} else {
+		at = r->dir->path + r->dir->hash_at;
+	}
 	if (r->row.spool->depth[r->row.queue] == 0) {
 		hash[0] = '\0';
 		return *at == '\0';
@@ -248,6 +292,15 @@ static bool in_its_place(const struct qt_scan_row *r, char *hash, size_t size)
 	return strcmp(hash, at) == 0;
 }
 
+/* A bag has some messages of a queue only: where all are is what it tells. */
+static void judge_told(struct qt_scan_row *r)
+{
+	if ((r->packed->flags & QT_PACKED_MISPLACED) == 0)
+		return;
+	r->row.state = QT_STATE_MISPLACED;
+	say(r, qt_packed_name(r->row.spool->packed, r->packed->note), NULL);
+}
+
 static void judge_place(struct qt_scan_row *r)
 {
 	char hash[2 * QT_QUEUE_ID_MAX + 2], text[2 * QT_QUEUE_ID_MAX + 32];
@@ -255,6 +308,10 @@ static void judge_place(struct qt_scan_row *r)
 	/* what is staged is not where Postfix looks for anything */
 	if (r->row.spool->txid != 0)
 		return;
+	if (r->packed != NULL && (r->packed->flags & QT_PACKED_HEADER) == 0) {
+		judge_told(r);
+		return;
+	}
 	if (in_its_place(r, hash, sizeof hash))
 		return;
 	r->row.state = QT_STATE_MISPLACED;
@@ -372,11 +429,16 @@ static void reserve(struct qt_loader *l, struct qt_scan_row *r,
 	r->charge = bytes;
 }
 
-static int hash_file(struct qt_loader *l, struct qt_row *row, int fd,
+static int hash_file(struct qt_loader *l, struct qt_scan_row *r, int fd,
     struct qt_error *err)
 {
+	struct qt_row *row = &r->row;
+
 	if (l->sha == NULL && qt_sha256_new(&l->sha, err) != 0)
 		return -1;
+	if (r->packed != NULL && fd < 0)
+		return qt_sha256_bytes(l->sha, r->held.bytes, r->held.len,
+		    row->sha256, err);
 	return qt_sha256_fd(l->sha, fd, row->sha256, err);
 }
 
@@ -419,7 +481,7 @@ static void read_file(struct qt_loader *l, struct qt_scan_row *r, int fd,
 	if (rc != 0 && err.code == QT_E_CORRUPT)
 		rc = 0;
 	if (rc == 0 && (want & QT_WANT_HASH) != 0)
-		rc = hash_file(l, &r->row, fd, &err);
+		rc = hash_file(l, r, fd, &err);
 	if (rc != 0)
 		read_failed(r, &err);
 	else
@@ -478,13 +540,57 @@ static void load_foreign(struct qt_loader *l, struct qt_scan_row *r)
 	r->fate = l->plan->nprefilter > 0 ? QT_FATE_DROPPED : QT_FATE_READ;
 }
 
+/* As the archive tells it; what it does not is left out of the table. */
+static void packed_stat(struct qt_scan_row *r)
+{
+	const struct qt_packed_item *it = r->packed;
+	struct qt_row *row = &r->row;
+
+	row->unknown = QT_ROW_LOCKS;
+	if ((it->flags & QT_PACKED_TOLD) == 0)
+		row->unknown |= QT_ROW_INODE;
+	if (it->mode == 0)
+		row->unknown |= QT_ROW_MODE;
+	if (it->mode != 0 && !S_ISREG(it->mode))
+		row->unknown |= QT_ROW_SIZE;
+	row->dev = it->dev;
+	row->ino = it->ino;
+	row->mode = it->mode != 0 ? it->mode : S_IFREG | 0700;
+	row->uid = it->uid;
+	row->gid = it->gid;
+	row->nlink = it->nlink;
+	row->file_size = (int64_t)it->size;
+	row->mtime_ns = it->mtime_ns;
+	row->ctime_ns = it->ctime_ns;
+	r->have_stat = true;
+}
+
+/* A row out of an archive: its bytes are here already. */
+static void load_packed(struct qt_loader *l, struct qt_scan_row *r)
+{
+	struct stat st = {.st_size = (off_t)r->packed->size};
+
+	packed_stat(r);
+	if (r->row.state == QT_STATE_FOREIGN) {
+		r->fate = l->plan->nprefilter > 0 ? QT_FATE_DROPPED :
+		    QT_FATE_READ;
+	} else if (r->held.sys != 0) {
+		unreadable(r, r->held.sys, r->held.why);
+	} else if ((l->plan->want & WANT_FILE) != 0) {
+		read_file(l, r, r->held.fd, &st);
+	} else {
+		judge_place(r);
+		r->fate = QT_FATE_READ;
+	}
+}
+
 /* Logs and locks: what is known of a message beside its file. */
 static int load_rest(struct qt_loader *l, struct qt_row *row,
     struct qt_error *err)
 {
 	const unsigned want = l->plan->want;
 
-	if ((want & QT_WANT_LOCKS) != 0)
+	if ((want & QT_WANT_LOCKS) != 0 && (row->unknown & QT_ROW_LOCKS) == 0)
 		row->in_delivery = qt_locks_has(&l->plan->locks, row->dev,
 		    row->ino);
 	if ((want & (QT_WANT_LOGS | QT_WANT_BOUNCES)) != 0)
@@ -498,12 +604,15 @@ void qt_load(struct qt_loader *l, struct qt_scan_row *r, struct qt_task *task,
 	struct qt_row *row = &r->row;
 	struct qt_error err;
 
-	if (l->plan->pool != NULL && task != NULL && qt_pool_full(l->plan->pool))
+	if (l->plan->pool != NULL && task != NULL && r->packed == NULL &&
+	    qt_pool_full(l->plan->pool))
 		qt_pool_reserve(l->plan->pool, task, ready, 0);
 	memset(&row->msg, 0,
 	    offsetof(struct qt_row, arena) - offsetof(struct qt_row, msg));
 	row->want = l->plan->want;
-	if (row->state == QT_STATE_FOREIGN)
+	if (r->packed != NULL)
+		load_packed(l, r);
+	else if (row->state == QT_STATE_FOREIGN)
 		load_foreign(l, r);
 	else if ((row->want & WANT_FILE) != 0)
 		load_file(l, r, task, ready);

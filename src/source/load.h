@@ -13,6 +13,7 @@
 #include "qtool/scan.h"
 #include "source/locks.h"
 #include "source/logdirs.h"
+#include "source/packed.h"
 #include "source/tree.h"
 
 enum qt_fate {
@@ -27,7 +28,10 @@ enum qt_fate {
 struct qt_scan_row {
 	struct qt_row row;	 /* first, so that one leads to the other */
 	struct qt_tree_dir *dir; /* where it was found; a reference until the
-				  * row is handed out */
+				  * row is handed out; NULL: in an archive */
+	const struct qt_packed_item *packed; /* there; NULL: in a directory */
+	struct qt_held held;	 /* its bytes, from there */
+	size_t packed_charge;	 /* what they count for */
 	const char *name;	 /* there; of a staged message not its ID */
 	enum qt_fate fate;
 	int sys;		 /* errno of FAILED */
@@ -50,6 +54,9 @@ struct qt_load_plan {
 
 /* Add to want what its bits imply. */
 unsigned qt_load_want(unsigned want);
+/* Whether it takes the file's bytes, and which logs (QT_Q_BIT). */
+bool qt_load_reads(unsigned want);
+unsigned qt_load_logs_of(unsigned want, const struct qt_spool *spool);
 
 struct qt_loader;
 int qt_loader_new(struct qt_loader **out, const struct qt_load_plan *plan,

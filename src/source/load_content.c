@@ -143,23 +143,16 @@ static struct qt_log_entry *new_entry(struct qt_logs *logs, size_t *cap,
 	return &logs->v[logs->n];
 }
 
-/* Append the entries of a log to those there are.  Takes fd; -1: no log. */
-static int read_log(struct qt_loader *l, struct qt_logs *logs, int fd,
+/* Append the entries of a log's text to those there are. */
+static int take_log(struct qt_logs *logs, const char *text, size_t len,
     enum qt_log_kind kind, struct qt_arena *arena, struct qt_error *err)
 {
 	struct qt_log_reader r;
 	struct qt_log_entry *e;
-	struct qt_error ignored;
 	size_t cap = logs->n; /* of what is there nothing is spare */
 	int rc;
 
-	if (fd < 0)
-		return 0;
-	rc = qt_slurp_fd(fd, "", LOG_MAX, &l->log, &ignored);
-	(void)close(fd);
-	if (rc != 0) /* one that is none of Postfix's is none */
-		return 0;
-	qt_log_reader_init(&r, l->log.data, l->log.len, kind);
+	qt_log_reader_init(&r, text, len, kind);
 	do {
 		e = new_entry(logs, &cap, arena);
 		if (e == NULL)
@@ -168,9 +161,41 @@ static int read_log(struct qt_loader *l, struct qt_logs *logs, int fd,
 		if (rc == 0)
 			logs->n++;
 	} while (rc == 0);
+	return rc < 0 ? rc : 0;
+}
+
+/* The same of a file.  Takes fd; -1: no log. */
+static int read_log(struct qt_loader *l, struct qt_logs *logs, int fd,
+    enum qt_log_kind kind, struct qt_arena *arena, struct qt_error *err)
+{
+	struct qt_error ignored;
+	int rc;
+
+	if (fd < 0)
+		return 0;
+	rc = qt_slurp_fd(fd, "", LOG_MAX, &l->log, &ignored);
+	(void)close(fd);
+	if (rc != 0) /* one that is none of Postfix's is none */
+		return 0;
+	rc = take_log(logs, l->log.data, l->log.len, kind, arena, err);
 	if (l->log.cap > LOG_KEEP_MAX)
 		qt_buf_release(&l->log);
-	return rc < 0 ? rc : 0;
+	return rc;
+}
+
+/* The logs of one kind of a message in an archive: they came with it. */
+static int load_held(struct qt_row *row, struct qt_logs *logs,
+    enum qt_queue queue, enum qt_log_kind kind, struct qt_error *err)
+{
+	const struct qt_scan_row *r = (const struct qt_scan_row *)(void *)row;
+	const struct qt_held *h = &r->held;
+
+	for (unsigned i = 0; i < h->nlogs; i++)
+		if (h->log[i].kind == queue &&
+		    take_log(logs, (const char *)h->bytes + h->log[i].at,
+			h->log[i].len, kind, &row->arena, err) != 0)
+			return -1;
+	return 0;
 }
 
 /* The logs of one kind of a staged message, beside it in its transaction. */
@@ -197,6 +222,8 @@ static int load_kind(struct qt_loader *l, struct qt_row *row,
 {
 	int fd;
 
+	if (row->spool->packed != NULL)
+		return load_held(row, logs, queue, kind, err);
 	if (row->spool->txid != 0)
 		return load_staged(l, row, logs, queue, kind, err);
 	fd = qt_logdirs_open(l->plan->logdirs, row->spool, queue, row->id);

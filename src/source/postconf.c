@@ -179,6 +179,15 @@ static int resolve_owner(struct qt_spool *s, struct qt_error *err)
 	return 0;
 }
 
+int qt_spool_set_version(struct qt_spool *s, const char *version,
+    struct qt_error *err)
+{
+	if (qt_spool_set(&s->mail_version, version, err) != 0)
+		return -1;
+	s->orig_address = version_at_least(s->mail_version, 3, 11);
+	return 0;
+}
+
 /* Everything postconf said, into the spool. */
 static int apply(struct qt_spool *s, const char *text, struct qt_error *err)
 {

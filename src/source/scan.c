@@ -161,6 +161,14 @@ static int check_access(struct qt_scan *s, struct qt_error *err)
 
 	for (size_t i = 0; i < s->spools->n; i++) {
 		sp = s->spools->v[i];
+		if (sp->packed != NULL) {
+			if (sp->packed->loaded) {
+				opened++;
+				continue;
+			}
+			return qt_fail(err, QT_E_STATE, sp->queue_dir,
+			    "the archive was not read yet");
+		}
 		if (sp->txid != 0) { /* readable when it was added */
 			opened++;
 			continue;
@@ -207,6 +215,9 @@ static int open_parts(struct qt_scan *s, const struct qt_scan_opts *opts,
 	if ((s->plan.want & QT_WANT_LOCKS) != 0 &&
 	    qt_locks_read(&s->plan.locks, err) != 0)
 		return -1;
+	s->view = calloc(s->spools->n + 1, sizeof(struct qt_tarview *));
+	if (s->view == NULL)
+		return qt_fail_mem(err);
 	if (qt_loader_new(&s->own, &s->plan, err) != 0)
 		return -1;
 	return make_pool(s, opts->jobs, err);
@@ -265,8 +276,10 @@ void qt_scan_close(struct qt_scan *s)
 	for (r = s->all_rows; r != NULL; r = next) {
 		next = r->all;
 		qt_arena_release(&r->row.arena);
+		qt_held_release(&r->held);
 		free(r);
 	}
+	qt_packed_views_close(s);
 	qt_loader_free(s->own);
 	qt_tree_release(&s->tree);
 	qt_inodes_release(&s->seen);
@@ -299,6 +312,7 @@ static struct qt_scan_row *new_row(struct qt_scan *s)
 	if (r == NULL)
 		return NULL;
 	qt_arena_init(&r->row.arena, 0);
+	r->held = (struct qt_held){.fd = -1};
 	qt_scan_row_clear(r);
 	r->row.next = NULL;
 	r->all = s->all_rows;
@@ -318,8 +332,28 @@ void qt_scan_recycle(struct qt_scan *s, struct qt_row *row)
 		qt_pool_release(s->pool, r->charge);
 		r->charge = 0;
 	}
+	if (r->packed != NULL)
+		qt_packed_row_done(s, r);
 	row->next = (struct qt_row *)(void *)s->free_rows;
 	s->free_rows = r;
+}
+
+/* A row for an archive's file. */
+static int packed_row(struct qt_scan *s, const struct qt_tree_entry *e,
+    struct qt_scan_row **out, struct qt_error *err)
+{
+	struct qt_scan_row *r = new_row(s);
+	int rc;
+
+	if (r == NULL)
+		return qt_fail_mem(err);
+	r->row.seq = s->seq++;
+	rc = qt_packed_row(s, r, e, err);
+	if (rc != 0)
+		qt_scan_recycle(s, &r->row);
+	else
+		*out = r;
+	return rc;
 }
 
 /* A row for an entry, whose reference to the directory it takes over. */
@@ -393,12 +427,19 @@ static int gather(struct qt_scan *s, struct qt_batch *b, struct qt_error *err)
 	int rc;
 
 	while (b->n < QT_SCAN_BATCH) {
-		if (s->tree.open_dirs >= OPEN_DIRS_MAX)
+		if (s->tree.open_dirs >= OPEN_DIRS_MAX ||
+		    (s->packed_bytes >= QT_SCAN_PACKED_MAX &&
+			(b->n > 0 || s->outstanding > 0)))
 			return 1;
 		rc = qt_late_next(s, &e, err);
 		if (rc != 0)
 			return rc;
-		b->rows[b->n] = entry_row(s, &e);
+		if (e.packed != NULL) {
+			if (packed_row(s, &e, &b->rows[b->n], err) != 0)
+				return -1;
+		} else {
+			b->rows[b->n] = entry_row(s, &e);
+		}
 		if (b->rows[b->n] == NULL) {
 			qt_tree_dir_unref(&s->tree, e.dir);
 			return qt_fail_mem(err);
@@ -510,10 +551,15 @@ static int check_seen(struct qt_scan *s, const struct qt_scan_row *r,
     struct qt_error *err)
 {
 	const struct qt_row *row = &r->row;
-	dev_t dev = r->have_stat ? row->dev : r->dir->dev;
-	ino_t ino = r->have_stat ? row->ino : row->d_ino;
-	int rc = qt_inodes_add(&s->seen, dev, ino, err);
+	dev_t dev;
+	ino_t ino;
+	int rc;
 
+	if (r->packed != NULL) /* each is there once */
+		return 0;
+	dev = r->have_stat ? row->dev : r->dir->dev;
+	ino = r->have_stat ? row->ino : row->d_ino;
+	rc = qt_inodes_add(&s->seen, dev, ino, err);
 	if (rc < 0)
 		return rc;
 	/* the second walk knows the entry's number alone, and that differs for
@@ -663,8 +709,11 @@ int qt_scan_next(struct qt_scan *s, struct qt_row **row, struct qt_error *err)
 int qt_row_open(const struct qt_row *row, int *fd, struct qt_error *err)
 {
 	struct stat st;
-	int f = qt_open_file_below(row->spool->dirfd, row->path);
+	int f;
 
+	if (row->spool->packed != NULL)
+		return qt_packed_row_open(row, fd, err);
+	f = qt_open_file_below(row->spool->dirfd, row->path);
 	if (f < 0)
 		return qt_fail_sys(err, "open", row->path);
 	if (fstat(f, &st) != 0) {

@@ -47,6 +47,7 @@ struct qt_lookup {
 	const char *only;   /* the name */
 	const struct qt_spool *only_spool; /* NULL: all */
 	bool computed_only; /* variant 0 alone */
+	size_t packed_at;   /* of an archive: as qt_packed_find() left it */
 };
 
 struct qt_scan {
@@ -59,6 +60,9 @@ struct qt_scan {
 	struct qt_prefilter *prefilter; /* owned copy of the array */
 
 	struct qt_tree tree;
+	struct qt_tarview **view; /* of each spool that is an archive; owned,
+				   * NULL none yet */
+	size_t packed_bytes; /* that rows hold of archives */
 	struct qt_inodes seen;
 	enum qt_scan_phase phase;
 	unsigned round;	     /* second looks so far */
@@ -81,6 +85,21 @@ struct qt_scan {
 	struct qt_scan_stats stats;
 	struct qt_error failed; /* code QT_OK: not */
 };
+
+/* ---- scan_packed.c ---- */
+
+#define QT_SCAN_PACKED_MAX ((size_t)8 << 20) /* bytes of archived messages that
+					      * rows hold, beyond one */
+/* Fill a row for an archive's file, with its bytes where they are asked for. */
+int qt_packed_row(struct qt_scan *s, struct qt_scan_row *r,
+    const struct qt_tree_entry *e, struct qt_error *err) QT_MUST_CHECK;
+void qt_packed_row_done(struct qt_scan *s, struct qt_scan_row *r);
+/* A copy of what it holds, as a file. */
+int qt_packed_row_open(const struct qt_row *row, int *fd, struct qt_error *err)
+    QT_MUST_CHECK;
+void qt_packed_views_close(struct qt_scan *s);
+
+/* ---- late.c ---- */
 
 /* The next entry of the phase; 1 when it has no more for now. */
 int qt_late_next(struct qt_scan *s, struct qt_tree_entry *e,

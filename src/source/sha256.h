@@ -4,6 +4,8 @@
 #ifndef QTOOL_SOURCE_SHA256_H
 #define QTOOL_SOURCE_SHA256_H
 
+#include <stddef.h>
+
 #include "qtool/error.h"
 
 struct qt_sha256;
@@ -12,5 +14,9 @@ void qt_sha256_free(struct qt_sha256 *h);
 /* Read fd from its beginning to its end; hex gets 64 digits and a NUL. */
 int qt_sha256_fd(struct qt_sha256 *h, int fd, char hex[65],
     struct qt_error *err) QT_MUST_CHECK;
+
+/* The same of bytes in memory. */
+int qt_sha256_bytes(struct qt_sha256 *h, const void *bytes, size_t len,
+    char hex[65], struct qt_error *err) QT_MUST_CHECK;
 
 #endif

@@ -20,6 +20,7 @@
 #include "base/io.h"
 #include "qtool/queueid.h"
 #include "source/below.h"
+#include "source/packed.h"
 #include "source/spool_priv.h"
 
 static const char *const queue_names[QT_Q_COUNT] = {
@@ -64,6 +65,7 @@ void qt_spool_free(struct qt_spool *s)
 	for (unsigned q = 0; q < QT_Q_COUNT; q++)
 		qt_close_quiet(&s->qfd[q]);
 	qt_close_quiet(&s->dirfd);
+	qt_packed_free(s->packed);
 	free(s->config_dir);
 	free(s->queue_dir);
 	free(s->host);
@@ -118,8 +120,7 @@ static int open_dirs(struct qt_spool *s, struct qt_error *err)
 	return 0;
 }
 
-int qt_spool_new(struct qt_spool **out, const char *queue_dir,
-    struct qt_error *err)
+int qt_spool_blank(struct qt_spool **out, struct qt_error *err)
 {
 	struct qt_spool *s = calloc(1, sizeof *s);
 
@@ -134,6 +135,17 @@ int qt_spool_new(struct qt_spool **out, const char *queue_dir,
 	s->owner_uid = (uid_t)-1;
 	s->owner_gid = (gid_t)-1;
 	s->opened_by = geteuid();
+	*out = s;
+	return 0;
+}
+
+int qt_spool_new(struct qt_spool **out, const char *queue_dir,
+    struct qt_error *err)
+{
+	struct qt_spool *s;
+
+	if (qt_spool_blank(&s, err) != 0)
+		return -1;
 	if (absolute(queue_dir, &s->queue_dir, err) != 0 ||
 	    open_dirs(s, err) != 0) {
 		qt_spool_free(s);

@@ -13,6 +13,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/io.h"
 #include "source/tarlib.h"
@@ -397,7 +398,9 @@ static void take_entry(struct qt_tarread *r, struct archive_entry *e)
 
 	*m = (struct qt_tar_member){.kind = QT_TAR_OTHER,
 	    .offset = qt_tarlib_expanded(&r->lib),
-	    .mode = archive_entry_perm(e)};
+	    .mode = archive_entry_perm(e) | archive_entry_filetype(e)};
+	if (archive_entry_hardlink(e) != NULL)
+		m->mode = S_IFREG | archive_entry_perm(e);
 	take_path(r, e);
 	if (archive_entry_uid(e) >= 0)
 		m->uid = (uint64_t)archive_entry_uid(e);

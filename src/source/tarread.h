@@ -59,7 +59,7 @@ struct qt_tar_member {
 	uint64_t size;	 /* 0 unless it is a file */
 	uint64_t offset; /* of its first byte in the expanded archive */
 	int64_t mtime_ns;
-	mode_t mode;	 /* permission bits */
+	mode_t mode;	 /* type (a hard link's: S_IFREG) and permissions */
 	uint64_t uid, gid;
 };
 

@@ -22,6 +22,7 @@
 
 #include "qtool/queueid.h"
 #include "source/below.h"
+#include "source/packed.h"
 #include "source/staged.h"
 
 #define DENTS_SIZE ((size_t)128 << 10)
@@ -319,14 +320,64 @@ static int next_bucket(struct qt_tree *t, const struct qt_spool *s,
 	return 1;
 }
 
-/* The next directory to begin with.  0 done, 1 there is none left. */
-static int next_root(struct qt_tree *t, struct qt_error *err)
+/* Whether an ID is one of those asked for. */
+static bool asked_for(const struct qt_tree *t, const char *id, size_t len)
+{
+	if (t->only != NULL &&
+	    (strlen(t->only) != len || memcmp(t->only, id, len) != 0))
+		return false;
+	return t->wanted == NULL || t->wanted(t->wanted_ctx, id, len);
+}
+
+void qt_tree_packed(struct qt_tree_entry *e, struct qt_packed *p, size_t item)
+{
+	const struct qt_packed_item *it = &p->item[item];
+	const char *id = qt_packed_name(p, it->id);
+
+	*e = (struct qt_tree_entry){.name = id, .name_len = strlen(id),
+	    .id = id, .id_len = strlen(id), .queue = (enum qt_queue)it->queue,
+	    .ino = item + 1, .packed = p, .item = item,
+	    .foreign = it->foreign};
+}
+
+/* The archive's next file.  False: there is none left. */
+static bool next_packed(struct qt_tree *t, struct qt_packed *p,
+    struct qt_tree_entry *e)
+{
+	const struct qt_packed_item *it;
+	const char *id;
+
+	while (t->root_at < p->n) {
+		it = &p->item[t->root_at++];
+		id = qt_packed_name(p, it->id);
+		if (it->queue >= QT_Q_MESSAGES ||
+		    (t->queues & QT_Q_BIT(it->queue)) == 0 ||
+		    !asked_for(t, id, strlen(id)))
+			continue;
+		qt_tree_packed(e, p, t->root_at - 1);
+		return true;
+	}
+	return false;
+}
+
+/*
+ * The next directory to begin with.  0 done, 1 there is none left, 2: *e is an
+ * archive's next file.
+ */
+static int next_root(struct qt_tree *t, struct qt_tree_entry *e,
+    struct qt_error *err)
 {
 	const struct qt_spool *s;
 	int rc;
 
 	for (; t->spool_at < t->spools->n; t->spool_at++, t->root_at = 0) {
 		s = t->spools->v[t->spool_at];
+		if (s->packed != NULL) {
+			/* nothing moves in there */
+			if (!t->again && next_packed(t, s->packed, e))
+				return 2;
+			continue;
+		}
 		rc = s->txid != 0 ? next_bucket(t, s, err)
 				  : next_queue(t, s, err);
 		if (rc <= 0)
@@ -425,8 +476,7 @@ static unsigned find_type(const struct qt_tree_dir *d, const char *name)
 	return IFTODT(st.st_mode);
 }
 
-/* Why an entry that is no hash directory is no message; NULL: it may be. */
-static const char *judge_name(const char *name, unsigned type)
+const char *qt_tree_judge(const char *name, unsigned type)
 {
 	const char *text = qt_tree_type_text(type);
 
@@ -438,15 +488,6 @@ static const char *judge_name(const char *name, unsigned type)
 	if (!qt_queue_id_valid(name))
 		return "its name is no queue ID";
 	return NULL;
-}
-
-/* Whether an ID is one of those asked for. */
-static bool asked_for(const struct qt_tree *t, const char *id, size_t len)
-{
-	if (t->only != NULL &&
-	    (strlen(t->only) != len || memcmp(t->only, id, len) != 0))
-		return false;
-	return t->wanted == NULL || t->wanted(t->wanted_ctx, id, len);
 }
 
 /*
@@ -500,7 +541,7 @@ static bool take_dent(struct qt_tree *t, struct qt_tree_dir *d,
 	}
 	if (!asked_for(t, name, strlen(name)))
 		return false;
-	emit(e, d, name, (ino_t)de->ino, judge_name(name, type));
+	emit(e, d, name, (ino_t)de->ino, qt_tree_judge(name, type));
 	if (type == DT_DIR && name[1] == '\0')
 		e->foreign = "hash directories nested too deeply";
 	return true;
@@ -545,9 +586,9 @@ int qt_tree_next(struct qt_tree *t, struct qt_tree_entry *e,
 
 	for (;;) {
 		if (t->depth == 0) {
-			rc = next_root(t, err);
+			rc = next_root(t, e, err);
 			if (rc != 0)
-				return rc;
+				return rc == 2 ? 0 : rc;
 		}
 		d = t->stack[t->depth - 1];
 		if (d->to_read) {

@@ -5,6 +5,8 @@
  * its hash directories (any one-character name, as Postfix's scanner takes it)
  * by name.  A second walk reads only what changed since the one before.
  *
+ * An archive (packed) has a list, in its own order.
+ *
  * The spool of a transaction (txid) has buckets instead (source/staged.h), in
  * the order of their numbers; a message's name there tells queue and ID.
  *
@@ -46,6 +48,8 @@ struct qt_tree_entry {
 	size_t id_len;
 	enum qt_queue queue;
 	ino_t ino;
+	struct qt_packed *packed; /* of an archive: dir is NULL, */
+	size_t item;		  /* and this is its place there */
 	const char *foreign; /* why it is no message; NULL: a regular file with
 			      * a queue ID's name.  A constant. */
 	int error_sys; /* errno when it is a directory that cannot be read */
@@ -94,6 +98,9 @@ void qt_tree_restart(struct qt_tree *t, bool again);
 int qt_tree_next(struct qt_tree *t, struct qt_tree_entry *e,
     struct qt_error *err) QT_MUST_CHECK;
 
+/* An entry for an archive's file. */
+void qt_tree_packed(struct qt_tree_entry *e, struct qt_packed *p, size_t item);
+
 /*
  * A directory outside the walk: hash ("A/B", "") below a queue.  *dir is NULL
  * when there is none.
@@ -105,5 +112,8 @@ void qt_tree_dir_unref(struct qt_tree *t, struct qt_tree_dir *dir);
 
 /* The sentence for what is no regular file, by DT_ type; NULL for a file. */
 const char *qt_tree_type_text(unsigned type);
+/* Why an entry of that name and DT_ type that is no hash directory is no
+ * message; NULL: it may be one.  A constant. */
+const char *qt_tree_judge(const char *name, unsigned type);
 
 #endif

@@ -185,7 +185,7 @@ static void check_mail(int fd, bool random, bool by_view)
 		assert_int_equal(m->kind, mail[i].type == AE_IFREG ?
 		    QT_TAR_FILE : QT_TAR_DIR);
 		assert_int_equal(m->size, mail[i].size);
-		assert_int_equal(m->mode, 0700);
+		assert_int_equal(m->mode, 0700 | mail[i].type);
 		assert_int_equal(m->mtime_ns, 1700000000LL * 1000000000);
 		check_bytes(r, v, m, i);
 	}

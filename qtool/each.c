@@ -25,8 +25,9 @@ static int run_one(struct ctx *c, size_t i, int argc, char **argv)
 	c->spools.nleft = 0; /* the parent says it */
 	s = c->spools.v[0];
 	c->all_instances = false;
-	c->sources[0].config = s->config_dir != NULL;
-	c->sources[0].dir = c->sources[0].config ? s->config_dir : s->queue_dir;
+	c->sources[0] = s->config_dir != NULL ?
+	    (struct source){FROM_CONFIG, s->config_dir} :
+	    (struct source){FROM_SPOOL, s->queue_dir};
 	c->nsources = 1;
 	if (open_rest(c, c->cmd->needs, &err) != 0)
 		return complain(&err);

@@ -86,6 +86,8 @@ static const char *fate_name(enum qt_fate fate)
 		return "changed";
 	if (fate == QT_FATE_DOUBTFUL)
 		return "doubtful";
+	if (fate == QT_FATE_THERE)
+		return "already_there";
 	return fate == QT_FATE_DELIVERED ? "delivered" : "in_delivery";
 }
 
@@ -109,9 +111,12 @@ static void report(void *ctx, enum qt_fate fate, const char *queue,
 		remark("%s/%s: is in delivery: left alone", queue, id);
 		break;
 	case QT_FATE_DOUBTFUL:
-		remark("%s/%s: is on hold now, and may be new mail, too: it was "
-		       "open when it was taken back from Postfix; look before "
-		       "it is released", queue, id);
+		remark("%s/%s: is taken back, and may be new mail, too: it was "
+		       "open then, perhaps by Postfix; look for it before it "
+		       "is released or restored again", queue, id);
+		break;
+	case QT_FATE_THERE:
+		remark("%s/%s: is, or was, in this queue already", queue, id);
 		break;
 	}
 }

@@ -135,7 +135,7 @@ static int say_rest(struct ctx *c, const struct own *own,
 		say_why(c, "%s gone since: delivered, taken by Postfix, or "
 		    "removed", messages_text(out->gone, count));
 	if (out->doubtful != 0)
-		say_why(c, "%s on hold may be new mail, too",
+		say_why(c, "%s may be new mail, too",
 		    messages_text(out->doubtful, count));
 	return out->changed + out->gone + out->doubtful != 0 ? EXIT_PARTLY :
 							       EXIT_DONE;

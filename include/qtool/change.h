@@ -13,9 +13,12 @@
  *      `--fault, crash--> ABORTING --> ABORTED                           |
  *                                     PLACED <---------------------------'
  *
+ * import does so with files of its own making: what its undo took out of the
+ * queue can be purged (UNDONE --> PURGING --> PURGED).
+ *
  * This layer alone alters a queue.  It never parses mail: it sees queue, queue
- * ID and identity.  Protocol, on-disk form and recovery are told at the top of
- * src/change/tx.c and src/change/place.c.
+ * ID and identity, and bytes that it copies.  Protocol, on-disk form and
+ * recovery are told at the top of src/change/tx.c, place.c and import.c.
  */
 #ifndef QTOOL_CHANGE_H
 #define QTOOL_CHANGE_H
@@ -32,6 +35,7 @@ enum qt_op {
 	QT_OP_RELEASE, /* hold: to deferred */
 	QT_OP_REQUEUE, /* hold, deferred: to maildrop, for a new life */
 	QT_OP_RESTORE, /* out of another transaction's staging: to hold */
+	QT_OP_IMPORT,  /* out of an archive, as new files: to hold, maildrop */
 	QT_OPS
 };
 const char *qt_op_name(enum qt_op op);
@@ -74,6 +78,29 @@ int64_t qt_plan_bytes(const struct qt_plan *p); /* sum of sizes */
  */
 void qt_plan_set_source(struct qt_plan *p, uint64_t txid);
 uint64_t qt_plan_source(const struct qt_plan *p); /* 0 none */
+
+/*
+ * QT_OP_IMPORT: a message that there is no file of yet, as an archive has it.
+ * It gets a file, and with it a queue ID of its own: a long one is kept where
+ * it is free.
+ */
+#define QT_IMPORT_LOGS 3 /* defer, bounce, trace */
+struct qt_import_file {
+	int64_t size;
+	const char *sha256; /* 64 hex digits, lower case; NULL: no such file */
+};
+struct qt_import {
+	enum qt_queue to;    /* QT_Q_HOLD; QT_Q_MAILDROP: without its logs */
+	enum qt_queue queue; /* where it was in the archive */
+	const char *id;	     /* its queue ID there */
+	int64_t mtime_ns;    /* its time there */
+	struct qt_import_file message, log[QT_IMPORT_LOGS];
+};
+int qt_plan_add_import(struct qt_plan *p, const struct qt_import *m,
+    struct qt_error *err) QT_MUST_CHECK;
+/* Takes bytes of a file, in pieces. */
+typedef int qt_put_fn(void *ctx, const void *bytes, size_t len,
+    struct qt_error *err);
 /* One printable line kept with the transaction (--note); copied. */
 int qt_plan_set_reason(struct qt_plan *p, const char *reason,
     struct qt_error *err) QT_MUST_CHECK;
@@ -122,8 +149,9 @@ enum qt_fate {
 	QT_FATE_CHANGED,  /* under that name is something else now */
 	QT_FATE_DELIVERED, /* an agent finished recipients after staging */
 	QT_FATE_IN_DELIVERY, /* in active, or an agent is at it: left alone */
-	QT_FATE_DOUBTFUL /* taken back from maildrop, into hold, while somebody
-			  * had it open: maybe pickup, and it is new mail, too */
+	QT_FATE_DOUBTFUL, /* taken back from maildrop while somebody had it
+			   * open: maybe pickup, and it is new mail, too */
+	QT_FATE_THERE	  /* an import would make it twice */
 };
 struct qt_outcome {
 	size_t planned, done, gone, changed;
@@ -153,6 +181,16 @@ struct qt_change_opts {
 	 */
 	int (*decide)(void *ctx, uint64_t txid, struct qt_error *err);
 	void *decide_ctx;
+	/*
+	 * QT_OP_IMPORT: gives the bytes of message seq of the plan (log
+	 * QT_Q_COUNT) or of one of its logs by calls of put.  Asked for in the
+	 * order of the plan, each message before its logs, these in the order of
+	 * struct qt_import; before anything is in a queue.
+	 */
+	int (*supply)(void *ctx, size_t seq, enum qt_queue log, qt_put_fn *put,
+	    void *put_ctx, struct qt_error *err);
+	void *supply_ctx;
+	bool again; /* QT_OP_IMPORT: also what is here, or was, already */
 	volatile sig_atomic_t *stop;
 	void (*progress)(void *ctx, size_t done, size_t total);
 	void *progress_ctx;
@@ -217,5 +255,14 @@ struct qt_tx_list {
 int qt_tx_list_read(struct qt_tx_list *l, const struct qt_spool *spool,
     const char *state_dir, struct qt_error *err) QT_MUST_CHECK;
 void qt_tx_list_release(struct qt_tx_list *l);
+
+/*
+ * The messages of an import: queue and ID in the archive and here.  QT_E_USAGE:
+ * that transaction is none.  each 0 goes on.
+ */
+int qt_tx_imported(const struct qt_spool *spool, const char *state_dir,
+    uint64_t txid, int (*each)(void *ctx, enum qt_queue from,
+	const char *from_id, enum qt_queue to, const char *to_id), void *ctx,
+    struct qt_error *err) QT_MUST_CHECK;
 
 #endif

@@ -36,5 +36,8 @@ void qt_queue_id_hash(const char *name, unsigned depth, char *dir,
 /* Short form from microseconds and inode, as mail_queue_enter builds it. */
 void qt_queue_id_make_short(char *name, size_t size, uint32_t usec,
     uint64_t inode);
+/* Long form; seconds not negative, usec below 1,000,000. */
+void qt_queue_id_make_long(char *name, size_t size, int64_t seconds,
+    uint32_t usec, uint64_t inode);
 
 #endif

@@ -111,6 +111,15 @@ static int sys_chown(void *ctx, int dir, const char *path, uid_t uid, gid_t gid)
 	return r;
 }
 
+static int sys_chmod(void *ctx, int fd, mode_t mode)
+{
+	int r;
+
+	(void)ctx;
+	RETRY(r, fchmod(fd, mode));
+	return r;
+}
+
 static int sys_utime(void *ctx, int dir, const char *path, int64_t ns)
 {
 	struct timespec t[2] = {{.tv_nsec = UTIME_OMIT}};
@@ -167,6 +176,7 @@ const struct qt_fsops qt_fsops_system = {
     .syncfs = sys_syncfs,
     .mkdir = sys_mkdir,
     .chown = sys_chown,
+    .chmod = sys_chmod,
     .utime = sys_utime,
     .rename = sys_rename,
     .unlink = sys_unlink,

@@ -36,6 +36,7 @@ struct qt_fsops {
 	int (*mkdir)(void *ctx, int dir, const char *path, mode_t mode);
 	int (*chown)(void *ctx, int dir, const char *path, uid_t uid,
 	    gid_t gid); /* of the name itself, no link followed */
+	int (*chmod)(void *ctx, int fd, mode_t mode); /* fchmod */
 	/* access and modification time, ns since the epoch, QT_FSOPS_NOW both
 	 * the clock's; with a time of its own the access time stays */
 	int (*utime)(void *ctx, int dir, const char *path, int64_t ns);

@@ -14,6 +14,7 @@ static const char *const op_names[QT_OPS] = {
     [QT_OP_DELETE] = "delete", [QT_OP_ARCHIVE] = "archive",
     [QT_OP_HOLD] = "hold", [QT_OP_RELEASE] = "release",
     [QT_OP_REQUEUE] = "requeue", [QT_OP_RESTORE] = "restore",
+    [QT_OP_IMPORT] = "import",
 };
 
 const char *qt_op_name(enum qt_op op)
@@ -57,6 +58,7 @@ void qt_plan_free(struct qt_plan *p)
 	if (p == NULL)
 		return;
 	free(p->v);
+	free(p->origin);
 	free(p->strings);
 	free(p->host);
 	free(p->queue_dir);
@@ -146,6 +148,30 @@ static int add_bytes(struct qt_plan *p, const void *bytes, size_t len,
 	memcpy(p->strings + p->slen, bytes, len);
 	*at = (uint32_t)p->slen;
 	p->slen = want;
+	return 0;
+}
+
+int qt_plan_keep(struct qt_plan *p, const char *s, uint32_t *at,
+    struct qt_error *err)
+{
+	return add_bytes(p, s, strlen(s) + 1, at, err);
+}
+
+int qt_plan_set_path(struct qt_plan *p, size_t i, const char *path,
+    struct qt_error *err)
+{
+	struct qt_plan_item *it = &p->v[i];
+	enum qt_queue queue;
+	size_t id_at;
+	uint32_t at;
+
+	if (!qt_plan_path_valid(path, &queue, &id_at) || queue != it->queue)
+		return qt_fail(err, QT_E_USAGE, path,
+		    "is no place of a message in that queue");
+	if (qt_plan_keep(p, path, &at, err) != 0)
+		return -1;
+	it->path = at;
+	it->id_at = (uint8_t)id_at;
 	return 0;
 }
 

@@ -58,8 +58,8 @@ bool qt_journal_may_follow(const struct qt_journal_record *a, enum qt_tx_state b
 		return b == QT_TX_UNDOING || b == QT_TX_UNDONE;
 	case QT_TX_PURGING:
 		return b == QT_TX_PURGED;
-	case QT_TX_UNDONE:
-		return b == QT_TX_REDOING;
+	case QT_TX_UNDONE: /* an import keeps what it took out again */
+		return b == QT_TX_REDOING || b == QT_TX_PURGING;
 	case QT_TX_REDOING: /* or back, when it cannot be done */
 		return b == QT_TX_COMMITTED || b == QT_TX_PLACED ||
 		    b == QT_TX_UNDOING;

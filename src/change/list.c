@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 #include "base/io.h"
-#include "change/txdir.h"
+#include "change/copies.h"
 
 #define NS 1000000000
 
@@ -45,12 +45,16 @@ static int fill(struct qt_tx_list *l, struct qt_tx_info *info,
 	    (head->command != NULL && info->command == NULL))
 		r = qt_fail_mem(err);
 	qt_plan_free(head);
+	if (r != 0)
+		return r;
 	info->state = tx->log.last.n != 0 ? tx->log.last.state : QT_TX_PREPARED;
 	info->done = (size_t)(tx->log.last.state == QT_TX_PLACED ?
 	    tx->log.last.done : tx->log.commit.done);
 	info->changed = tx->log.last.n != 0 ? tx->log.last.time_ns / NS :
 	    info->started;
-	return r == 0 ? qt_tx_count(tx, QT_TX_MESSAGES, &info->staged, err) : r;
+	return info->op == QT_OP_IMPORT ?
+	    qt_copies_count(tx, &info->staged, err) :
+	    qt_tx_count(tx, QT_TX_MESSAGES, &info->staged, err);
 }
 
 static int lost_plan(const struct qt_change *c, const struct qt_tx *tx,

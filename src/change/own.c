@@ -35,7 +35,8 @@ int qt_own_begin(struct qt_own *o, struct qt_change *c, struct qt_tx *tx,
 	*o = (struct qt_own){.c = c, .tx = tx, .known = !again};
 	mark(tx->plan, 0, o->known);
 	/* what is restored lies where nobody else comes: it was we */
-	if (!again || tx->plan->op == QT_OP_RESTORE)
+	if (!again || tx->plan->op == QT_OP_RESTORE ||
+	    tx->plan->op == QT_OP_IMPORT)
 		return 0;
 	return same_boot(tx->plan, &o->asking, err);
 }

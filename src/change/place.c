@@ -18,7 +18,7 @@
  * what this transaction has moved, and nothing else (own.h).
  *
  * restore is the same with messages that lie in another transaction's staging
- * (restore.c).
+ * (restore.c), import with files that it has made itself (import.c).
  *
  * Logs stay where they are: they go by the queue ID, which stays, too.  requeue
  * leaves them behind, as postsuper -r does.
@@ -35,6 +35,7 @@
 #include <time.h>
 
 #include "change/identity.h"
+#include "change/import.h"
 #include "change/own.h"
 #include "change/restore.h"
 #include "change/room.h"
@@ -448,13 +449,14 @@ static int place_one(const struct trip *t, enum placed *what,
 
 /* ---- restore ---- */
 
+static const enum placed means[] = {[QT_TAKEN] = MOVED, [QT_TAKEN_GONE] = GONE,
+    [QT_TAKEN_CHANGED] = CHANGED, [QT_TAKEN_IN_DELIVERY] = BUSY,
+    [QT_TAKEN_DOUBTFUL] = DOUBTFUL};
+
 /* A restored message's way is that of its source. */
 static int restore_one(const struct trip *t, struct qt_restore *from,
     size_t seq, enum placed *what, struct qt_error *err)
 {
-	static const enum placed means[] = {[QT_TAKEN] = MOVED,
-	    [QT_TAKEN_GONE] = GONE, [QT_TAKEN_CHANGED] = CHANGED,
-	    [QT_TAKEN_IN_DELIVERY] = BUSY};
 	const struct qt_plan *p = t->tx->plan;
 	enum qt_taken taken;
 	int r;
@@ -470,6 +472,26 @@ static int restore_one(const struct trip *t, struct qt_restore *from,
 	if ((r = is_there(t, err)) == 0)
 		*what = ALREADY;
 	return r < 0 ? -1 : 0;
+}
+
+/* An imported one's is its own. */
+static int import_one(const struct trip *t, size_t seq, enum placed *what,
+    struct qt_error *err)
+{
+	enum qt_taken taken;
+	int r;
+
+	r = t->way == WAY_FORTH ?
+	    qt_import_place(t->c, t->tx, seq, &taken, err) :
+	    qt_import_take(t->c, t->tx, seq, &taken, err);
+	if (r != 0)
+		return -1;
+	*what = means[taken];
+	/* it was free a moment ago: half an import is none */
+	if (t->way == WAY_FORTH && taken == QT_TAKEN_CHANGED)
+		return qt_fail(err, QT_E_SYS, qt_plan_path(t->tx->plan, t->it),
+		    "its name is taken");
+	return 0;
 }
 
 /* ---- all of them ---- */
@@ -548,6 +570,8 @@ static int one_way(struct trip *t, struct qt_restore *from, size_t seq,
 	t->it = &t->tx->plan->v[seq];
 	if (t->tx->plan->op == QT_OP_REQUEUE && t->way != WAY_FORTH)
 		return from_maildrop(t, what, err);
+	if (t->tx->plan->op == QT_OP_IMPORT)
+		return import_one(t, seq, what, err);
 	if (find_target(t, err) != 0)
 		return -1;
 	return from != NULL ? restore_one(t, from, seq, what, err) :
@@ -676,6 +700,16 @@ static int all_back(struct qt_change *c, struct qt_tx *tx,
 		back.changed + back.doubtful);
 }
 
+/* What an import has made and could not place is of no use to anybody. */
+static void remove_made(struct qt_change *c, struct qt_tx *tx)
+{
+	struct qt_outcome ignored = {0};
+	struct qt_error none = {0};
+
+	if (tx->plan->op == QT_OP_IMPORT && tx->log.redone == 0)
+		(void)!qt_import_purge(c, tx, &ignored, &none);
+}
+
 int qt_place_settle(struct qt_change *c, struct qt_tx *tx, bool again,
     struct qt_outcome *out, struct qt_error *err)
 {
@@ -688,6 +722,7 @@ int qt_place_settle(struct qt_change *c, struct qt_tx *tx, bool again,
 	if (forth(c, tx, &own, &reached, out, &cause) == 0)
 		return 0;
 	if (all_back(c, tx, &own, reached, out, &e) == 0) {
+		remove_made(c, tx);
 		out->done = 0;
 		out->gone = gone;
 		out->changed = changed;

@@ -8,13 +8,16 @@
  *		command source		(one line)
  *	M seq path c|m inode handle size mode uid gid mtime ctime
  *	...
+ *	O seq queue id sha256 [LOG:size:sha256 ...]	(import alone)
+ *	...
  *	E count bytes sha256
  *
  * seq counts from 0 and is the message's name in staging; path is below the
  * queue directory; c: it was where Postfix looks for that queue ID, m: it was
  * elsewhere (misplaced); handle is type:hex, or - where the file system has
  * none; mode is octal.  The sum of E is over all bytes before its line.  Empty
- * fields of the header are not known.  source is the transaction that messages
+ * fields of the header are not known.  O follows the line of its message and
+ * says what that was in the archive (origin.c).  source is the transaction that messages
  * are restored out of, else 0 (the first plans ended before it).
  *
  * There is no device number: it may be another one after a reboot.  A plan is
@@ -33,6 +36,7 @@
 
 #include "base/io.h"
 #include "change/field.h"
+#include "change/origin.h"
 
 #define VERSION "1"
 #define LINE_SIZE ((size_t)16 << 10) /* longest line, with its LF */
@@ -171,6 +175,8 @@ static int write_lines(struct writer *w, const struct qt_plan *p,
 		    "the plan's header is too long");
 	for (i = 0; i < p->n; i++) {
 		put_message(&w->b, p, i);
+		if (p->op == QT_OP_IMPORT)
+			qt_origin_put(&w->b, p, i);
 		if (w->b.len >= CHUNK && flush(w, err) != 0)
 			return -1;
 	}
@@ -350,7 +356,8 @@ static int take_message(struct qt_plan_reader *r, const char **f,
 	size_t id_at;
 	uint64_t seq;
 
-	if (!qt_field_u64(f[1], QT_PLAN_MAX, &seq) || seq != p->n)
+	if (!qt_field_u64(f[1], QT_PLAN_MAX, &seq) || seq != p->n ||
+	    !qt_origin_complete(p))
 		return damaged(r, "out of sequence", err);
 	if (!qt_plan_path_valid(f[2], &queue, &id_at))
 		return damaged(r, "no place of a message", err);
@@ -381,7 +388,8 @@ static int take_end(struct qt_plan_reader *r, const char **f,
 	if (!qt_field_u64(f[1], QT_PLAN_MAX, &count) ||
 	    !qt_field_u64(f[2], INT64_MAX, &bytes))
 		return damaged(r, "bad number", err);
-	if (count != r->plan->n || bytes != (uint64_t)r->plan->bytes)
+	if (count != r->plan->n || bytes != (uint64_t)r->plan->bytes ||
+	    !qt_origin_complete(r->plan))
 		return damaged(r, "the totals do not agree", err);
 	if (strcmp(sum, f[3]) != 0)
 		return damaged(r, "the sum does not agree", err);
@@ -421,6 +429,10 @@ static int take_line(struct qt_plan_reader *r, struct qt_error *err)
 		return take_end(r, f, err);
 	if (n == MESSAGE_FIELDS && strcmp(f[0], "M") == 0)
 		return take_message(r, f, err);
+	if (strcmp(f[0], "O") == 0) {
+		n = qt_origin_take(r->plan, f, n, err);
+		return n <= 0 ? n : damaged(r, "no origin of a message", err);
+	}
 	return damaged(r, "neither a message nor the end", err);
 }
 

@@ -48,6 +48,17 @@ struct qt_plan_item {
 	bool drop;	 /* leave it out (qt_plan_compact) */
 	bool left;	 /* changed: stays in the queue (left.h) */
 	bool returned;	 /* moved, and given back (own.h) */
+	bool rename;	 /* QT_OP_IMPORT: its ID is taken (twice.h) */
+};
+
+/* QT_OP_IMPORT: what a message was in the archive (origin.c). */
+struct qt_plan_origin {
+	uint32_t id;	/* offset in strings: its queue ID there */
+	uint32_t sum;	/* offset in strings: SHA-256, hex */
+	uint8_t queue;	/* enum qt_queue there */
+	uint8_t logs;	/* QT_LOG_ bits: which it has */
+	uint32_t log_sum[QT_LOG_KINDS];
+	int64_t log_size[QT_LOG_KINDS];
 };
 
 struct qt_plan {
@@ -58,6 +69,8 @@ struct qt_plan {
 	size_t slen, scap;
 	int64_t bytes;		/* sum of sizes */
 	dev_t dev;		/* of all messages; 0 while there are none */
+	struct qt_plan_origin *origin; /* QT_OP_IMPORT: of each; owned */
+	size_t origins, origin_cap;
 	/* the header; owned, NULL unknown */
 	uint64_t txid;
 	uint64_t source;	/* QT_OP_RESTORE: out of which transaction */
@@ -83,6 +96,12 @@ bool qt_plan_path_valid(const char *path, enum qt_queue *queue, size_t *id_at);
 /* An item as read from a plan: path valid, all else taken as it is. */
 int qt_plan_append(struct qt_plan *p, const struct qt_plan_item *it,
     const char *path, struct qt_error *err) QT_MUST_CHECK;
+/* Another path for an item: valid, of the same queue. */
+int qt_plan_set_path(struct qt_plan *p, size_t i, const char *path,
+    struct qt_error *err) QT_MUST_CHECK;
+/* A copy of s among the strings; its offset in *at. */
+int qt_plan_keep(struct qt_plan *p, const char *s, uint32_t *at,
+    struct qt_error *err) QT_MUST_CHECK;
 /* Replace an owned string of the header by a copy; NULL: unknown. */
 int qt_plan_set_string(char **where, const char *value, struct qt_error *err)
     QT_MUST_CHECK;

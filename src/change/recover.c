@@ -122,8 +122,9 @@ static int carry_on(struct qt_change *c, struct qt_tx *tx, bool *did,
 	} else {
 		*did = false;
 	}
-	/* it could not go on, and all is back */
-	return tx->log.last.state == QT_TX_UNDONE ? 0 : r;
+	/* it could not go on, and all is back, or what was made is removed */
+	return tx->log.last.state == QT_TX_UNDONE ||
+	    tx->log.last.state == QT_TX_PURGED ? 0 : r;
 }
 
 static int act(struct qt_change *c, struct qt_tx *tx, enum action what,

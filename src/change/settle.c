@@ -6,6 +6,8 @@
 #include <string.h>
 #include <time.h>
 
+#include "change/copies.h"
+#include "change/import.h"
 #include "change/left.h"
 #include "change/restore.h"
 
@@ -94,6 +96,18 @@ static int back_all(struct qt_change *c, struct qt_tx *tx, enum qt_back to,
 	return 0;
 }
 
+/* What it took back to the queue, what it made for it removed. */
+static int put_back(struct qt_change *c, struct qt_tx *tx,
+    struct qt_outcome *out, size_t *left, struct qt_error *err)
+{
+	*left = 0;
+	if (tx->plan->op == QT_OP_IMPORT)
+		return qt_copies_remove(c, tx, NULL, NULL, err);
+	if (back_all(c, tx, QT_BACK_ABORT, out, left, err) != 0)
+		return -1;
+	return check_left(tx, *left, err);
+}
+
 int qt_settle_abort(struct qt_change *c, struct qt_tx *tx,
     struct qt_outcome *out, struct qt_error *err)
 {
@@ -108,8 +122,8 @@ int qt_settle_abort(struct qt_change *c, struct qt_tx *tx,
 
 		(void)!record(c, tx, QT_TX_ABORTING, &ignored);
 	}
-	if (back_all(c, tx, QT_BACK_ABORT, out, &left, err) != 0 ||
-	    check_left(tx, left, err) != 0 || qt_state_barrier(c, err) != 0)
+	if (put_back(c, tx, out, &left, err) != 0 ||
+	    qt_state_barrier(c, err) != 0)
 		return -1;
 	out->changed = left;
 	if (left != 0)
@@ -145,8 +159,7 @@ int qt_settle_undo(struct qt_change *c, struct qt_tx *tx, bool in_place,
 	return record(c, tx, QT_TX_UNDONE, err);
 }
 
-/* Wait until the n-th unlink is due, from begin on. */
-static void pace(const struct qt_change *c, const struct timespec *begin,
+void qt_settle_pace(const struct qt_change *c, const struct timespec *begin,
     size_t n)
 {
 	struct timespec due = *begin;
@@ -182,7 +195,7 @@ static int unlink_all(struct qt_change *c, struct qt_tx *tx,
 			return qt_fail(err, QT_E_INTERRUPTED, tx->where,
 			    "interrupted after %zu of %zu messages were "
 			    "unlinked", out->done, out->planned);
-		pace(c, &begin, out->done);
+		qt_settle_pace(c, &begin, out->done);
 		/*
 		 * An agent may have written a log since.  Only while the message
 		 * pins its inode can that log be no one else's.
@@ -200,6 +213,8 @@ static int unlink_all(struct qt_change *c, struct qt_tx *tx,
 int qt_settle_purge(struct qt_change *c, struct qt_tx *tx,
     struct qt_outcome *out, struct qt_error *err)
 {
+	if (tx->plan->op == QT_OP_IMPORT)
+		return qt_import_purge(c, tx, out, err);
 	out->planned = count_staged(tx->plan);
 	if (tx->log.last.state != QT_TX_PURGING &&
 	    record(c, tx, QT_TX_PURGING, err) != 0)

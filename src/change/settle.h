@@ -39,6 +39,9 @@ bool qt_settle_may_redo(const struct qt_tx *tx);
 /* Tell the caller of one message that did not go as planned. */
 void qt_settle_report(const struct qt_outcome *out, enum qt_fate fate,
     const struct qt_plan *p, size_t seq);
+/* Wait until the n-th unlink is due, from begin on (opts.purge_rate). */
+void qt_settle_pace(const struct qt_change *c, const struct timespec *begin,
+    size_t n);
 void qt_settle_progress(const struct qt_change *c, size_t done, size_t total);
 
 #endif

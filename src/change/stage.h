@@ -16,7 +16,9 @@ enum qt_taken {
 	QT_TAKEN,	  /* it is in staging, with its logs */
 	QT_TAKEN_GONE,	  /* in no queue any more */
 	QT_TAKEN_CHANGED, /* not what was judged: left where it is */
-	QT_TAKEN_IN_DELIVERY /* in active, where it was not judged: left too */
+	QT_TAKEN_IN_DELIVERY, /* in active, where it was not judged: left too */
+	QT_TAKEN_DOUBTFUL /* of an import alone: it is in staging, and pickup
+			   * may have taken it, too */
 };
 
 /*

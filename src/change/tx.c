@@ -63,6 +63,7 @@
 #include <unistd.h>
 
 #include "change/commit.h"
+#include "change/import.h"
 #include "change/place.h"
 #include "change/places.h"
 #include "change/recover.h"
@@ -152,7 +153,10 @@ static int prepare(struct qt_change *c, struct qt_tx *tx, struct qt_error *err)
 
 	if (qt_plan_fill_header(tx->plan, c->spool, err) != 0)
 		return -1;
-	if (qt_tx_make(c, tx, err) != 0 || qt_tx_write_plan(c, tx, err) != 0) {
+	if (qt_tx_make(c, tx, err) != 0 ||
+	    (tx->plan->op == QT_OP_IMPORT &&
+		qt_import_write(c, tx, err) != 0) ||
+	    qt_tx_write_plan(c, tx, err) != 0) {
 		/* with a plan that cannot be removed recovery aborts it */
 		(void)!qt_tx_discard(c, tx, true, &e);
 		return -1;
@@ -211,10 +215,12 @@ int qt_change_run(struct qt_change *c, struct qt_plan *plan,
 		return qt_remote_run(c, plan, out, err);
 	clear(out, 0);
 	out->planned = plan->n;
-	if (plan->n != 0 && plan->dev != c->spool->dev)
+	if (plan->n != 0 && plan->dev != c->spool->dev &&
+	    plan->op != QT_OP_IMPORT)
 		return qt_fail(err, QT_E_USAGE, c->spool->queue_dir,
 		    "the plan is about another file system");
-	if (qt_commit_look(c, plan, out, &e) != 0) {
+	if ((plan->op == QT_OP_IMPORT ? qt_import_look(c, plan, out, &e) :
+		qt_commit_look(c, plan, out, &e)) != 0) {
 		if (err != NULL)
 			*err = e;
 		return -1;
@@ -269,6 +275,13 @@ static const char *state_means(enum qt_tx_state s)
 	return "\"qtool history\" tells more";
 }
 
+static int wrong_state(const struct qt_tx *tx, struct qt_error *err)
+{
+	return qt_fail(err, QT_E_REFUSED, tx->where, "it is %s: %s",
+	    qt_tx_state_name(tx->log.last.state),
+	    state_means(tx->log.last.state));
+}
+
 /* Open a transaction that has to be in one of some states. */
 static int open_tx(struct qt_change *c, struct qt_tx *tx, uint64_t txid,
     unsigned states, struct qt_error *err)
@@ -292,9 +305,7 @@ static int open_tx(struct qt_change *c, struct qt_tx *tx, uint64_t txid,
 		    "its plan cannot be found; was it made with a --state-dir "
 		    "that is not there now?");
 	if ((1u << tx->log.last.state & states) == 0)
-		return qt_fail(err, QT_E_REFUSED, tx->where, "it is %s: %s",
-		    qt_tx_state_name(tx->log.last.state),
-		    state_means(tx->log.last.state));
+		return wrong_state(tx, err);
 	if (qt_tx_load(tx, err) != 0)
 		return -1;
 	return qt_tx_open_log(c, tx, err);
@@ -352,6 +363,8 @@ int qt_change_redo(struct qt_change *c, uint64_t txid, struct qt_outcome *out,
 	r = open_tx(c, &tx, txid, 1u << QT_TX_UNDONE, err);
 	if (r == 0)
 		r = check_source(c, &tx, err);
+	if (r == 0 && tx.plan->op == QT_OP_IMPORT)
+		r = qt_import_look_again(c, &tx, out, err);
 	if (r == 0) {
 		out->planned = tx.plan->n;
 		r = qt_journal_append(&tx.log, &c->fs, &rec, tx.where, err);
@@ -377,8 +390,12 @@ int qt_change_purge(struct qt_change *c, uint64_t txid, struct qt_outcome *out,
 	if (c->opts.hand != NULL)
 		return qt_remote_purge(c, txid, out, err);
 	clear(out, txid);
-	r = open_tx(c, &tx, txid, 1u << QT_TX_COMMITTED | 1u << QT_TX_PURGING,
-	    err);
+	r = open_tx(c, &tx, txid, 1u << QT_TX_COMMITTED |
+	    1u << QT_TX_PURGING | 1u << QT_TX_UNDONE, err);
+	/* of the others it holds nothing any more */
+	if (r == 0 && tx.log.last.state == QT_TX_UNDONE &&
+	    tx.plan->op != QT_OP_IMPORT)
+		r = wrong_state(&tx, err);
 	if (r == 0)
 		r = qt_settle_purge(c, &tx, out, err);
 	qt_tx_release(&tx);

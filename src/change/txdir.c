@@ -21,7 +21,7 @@ const char *const qt_tx_area_names[QT_TX_AREAS] = {"m", "x"};
 
 void qt_tx_init(struct qt_tx *tx, uint64_t id)
 {
-	*tx = (struct qt_tx){.id = id, .stage = -1, .home = -1};
+	*tx = (struct qt_tx){.id = id, .stage = -1, .home = -1, .copies = -1};
 	qt_journal_init(&tx->log);
 	qt_state_tx_name(id, tx->name);
 	(void)snprintf(tx->where, sizeof(tx->where), "transaction %llu",
@@ -38,6 +38,7 @@ void qt_tx_release(struct qt_tx *tx)
 	tx->plan = NULL;
 	for (i = 0; i < QT_TX_AREAS; i++)
 		qt_close_quiet(&tx->bucket[i].fd);
+	qt_close_quiet(&tx->copies);
 	qt_close_quiet(&tx->home);
 	qt_close_quiet(&tx->stage);
 }

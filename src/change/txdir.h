@@ -37,6 +37,8 @@ struct qt_tx {
 		int fd;
 		size_t no;
 	} bucket[QT_TX_AREAS];
+	int copies; /* bucket of copies last used (copies.h), -1 none */
+	size_t copies_no;
 };
 
 void qt_tx_init(struct qt_tx *tx, uint64_t id);

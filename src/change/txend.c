@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/io.h"
+#include "change/copies.h"
 #include "change/places.h"
 #include "change/txdir.h"
 
@@ -80,10 +81,12 @@ static bool give_back(struct qt_change *c, struct qt_tx *tx)
 	    qt_places_give_back(c, tx->name);
 }
 
-/* Kept as the spare ones, or removed. */
+/* Kept as the spare ones, or removed; what was copied goes in either case. */
 static int give_up_stage(struct qt_change *c, struct qt_tx *tx,
     struct qt_error *err)
 {
+	if (qt_copies_remove(c, tx, NULL, NULL, err) != 0)
+		return -1;
 	if (give_back(c, tx))
 		return 0;
 	if (remove_name(c, tx->stage, QT_TX_PLAN_TMP, tx, err) != 0 ||

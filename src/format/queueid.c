@@ -35,14 +35,15 @@ bool qt_queue_id_valid(const char *name)
 	return n != 0;
 }
 
+static const char digits52[] =
+    "0123456789BCDFGHJKLMNPQRSTVWXYZbcdfghjklmnpqrstvwxyz";
+
 /* A digit of base 52; -1 for vowels and what is no letter. */
 static int digit52(char c)
 {
-	static const char digits[] =
-	    "0123456789BCDFGHJKLMNPQRSTVWXYZbcdfghjklmnpqrstvwxyz";
-	const char *p = c != '\0' ? strchr(digits, c) : NULL;
+	const char *p = c != '\0' ? strchr(digits52, c) : NULL;
 
-	return p != NULL ? (int)(p - digits) : -1;
+	return p != NULL ? (int)(p - digits52) : -1;
 }
 
 static int digit16(char c)
@@ -162,4 +163,32 @@ void qt_queue_id_make_short(
 {
 	(void)snprintf(
 	    name, size, "%05X%llX", (unsigned)usec, (unsigned long long)inode);
+}
+
+/* In a base up to 52, at least so many digits; to has room for 20. */
+static void encode(char *to, uint64_t value, unsigned base, size_t width)
+{
+	char back[20];
+	size_t n = 0;
+
+	do {
+		back[n++] = digits52[value % base];
+		value /= base;
+	} while (value != 0);
+	while (n < width)
+		back[n++] = '0';
+	while (n > 0)
+		*to++ = back[--n];
+	*to = '\0';
+}
+
+void qt_queue_id_make_long(char *name, size_t size, int64_t seconds,
+    uint32_t usec, uint64_t inode)
+{
+	char s[24], u[24], i[24];
+
+	encode(s, (uint64_t)seconds, 52, SECONDS_DIGITS);
+	encode(u, usec, 52, USEC_DIGITS);
+	encode(i, inode, 51, 1);
+	(void)snprintf(name, size, "%s%sz%s", s, u, i);
 }

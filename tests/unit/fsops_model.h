@@ -4,7 +4,7 @@
  * Calls are made on a real directory, so that what is read is there, and noted.
  * At a crash any set of what no barrier covered is taken back: a name's coming,
  * going or move, written bytes (all, a part, or replaced by zeros), an owner, a
- * time.  The files keep their inodes, so that recovery can compare them; what
+ * mode, a time.  The files keep their inodes, so that recovery can compare them; what
  * was unlinked lies in a directory beside, the pit, until then.
  *
  * What is durable: a file's bytes after fsync or fdatasync of it; a name after
@@ -40,7 +40,7 @@
 #define FM_NODES 256
 #define FM_BYTES 65536 /* of one file that is written */
 
-enum fm_kind { FM_NAME, FM_DATA, FM_SIZE, FM_OWNER, FM_TIME };
+enum fm_kind { FM_NAME, FM_DATA, FM_SIZE, FM_OWNER, FM_MODE, FM_TIME };
 enum fm_fate { FM_KEPT, FM_LOST, FM_TORN, FM_ZEROS };
 
 struct fm_slot {
@@ -59,7 +59,7 @@ struct fm_op {
 	off_t at;			/* FM_DATA; FM_SIZE: the length */
 	size_t len;
 	char *bytes;
-	struct stat was;		/* FM_OWNER, FM_TIME: before */
+	struct stat was;		/* FM_OWNER, FM_MODE, FM_TIME: before */
 };
 
 struct fm_node { /* an inode that was met */
@@ -419,6 +419,21 @@ static inline int fm_chown(void *ctx, int dir, const char *path, uid_t uid,
 	return 0;
 }
 
+static inline int fm_chmod(void *ctx, int fd, mode_t mode)
+{
+	struct fm *m = ctx;
+	struct stat st;
+
+	if (!fm_begin(m))
+		return -1;
+	if (fstat(fd, &st) != 0 || fchmod(fd, mode) != 0)
+		return -1;
+	fm_note(m, FM_MODE, st.st_ino, fd)->was = st;
+	if (fm_node(m, st.st_ino)->fd < 0)
+		fm_node(m, st.st_ino)->fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+	return 0;
+}
+
 static inline int fm_utime(void *ctx, int dir, const char *path, int64_t ns)
 {
 	struct fm *m = ctx;
@@ -518,7 +533,8 @@ static inline struct qt_fsops fm_table(struct fm *m)
 	return (struct qt_fsops){.ctx = m, .create = fm_create,
 	    .write = fm_write, .pwrite = fm_pwrite, .ftruncate = fm_ftruncate,
 	    .fdatasync = fm_fsync, .fsync = fm_fsync, .syncfs = fm_syncfs,
-	    .mkdir = fm_mkdir, .chown = fm_chown, .utime = fm_utime,
+	    .mkdir = fm_mkdir, .chown = fm_chown, .chmod = fm_chmod,
+	    .utime = fm_utime,
 	    .rename = fm_rename, .unlink = fm_unlink, .rmdir = fm_rmdir};
 }
 
@@ -737,6 +753,9 @@ static inline void fm_crash(struct fm *m)
 		if (op->kind == FM_OWNER && !op->holds &&
 		    fchown(fm_node(m, op->ino)->fd, op->was.st_uid,
 			op->was.st_gid) != 0)
+			abort();
+		if (op->kind == FM_MODE && !op->holds &&
+		    fchmod(fm_node(m, op->ino)->fd, op->was.st_mode & 07777) != 0)
 			abort();
 		if (op->kind == FM_TIME && !op->holds &&
 		    fm_set_times(fm_node(m, op->ino)->fd, &op->was) != 0)

@@ -423,24 +423,51 @@ static int place_logs(struct qt_change *c, struct qt_tx *tx, size_t seq,
 	return 0;
 }
 
-/* It is not here: where it was put, or has left since; after an undo: gone. */
-static int is_placed(struct qt_change *c, const struct qt_tx *tx, size_t seq,
+/* A log of a message that is not here: to it, or of no use any more. */
+static int late_log(struct qt_change *c, struct qt_tx *tx, size_t seq,
+    unsigned kind, bool there, struct qt_error *err)
+{
+	const char *id = qt_plan_id(tx->plan, &tx->plan->v[seq]);
+	char name[QT_COPY_NAME_SIZE], path[QT_PLAN_PATH_SIZE];
+	int dir, r = 2;
+
+	if (qt_identity_path(c, qt_tx_log_queue(1u << kind), id, path, err) != 0)
+		return -1;
+	if (there && (r = move(c, tx, seq, kind, path, err)) <= 1)
+		return r < 0 ? -1 : 0;
+	/* Postfix has written another, or has no use for one */
+	qt_copies_name(seq, kind, name);
+	if (qt_copies_dir(tx, seq, &dir, err) != 0)
+		return -1;
+	if (c->fs.unlink(c->fs.ctx, dir, name) != 0 && errno != ENOENT)
+		return qt_fsops_fail(err, "unlink", tx->where);
+	return 0;
+}
+
+/*
+ * It is not here: where it was put, or it has left since; when an undo did not
+ * take it, it may have been gone then.  A power cut may have brought back its
+ * logs alone.
+ */
+static int is_placed(struct qt_change *c, struct qt_tx *tx, size_t seq,
     enum qt_taken *what, struct qt_error *err)
 {
 	const struct qt_plan_item *it = &tx->plan->v[seq];
 	const char *name;
 	struct stat st;
+	bool there;
+	unsigned k;
 	int dir, r;
 
-	*what = QT_TAKEN;
-	if (tx->log.redone == 0)
-		return 0;
 	r = qt_identity_stat(c, qt_plan_path(tx->plan, it), &st, &dir, &name,
 	    err);
 	if (r < 0)
 		return -1;
-	if (r > 0 || st.st_ino != it->ino)
-		*what = QT_TAKEN_GONE;
+	there = r == 0 && st.st_ino == it->ino;
+	*what = there || tx->log.redone == 0 ? QT_TAKEN : QT_TAKEN_GONE;
+	for (k = 0; k < QT_LOG_KINDS; k++)
+		if (late_log(c, tx, seq, k, there, err) != 0)
+			return -1;
 	return 0;
 }
 

@@ -699,9 +699,13 @@ static inline void fm_rewrite(const struct fm *m, const struct fm_node *node)
 {
 	char *b = calloc(1, FM_BYTES);
 	size_t i, len = node->base_len, n;
+	struct timespec times[2];
+	struct stat st;
 
-	if (b == NULL)
+	if (b == NULL || fstat(node->fd, &st) != 0)
 		abort();
+	times[0] = st.st_atim;
+	times[1] = st.st_mtim;
 	memcpy(b, node->base, len);
 	for (i = 0; i < m->n; i++) {
 		const struct fm_op *op = &m->op[i];
@@ -722,7 +726,8 @@ static inline void fm_rewrite(const struct fm *m, const struct fm_node *node)
 		}
 	}
 	if (pwrite(node->fd, b, len, 0) != (ssize_t)len ||
-	    ftruncate(node->fd, (off_t)len) != 0)
+	    ftruncate(node->fd, (off_t)len) != 0 ||
+	    futimens(node->fd, times) != 0) /* it is not written to, it was */
 		abort();
 	free(b);
 }

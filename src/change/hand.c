@@ -130,6 +130,54 @@ static int await_decision(struct served *s, struct qt_error *err)
 	    "there is nobody any more who decides");
 }
 
+/*
+ * The judge sends a file to its end, whatever becomes of it here: what is not
+ * taken is passed over.
+ */
+static int take_file(struct served *s, qt_put_fn *put, void *put_ctx,
+    struct qt_error *err)
+{
+	int r, failed = 0;
+
+	while ((r = qt_wire_receive_within(s->fd, &s->in, s->opts->stop,
+		    UNDECIDED_S)) == 0) {
+		if (s->in.type == QT_WIRE_STOP) {
+			*s->opts->stop = 1;
+			continue;
+		}
+		if (s->in.type == QT_WIRE_DECIDED && s->in.u.decided.r != 0) {
+			if (failed == 0)
+				qt_wire_get_error(err, &s->in.u.decided.err);
+			return -1;
+		}
+		if (s->in.type != QT_WIRE_DATA)
+			break;
+		if (s->in.size == 0)
+			return failed;
+		if (failed == 0)
+			failed = put(put_ctx, s->in.u.plan, s->in.size, err);
+	}
+	*s->opts->stop = 1;
+	return qt_fail(err, QT_E_INTERRUPTED, s->spool->queue_dir,
+	    "there is nobody any more who reads the archive");
+}
+
+static int on_supply(void *ctx, size_t seq, enum qt_queue log, qt_put_fn *put,
+    void *put_ctx, struct qt_error *err)
+{
+	struct served *s = ctx;
+	int r;
+
+	listen_to_judge(s, false);
+	qt_wire_init(&s->out, QT_WIRE_WANT);
+	s->out.u.want.seq = seq;
+	s->out.u.want.log = (uint32_t)log;
+	say(s);
+	r = take_file(s, put, put_ctx, err);
+	listen_to_judge(s, true);
+	return r;
+}
+
 static int on_decide(void *ctx, uint64_t txid, struct qt_error *err)
 {
 	struct served *s = ctx;
@@ -202,7 +250,8 @@ static void serve_open(struct served *s)
 	    .no_wait = w->no_wait != 0, .strict = w->strict != 0,
 	    .in_place = w->in_place != 0, .purge_rate = w->purge_rate,
 	    .wait_s = w->wait_s, .stop = s->opts->stop,
-	    .progress = on_progress, .progress_ctx = s};
+	    .progress = on_progress, .progress_ctx = s,
+	    .supply = on_supply, .supply_ctx = s, .again = w->again != 0};
 	struct qt_error err = {0};
 	size_t recovered = 0;
 	int r;

@@ -87,7 +87,7 @@ static void on_report(const struct call *k)
 	const uint32_t fate = k->m->u.report.fate;
 
 	if (k->out != NULL && k->out->report != NULL &&
-	    fate <= QT_FATE_DOUBTFUL)
+	    fate <= QT_FATE_THERE)
 		k->out->report(k->out->report_ctx, (enum qt_fate)fate,
 		    k->m->u.report.queue, k->m->u.report.id);
 }
@@ -105,6 +105,56 @@ static int on_decide(struct call *k, struct qt_error *err)
 	k->m->u.decided.r = r;
 	if (r != 0)
 		qt_wire_put_error(&k->m->u.decided.err, &e);
+	return post(k, err);
+}
+
+/* What is sent of one file. */
+static int send_data(void *ctx, const void *bytes, size_t len,
+    struct qt_error *err)
+{
+	struct call *k = ctx;
+	const char *p = bytes;
+	size_t n;
+
+	for (; len > 0; p += n, len -= n) {
+		n = len < sizeof(k->m->u.plan) ? len : sizeof(k->m->u.plan);
+		k->m->type = QT_WIRE_DATA;
+		k->m->size = (uint32_t)n;
+		memcpy(k->m->u.plan, p, n);
+		if (post(k, err) != 0)
+			return -1;
+	}
+	return 0;
+}
+
+/* The hand wants a file's bytes: to its end, or why not. */
+static int on_want(struct call *k, struct qt_error *err)
+{
+	const struct qt_change_opts *o = &k->c->opts;
+	const uint64_t seq = k->m->u.want.seq;
+	const uint32_t log = k->m->u.want.log;
+	struct qt_error e = {0};
+	int r;
+
+	if (o->supply == NULL || log > QT_Q_COUNT)
+		return qt_fail(err, QT_E_STATE, k->c->spool->queue_dir,
+		    "the process that changes the queue wants what is not "
+		    "there");
+	r = o->supply(o->supply_ctx, (size_t)seq, (enum qt_queue)log, send_data,
+	    k, &e);
+	if (k->c->opts.hand->gone) {
+		if (err != NULL)
+			*err = e;
+		return -1;
+	}
+	if (r == 0) {
+		k->m->type = QT_WIRE_DATA;
+		k->m->size = 0;
+	} else {
+		qt_wire_init(k->m, QT_WIRE_DECIDED);
+		k->m->u.decided.r = -1;
+		qt_wire_put_error(&k->m->u.decided.err, &e);
+	}
 	return post(k, err);
 }
 
@@ -151,6 +201,10 @@ static int follow(struct call *k, size_t *recovered, struct qt_error *err)
 			if (on_decide(k, err) != 0)
 				return -1;
 			break;
+		case QT_WIRE_WANT:
+			if (on_want(k, err) != 0)
+				return -1;
+			break;
 		case QT_WIRE_RESULT:
 			return on_result(k, recovered, err);
 		default:
@@ -178,6 +232,7 @@ static int ask_open(struct call *k, size_t *recovered, struct qt_error *err)
 	w->progress = o->progress != NULL;
 	w->purge_rate = o->purge_rate;
 	w->wait_s = o->wait_s;
+	w->again = o->again;
 	if (post(k, err) != 0)
 		return -1;
 	return follow(k, recovered, err);
@@ -276,7 +331,8 @@ int qt_remote_run(struct qt_change *c, struct qt_plan *plan,
 	out->done = out->gone = out->changed = out->doubtful = 0;
 	out->txid = 0;
 	out->begun = false;
-	if (plan->n != 0 && plan->dev != c->spool->dev)
+	if (plan->n != 0 && plan->dev != c->spool->dev &&
+	    plan->op != QT_OP_IMPORT)
 		return qt_fail(err, QT_E_USAGE, c->spool->queue_dir,
 		    "the plan is about another file system");
 	if (c->opts.hand->gone)

@@ -14,7 +14,7 @@
 #define WAITS 600u	   /* of WAIT_MS: for a judge whose output nobody reads */
 #define WAITS_STOPPED 10u /* for one that was to stop */
 
-/* The one length of a type's body; of a plan's bytes the largest. */
+/* The one length of a type's body; of bytes the largest. */
 static size_t body(uint32_t type)
 {
 	static const struct qt_wire_message *const m = NULL;
@@ -23,6 +23,7 @@ static size_t body(uint32_t type)
 	case QT_WIRE_OPEN:
 		return sizeof(m->u.open);
 	case QT_WIRE_PLAN:
+	case QT_WIRE_DATA:
 		return sizeof(m->u.plan);
 	case QT_WIRE_RUN:
 	case QT_WIRE_UNDO:
@@ -36,6 +37,8 @@ static size_t body(uint32_t type)
 		return sizeof(m->u.progress);
 	case QT_WIRE_REPORT:
 		return sizeof(m->u.report);
+	case QT_WIRE_WANT:
+		return sizeof(m->u.want);
 	case QT_WIRE_RESULT:
 		return sizeof(m->u.result);
 	case QT_WIRE_STOP:
@@ -44,6 +47,11 @@ static size_t body(uint32_t type)
 		break;
 	}
 	return 0;
+}
+
+static bool is_bytes(uint32_t type)
+{
+	return type == QT_WIRE_PLAN || type == QT_WIRE_DATA;
 }
 
 void qt_wire_init(struct qt_wire_message *m, enum qt_wire_type type)
@@ -128,8 +136,8 @@ int qt_wire_receive(int fd, struct qt_wire_message *m)
 		return 1;
 	if ((size_t)n < HEAD || m->type >= QT_WIRE_TYPES ||
 	    (size_t)n != HEAD + (size_t)m->size ||
-	    (m->type == QT_WIRE_PLAN ? m->size > body(m->type) :
-				       m->size != body(m->type))) {
+	    (is_bytes(m->type) ? m->size > body(m->type) :
+				 m->size != body(m->type))) {
 		errno = EBADMSG;
 		return -1;
 	}

@@ -10,6 +10,9 @@
  *	OPEN		RESULT
  *	PLAN... RUN	(PROGRESS | REPORT | DECIDE)... RESULT
  *	DECIDED				in answer to DECIDE
+ *	(DATA... DATA | DECIDED)	in answer to WANT, which is one of
+ *				the above when an archive is restored; an empty
+ *				DATA ends it, DECIDED says that it failed
  *	UNDO REDO PURGE	(PROGRESS | REPORT)... RESULT
  *	STOP				at any time: no answer
  *	CLOSE		RESULT
@@ -21,14 +24,15 @@
 
 enum qt_wire_type {
 	QT_WIRE_OPEN, QT_WIRE_PLAN, QT_WIRE_RUN, QT_WIRE_UNDO, QT_WIRE_REDO,
-	QT_WIRE_PURGE, QT_WIRE_DECIDED, QT_WIRE_STOP, QT_WIRE_CLOSE,
+	QT_WIRE_PURGE, QT_WIRE_DECIDED, QT_WIRE_DATA, QT_WIRE_STOP,
+	QT_WIRE_CLOSE,
 	QT_WIRE_OF_JUDGE, /* below: the judge's */
 	QT_WIRE_PROGRESS = QT_WIRE_OF_JUDGE, QT_WIRE_REPORT, QT_WIRE_DECIDE,
-	QT_WIRE_RESULT,
+	QT_WIRE_WANT, QT_WIRE_RESULT,
 	QT_WIRE_TYPES
 };
 
-#define QT_WIRE_CHUNK 32768u /* bytes of a plan in one message, at most */
+#define QT_WIRE_CHUNK 32768u /* bytes of a plan or file in one message, at most */
 
 /* struct qt_error, of fixed width. */
 struct qt_wire_error {
@@ -40,6 +44,7 @@ struct qt_wire_error {
 struct qt_wire_open {
 	uint8_t no_wait, strict, in_place;
 	uint8_t decide, progress; /* whether these are asked for */
+	uint8_t again;
 	uint32_t purge_rate, wait_s;
 };
 
@@ -69,8 +74,12 @@ struct qt_wire_message {
 			uint32_t fate;
 			char queue[16], id[256];
 		} report;
+		struct {
+			uint64_t seq;
+			uint32_t log; /* enum qt_queue */
+		} want;
 		struct qt_wire_result result;
-		char plan[QT_WIRE_CHUNK];
+		char plan[QT_WIRE_CHUNK]; /* PLAN, DATA */
 	} u;
 };
 

@@ -113,7 +113,7 @@ struct cmd {
 extern const struct cmd *const commands[];
 extern const struct cmd cmd_help, cmd_status, cmd_top, cmd_list, cmd_show, cmd_query,
     cmd_archive, cmd_hold, cmd_delete, cmd_release, cmd_requeue, cmd_restore,
-    cmd_apply, cmd_history, cmd_undo, cmd_purge, cmd_recover;
+    cmd_apply, cmd_verify, cmd_history, cmd_undo, cmd_purge, cmd_recover;
 
 /*
  * Common option tables.  Ids: selection options have enum qt_sel's value,

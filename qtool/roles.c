@@ -88,6 +88,11 @@ int roles_note(struct ctx *c, const struct qt_option *opt, const char *value,
 	    strcmp(opt->name, "output") == 0, err);
 }
 
+int roles_note_read(struct ctx *c, const char *path, struct qt_error *err)
+{
+	return note(&c->roles, path, false, err);
+}
+
 int roles_note_operands(struct ctx *c, int n, char **v, struct qt_error *err)
 {
 	int i;

@@ -33,6 +33,8 @@ struct roles {
 /* What an option or an operand names may be read, or be written as new. */
 int roles_note(struct ctx *c, const struct qt_option *opt, const char *value,
     struct qt_error *err) QT_MUST_CHECK;
+int roles_note_read(struct ctx *c, const char *path, struct qt_error *err)
+    QT_MUST_CHECK;
 int roles_note_operands(struct ctx *c, int n, char **v, struct qt_error *err)
     QT_MUST_CHECK;
 

@@ -53,11 +53,14 @@ static int open_pipe(int fds[2], struct qt_error *err)
 }
 
 /* What the child does before exec; the numbers are errno values. */
-static int set_actions(posix_spawn_file_actions_t *fa, int out, int errfd)
+static int set_actions(posix_spawn_file_actions_t *fa, int in, int out,
+    int errfd)
 {
 	int e;
 
-	e = posix_spawn_file_actions_addopen(fa, 0, "/dev/null", O_RDONLY, 0);
+	e = in < 0 ?
+	    posix_spawn_file_actions_addopen(fa, 0, "/dev/null", O_RDONLY, 0) :
+	    posix_spawn_file_actions_adddup2(fa, in, 0);
 	if (e == 0)
 		e = posix_spawn_file_actions_adddup2(fa, out, 1);
 	if (e == 0)
@@ -122,8 +125,8 @@ static int spawn_search(pid_t *pid, const char *const argv[],
 	return denied ? EACCES : ENOENT;
 }
 
-static int spawn(pid_t *pid, const char *const argv[], int out, int errfd,
-    struct qt_error *err)
+static int spawn(pid_t *pid, const char *const argv[], int in, int out,
+    int errfd, struct qt_error *err)
 {
 	posix_spawn_file_actions_t fa;
 	posix_spawnattr_t attr;
@@ -133,7 +136,7 @@ static int spawn(pid_t *pid, const char *const argv[], int out, int errfd,
 	if (e == 0) {
 		e = posix_spawnattr_init(&attr);
 		if (e == 0) {
-			e = set_actions(&fa, out, errfd);
+			e = set_actions(&fa, in, out, errfd);
 			if (e == 0)
 				e = set_signals(&attr);
 			if (e == 0)
@@ -152,7 +155,7 @@ static int spawn(pid_t *pid, const char *const argv[], int out, int errfd,
 	return -1;
 }
 
-static int start(struct child *c, const char *const argv[],
+static int start(struct child *c, const char *const argv[], int in,
     struct qt_error *err)
 {
 	int out[2], errs[2];
@@ -165,7 +168,7 @@ static int start(struct child *c, const char *const argv[],
 		return -1;
 	}
 	*c = (struct child){.pid = -1, .out = out[0], .err = errs[0]};
-	(void)spawn(&c->pid, argv, out[1], errs[1], err);
+	(void)spawn(&c->pid, argv, in, out[1], errs[1], err);
 	/* ours must go, or the end of the child's output never comes */
 	qt_close_quiet(&out[1]);
 	qt_close_quiet(&errs[1]);
@@ -298,12 +301,18 @@ static int finish(struct child *c, const char *name, size_t max,
 int qt_proc_capture(const char *const argv[], size_t max, struct qt_buf *out,
     int *exit_status, struct qt_error *err)
 {
+	return qt_proc_filter(argv, -1, max, out, exit_status, err);
+}
+
+int qt_proc_filter(const char *const argv[], int in, size_t max,
+    struct qt_buf *out, int *exit_status, struct qt_error *err)
+{
 	struct qt_buf said;
 	struct child c;
 	int status = 0, r;
 
 	qt_buf_clear(out);
-	if (start(&c, argv, err) < 0)
+	if (start(&c, argv, in, err) < 0)
 		return -1;
 	qt_buf_init(&said, STDERR_KEEP + 16384);
 	r = finish(&c, argv[0], max, out, &said, &status, err);

@@ -24,5 +24,8 @@
  */
 int qt_proc_capture(const char *const argv[], size_t max, struct qt_buf *out,
     int *exit_status, struct qt_error *err) QT_MUST_CHECK;
+/* The same with a file, above 2, as its standard input; -1: /dev/null. */
+int qt_proc_filter(const char *const argv[], int in, size_t max,
+    struct qt_buf *out, int *exit_status, struct qt_error *err) QT_MUST_CHECK;
 
 #endif

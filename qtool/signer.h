@@ -1,0 +1,26 @@
+/*
+ * signer.h - a process that checks signatures for a judge, who may run no
+ * programs any more.
+ */
+#ifndef QTOOL_SIGNER_H
+#define QTOOL_SIGNER_H
+
+#include "qtool/verify.h"
+
+struct signer {
+	int fd;	   /* -1: there is none */
+	int pid;
+};
+
+/*
+ * Start it, before the roles are taken.  allowed: a file of ALLOWED SIGNERS,
+ * NULL: any key; identity: who has to have signed, NULL: any of them.
+ */
+int signer_start(struct signer *s, const char *allowed, const char *identity,
+    struct qt_error *err) QT_MUST_CHECK;
+/* As qt_signature_check(), by it. */
+int signer_check(struct signer *s, const struct qt_signed *what,
+    char told[256], struct qt_error *err) QT_MUST_CHECK;
+void signer_stop(struct signer *s);
+
+#endif

@@ -1,0 +1,652 @@
+/*
+ * check.c - an archive read from a stranger's hands, and all that is wrong with
+ * it told.
+ *
+ * One pass over the members, in which each is hashed, what is listed about it
+ * elsewhere is noted, and each message parsed; then the lists are sorted and
+ * held against each other.  Memory is bounded whatever the archive holds: what
+ * does not fit goes into unnamed files.  Nothing is unpacked.
+ */
+#include "evidence/check.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/io.h"
+
+#define PIECE ((size_t)256 << 10)
+#define LIST_MEMORY ((size_t)16 << 20)
+#define MESSAGE_MEMORY ((size_t)64 << 20)
+#define REPORTS_MAX 1000
+#define SIDECAR_MAX ((size_t)4096)
+
+const char *const qt_kept_paths[QT_KEPT_COUNT] = {
+    [QT_KEPT_BAGIT] = "bagit.txt",
+    [QT_KEPT_CASE] = "metadata/case.json",
+    [QT_KEPT_MESSAGES] = "metadata/messages.jsonl",
+    [QT_KEPT_RECIPIENTS] = "metadata/recipients.jsonl",
+    [QT_KEPT_MISSING] = "metadata/missing.jsonl",
+    [QT_KEPT_CUSTODY] = "metadata/custody.jsonl",
+    [QT_KEPT_INFO] = "bag-info.txt",
+    [QT_KEPT_MANIFEST] = "manifest-sha256.txt",
+    [QT_KEPT_TAGS] = "tagmanifest-sha256.txt",
+};
+
+/* In this order in the file; by the beginning of the path. */
+static const struct {
+	const char *path;
+	int rank;
+} ranks[] = {
+    {"README.txt", 0}, {"bagit.txt", 1}, {"data/queue/", 2}, {"data/odd/", 2},
+    {"data/context/", 3}, {"metadata/", 4}, {"bag-info.txt", 5},
+    {"manifest-", 6}, {"tagmanifest-", 7}, {"signatures/", 8},
+};
+
+const char *qt_flaw_name(enum qt_flaw f)
+{
+	static const char *const names[QT_FLAWS] = {
+	    [QT_FLAW_DAMAGED] = "damaged", [QT_FLAW_NAME] = "name",
+	    [QT_FLAW_TYPE] = "type", [QT_FLAW_ORDER] = "order",
+	    [QT_FLAW_MISSING] = "missing", [QT_FLAW_ADDED] = "added",
+	    [QT_FLAW_ALTERED] = "altered", [QT_FLAW_STRUCTURE] = "structure",
+	    [QT_FLAW_COUNT] = "count", [QT_FLAW_TABLE] = "table",
+	    [QT_FLAW_ROW] = "row", [QT_FLAW_CUSTODY] = "custody",
+	    [QT_FLAW_SUM] = "sum", [QT_FLAW_SIGNATURE] = "signature",
+	    [QT_FLAW_FRAME] = "frame",
+	};
+
+	return f < QT_FLAWS ? names[f] : "unknown";
+}
+
+void qt_check_tell(struct qt_check *c, enum qt_flaw flaw, const char *path,
+    int64_t offset, const char *expected, const char *found, const char *fmt,
+    ...)
+{
+	uint64_t most = c->opts->max_reports != 0 ? c->opts->max_reports :
+						    REPORTS_MAX;
+	char text[512];
+	va_list ap;
+
+	if (c->res->problems++ >= most || c->opts->report == NULL)
+		return;
+	va_start(ap, fmt);
+	(void)vsnprintf(text, sizeof text, fmt, ap);
+	va_end(ap);
+	c->opts->report(c->opts->report_ctx,
+	    &(struct qt_problem){flaw, path, offset, text, expected, found});
+}
+
+static bool stopped(const struct qt_check *c)
+{
+	return c->opts->stop != NULL && *c->opts->stop;
+}
+
+static int interrupted(const struct qt_check *c, struct qt_error *err)
+{
+	return qt_fail(err, QT_E_INTERRUPTED, c->file, "interrupted");
+}
+
+/* ---- lines ---- */
+
+#define LINE_MAX_BYTES ((size_t)256 << 20)
+#define LINE_PIECE 4096u
+
+void qt_lines_init(struct qt_lines *l, const struct qt_spill *s)
+{
+	*l = (struct qt_lines){.s = s};
+	qt_buf_init(&l->buf, LINE_MAX_BYTES);
+}
+
+void qt_lines_release(struct qt_lines *l)
+{
+	qt_buf_release(&l->buf);
+}
+
+int qt_lines_next(struct qt_lines *l, struct qt_error *err)
+{
+	const uint64_t size = qt_spill_size(l->s);
+	char piece[LINE_PIECE];
+	const char *end = NULL;
+	size_t n, take;
+
+	if (l->at >= size)
+		return 1;
+	qt_buf_clear(&l->buf);
+	l->number++;
+	while (end == NULL && l->at < size) {
+		n = size - l->at < sizeof piece ? (size_t)(size - l->at) :
+						  sizeof piece;
+		if (qt_spill_read(l->s, l->at, piece, n, err) != 0)
+			return -1;
+		end = memchr(piece, '\n', n);
+		take = end != NULL ? (size_t)(end - piece) : n;
+		qt_buf_add(&l->buf, piece, take);
+		l->at += take + (end != NULL);
+	}
+	return qt_buf_check(&l->buf, err);
+}
+
+/* ---- the pass over the members ---- */
+
+/* Characters that the writer uses: tarread has seen to the components. */
+static bool plain_path(const char *path)
+{
+	return path[strspn(path, "abcdefghijklmnopqrstuvwxyz"
+	    "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._/-")] == '\0' &&
+	    strlen(path) < QT_MEMBER_SIZE;
+}
+
+/* What is behind the bag's name; NULL: it is not of this bag. */
+static const char *below_base(struct qt_check *c, const char *path)
+{
+	char *base = c->res->base;
+	const char *slash = strchr(path, '/');
+	size_t n = slash != NULL ? (size_t)(slash - path) : 0;
+
+	if (n == 0 || n >= sizeof c->res->base || !plain_path(path))
+		return NULL;
+	if (base[0] == '\0') {
+		memcpy(base, path, n);
+		base[n] = '\0';
+	}
+	return strlen(base) == n && memcmp(base, path, n) == 0 ? slash + 1 :
+								 NULL;
+}
+
+static void check_order(struct qt_check *c, const struct qt_tar_member *m,
+    const char *path)
+{
+	size_t i;
+
+	for (i = 0; i < sizeof ranks / sizeof ranks[0]; i++) {
+		if (strncmp(path, ranks[i].path, strlen(ranks[i].path)) != 0)
+			continue;
+		if (ranks[i].rank < c->last_rank)
+			qt_check_tell(c, QT_FLAW_ORDER, path,
+			    (int64_t)m->offset, NULL, NULL,
+			    "is behind files that come after it");
+		else
+			c->last_rank = ranks[i].rank;
+		return;
+	}
+}
+
+/* Everything beside the queue's files was made in one moment. */
+static void check_mtime(struct qt_check *c, const struct qt_tar_member *m,
+    const char *path)
+{
+	int64_t t = m->mtime_ns / 1000000000;
+	char was[32], is[32];
+
+	if (strncmp(path, "data/queue/", 11) == 0 ||
+	    strncmp(path, "data/odd/", 9) == 0)
+		return;
+	if (c->have_tag_mtime && t != c->tag_mtime) {
+		(void)snprintf(was, sizeof was, "%lld", (long long)c->tag_mtime);
+		(void)snprintf(is, sizeof is, "%lld", (long long)t);
+		qt_check_tell(c, QT_FLAW_FRAME, path, (int64_t)m->offset, was,
+		    is, "has another time than the files made with it");
+	}
+	c->tag_mtime = t;
+	c->have_tag_mtime = true;
+}
+
+/* Where a message or log was: "data/queue/QUEUE/ID"; QT_Q_COUNT: no such. */
+static enum qt_queue queue_of(const char *path, const char **id)
+{
+	char name[16];
+	const char *slash;
+
+	if (strncmp(path, "data/queue/", 11) != 0 ||
+	    (slash = strchr(path + 11, '/')) == NULL ||
+	    (size_t)(slash - path) - 11 >= sizeof name ||
+	    strchr(slash + 1, '/') != NULL)
+		return QT_Q_COUNT;
+	memcpy(name, path + 11, (size_t)(slash - path) - 11);
+	name[slash - path - 11] = '\0';
+	*id = slash + 1;
+	return qt_queue_by_name(name);
+}
+
+/* Where its bytes go besides the sum: NULL nowhere. */
+static struct qt_spill *store_for(struct qt_check *c, const char *path,
+    enum qt_queue queue)
+{
+	int i;
+
+	if (queue < QT_Q_MESSAGES) {
+		qt_spill_clear(&c->message);
+		return &c->message;
+	}
+	for (i = 0; i < QT_KEPT_COUNT; i++)
+		if (strcmp(path, qt_kept_paths[i]) == 0 && !c->have[i]) {
+			c->have[i] = true;
+			return &c->kept[i];
+		}
+	return NULL;
+}
+
+/* A signature's bytes; NULL: it is none, or one too many. */
+static struct qt_buf *signature_for(struct qt_check *c, const char *path,
+    uint64_t size)
+{
+	const char *name = path + sizeof "signatures/" - 1;
+	size_t len = strlen(path);
+
+	if (strncmp(path, "signatures/", 11) != 0 || len < 5 ||
+	    strcmp(path + len - 4, ".sig") != 0)
+		return NULL;
+	if (c->nsignatures == QT_SIGNATURES_MAX || size > QT_SIGNATURE_SIZE ||
+	    strlen(name) >= sizeof c->signature[0].name) {
+		qt_check_tell(c, QT_FLAW_SIGNATURE, path, -1, NULL, NULL,
+		    "is more than a signature can be, or one too many");
+		return NULL;
+	}
+	(void)strlcpy(c->signature[c->nsignatures].name, name,
+	    sizeof c->signature[0].name);
+	return &c->signature[c->nsignatures++].bytes;
+}
+
+static int read_data(struct qt_check *c, struct qt_tarread *r, char *buf,
+    struct qt_spill *store, struct qt_buf *sig, struct qt_error *err)
+{
+	size_t got;
+
+	qt_digest_clear(&c->sum);
+	do {
+		if (stopped(c))
+			return interrupted(c, err);
+		if (qt_tarread_data(r, buf, PIECE, &got, err) != 0)
+			return -1;
+		qt_digest_add(&c->sum, buf, got);
+		if (store != NULL && qt_spill_add(store, buf, got, err) != 0)
+			return -1;
+		if (sig != NULL)
+			qt_buf_add(sig, buf, got);
+	} while (got != 0);
+	return sig != NULL ? qt_buf_check(sig, err) : 0;
+}
+
+static int note_member(struct qt_check *c, const struct qt_tar_member *m,
+    struct qt_error *err)
+{
+	struct qt_checked_member at = {.offset = m->offset, .size = m->size,
+	    .mtime = m->mtime_ns / 1000000000,
+	    .name = (uint32_t)qt_spill_size(&c->names)};
+
+	if (qt_spill_size(&c->names) > UINT32_MAX - QT_TAR_PATH_MAX)
+		return qt_fail(err, QT_E_NOMEM, c->file, "too many members");
+	if (qt_spill_add(&c->names, m->path, strlen(m->path) + 1, err) != 0)
+		return -1;
+	return qt_spill_add(&c->members, &at, sizeof at, err);
+}
+
+/* Its sum into the list that it belongs to. */
+static int list(struct qt_check *c, const char *path, uint64_t size,
+    struct qt_error *err)
+{
+	unsigned char sum[QT_SHA256_SIZE];
+	char with_size[QT_MEMBER_SIZE + 24];
+
+	if (qt_digest_final(&c->sum, sum, err) != 0)
+		return -1;
+	if (strncmp(path, "data/", 5) == 0) {
+		c->res->files++;
+		c->res->bytes += size;
+		(void)snprintf(with_size, sizeof with_size, "%s %llu", path,
+		    (unsigned long long)size);
+		return qt_manifest_add(&c->payload, with_size, sum, err);
+	}
+	/* neither lists itself, nor what signs it */
+	if (strcmp(path, qt_kept_paths[QT_KEPT_TAGS]) == 0 ||
+	    strncmp(path, "signatures/", 11) == 0)
+		return 0;
+	return qt_manifest_add(&c->tags, path, sum, err);
+}
+
+static int one_file(struct qt_check *c, struct qt_tarread *r,
+    const struct qt_tar_member *m, const char *path, char *buf,
+    struct qt_error *err)
+{
+	const int64_t mtime = m->mtime_ns / 1000000000;
+	const uint64_t size = m->size;
+	const char *id = "";
+	enum qt_queue queue = queue_of(path, &id);
+	struct qt_buf *sig = signature_for(c, path, size);
+	char own[QT_MEMBER_SIZE];
+
+	(void)strlcpy(own, path, sizeof own); /* m is the reader's */
+	id = own + (id[0] != '\0' ? id - path : 0);
+	check_order(c, m, own);
+	check_mtime(c, m, own);
+	if (note_member(c, m, err) != 0 ||
+	    read_data(c, r, buf, store_for(c, own, queue), sig, err) != 0 ||
+	    list(c, own, size, err) != 0)
+		return -1;
+	if (queue < QT_Q_COUNT)
+		c->by_queue[queue]++;
+	return queue < QT_Q_MESSAGES ?
+	    qt_check_message(c, own, queue, id, mtime, err) : 0;
+}
+
+static int one_member(struct qt_check *c, struct qt_tarread *r,
+    const struct qt_tar_member *m, char *buf, struct qt_error *err)
+{
+	const char *path = m->path != NULL ? below_base(c, m->path) : NULL;
+
+	c->res->members++;
+	if (path == NULL) {
+		qt_check_tell(c, QT_FLAW_NAME, m->path != NULL ? m->path : "",
+		    (int64_t)m->offset, NULL, NULL, "is no name of a file of "
+		    "this archive%s%s", m->why != NULL ? ": " : "",
+		    m->why != NULL ? m->why : "");
+		return 0;
+	}
+	if (m->kind != QT_TAR_FILE) {
+		qt_check_tell(c, QT_FLAW_TYPE, path, (int64_t)m->offset,
+		    "a regular file", m->kind == QT_TAR_DIR ? "a directory" :
+		    "a link, device or sparse file", "is no regular file");
+		return 0;
+	}
+	return one_file(c, r, m, path, buf, err);
+}
+
+/* What stops the reading and is the archive's fault is a flaw of it. */
+static int damaged(struct qt_check *c, struct qt_error *err)
+{
+	if (err->code != QT_E_STATE)
+		return -1;
+	qt_check_tell(c, QT_FLAW_DAMAGED, "", err->offset, NULL, NULL,
+	    "%s; what follows could not be checked", err->text);
+	return 0;
+}
+
+static int all_members(struct qt_check *c, struct qt_tarread *r, char *buf,
+    struct qt_error *err)
+{
+	const struct qt_tar_member *m;
+	int rc;
+
+	while ((rc = qt_tarread_next(r, &m, err)) == 0) {
+		if (one_member(c, r, m, buf, err) != 0)
+			return -1;
+		if (c->opts->progress != NULL)
+			c->opts->progress(c->opts->progress_ctx,
+			    qt_tarread_progress(r), c->size);
+		if (stopped(c))
+			return interrupted(c, err);
+	}
+	return rc < 0 ? -1 : 0;
+}
+
+static int pass(struct qt_check *c, struct qt_error *err)
+{
+	struct qt_error e = {0};
+	struct qt_tarread *r = NULL;
+	char *buf = malloc(PIECE);
+	int rc;
+
+	if (buf == NULL)
+		return qt_fail_mem(err);
+	rc = qt_tarread_open(&r, c->fd, c->file, NULL, c->opts->stop, &e);
+	if (rc == 0)
+		rc = all_members(c, r, buf, &e);
+	c->res->whole = rc == 0;
+	if (rc != 0 && (rc = damaged(c, &e)) != 0 && err != NULL)
+		*err = e;
+	qt_tarread_close(r);
+	free(buf);
+	return rc;
+}
+
+/* ---- beside it ---- */
+
+/* FILE.SUFFIX into b: 1 there is none. */
+static int sidecar(const struct qt_check *c, const char *suffix, size_t max,
+    struct qt_buf *b, struct qt_error *err)
+{
+	struct qt_error e = {0};
+	char *name;
+	int r;
+
+	if (asprintf(&name, "%s%s", c->file, suffix) < 0)
+		return qt_fail_mem(err);
+	r = qt_slurp(AT_FDCWD, name, max, b, &e);
+	free(name);
+	if (r == 0 || e.sys == ENOENT)
+		return r == 0 ? 0 : 1;
+	if (err != NULL)
+		*err = e;
+	return -1;
+}
+
+static int sum_file(struct qt_check *c, struct qt_error *err)
+{
+	unsigned char sum[QT_SHA256_SIZE];
+	char *buf = malloc(PIECE);
+	uint64_t at = 0;
+	size_t got = PIECE;
+	int r = 0;
+
+	if (buf == NULL)
+		return qt_fail_mem(err);
+	qt_digest_clear(&c->sum);
+	while (r == 0 && got == PIECE) {
+		if (stopped(c))
+			r = interrupted(c, err);
+		else if (qt_pread_all(c->fd, buf, PIECE, (off_t)at, &got) != 0)
+			r = qt_fail_own(err, "read", c->file);
+		else
+			qt_digest_add(&c->sum, buf, got);
+		at += got;
+	}
+	free(buf);
+	if (r == 0 && (r = qt_digest_final(&c->sum, sum, err)) == 0)
+		qt_digest_hex(sum, c->res->sha256);
+	return r;
+}
+
+/* "HEX  NAME", as sha256sum writes it. */
+static void check_sum_line(struct qt_check *c, const struct qt_buf *b)
+{
+	const char *slash = strrchr(c->file, '/');
+	const char *name = slash != NULL ? slash + 1 : c->file;
+	const char *s = qt_buf_str(b);
+	size_t n = strlen(name);
+	char found[65];
+
+	if (b->len != 64 + 2 + n + 1 || strncmp(s + 64, "  ", 2) != 0 ||
+	    strncmp(s + 66, name, n) != 0 || s[66 + n] != '\n') {
+		qt_check_tell(c, QT_FLAW_SUM, "", -1, name, NULL,
+		    "FILE.sha256 beside it is not one line about this file");
+		return;
+	}
+	(void)strlcpy(found, s, sizeof found);
+	if (strcmp(found, c->res->sha256) != 0)
+		qt_check_tell(c, QT_FLAW_SUM, "", -1, found, c->res->sha256,
+		    "the file is not the one whose sum is in FILE.sha256");
+}
+
+/* One signature by the caller's means. */
+static int check_signature(struct qt_check *c, const struct qt_signed *s,
+    struct qt_error *err)
+{
+	char why[256] = "";
+	int r;
+
+	c->res->signatures++;
+	if (c->opts->signature == NULL) {
+		c->res->unchecked_signatures++;
+		return 0;
+	}
+	r = c->opts->signature(c->opts->signature_ctx, s, why, err);
+	if (r < 0)
+		return -1;
+	if (r == 0)
+		c->res->good_signatures++;
+	else if (r == 2)
+		c->res->unchecked_signatures++;
+	else
+		qt_check_tell(c, QT_FLAW_SIGNATURE, s->name, -1, NULL, NULL,
+		    "is not good: %s", why);
+	return 0;
+}
+
+static int check_sidecars(struct qt_check *c, struct qt_error *err)
+{
+	struct qt_buf sum, sig;
+	int r, have_sig = 1;
+
+	qt_buf_init(&sum, 0);
+	qt_buf_init(&sig, 0);
+	r = sidecar(c, ".sha256", SIDECAR_MAX, &sum, err);
+	c->res->have_sum = r == 0;
+	if (r == 0)
+		check_sum_line(c, &sum);
+	if (r >= 0)
+		r = have_sig = sidecar(c, ".sig", QT_SIGNATURE_SIZE, &sig, err);
+	if (r == 0 && !c->res->have_sum)
+		qt_check_tell(c, QT_FLAW_SIGNATURE, "FILE.sig", -1, NULL, NULL,
+		    "signs FILE.sha256, and that is not there");
+	else if (r == 0)
+		r = check_signature(c, &(struct qt_signed){"FILE.sig",
+		    qt_buf_str(&sig), qt_buf_str(&sum), sig.len, sum.len}, err);
+	qt_buf_release(&sum);
+	qt_buf_release(&sig);
+	return r < 0 ? -1 : 0;
+}
+
+static int to_buf(void *ctx, const void *bytes, size_t len,
+    struct qt_error *err)
+{
+	qt_buf_add(ctx, bytes, len);
+	return qt_buf_check(ctx, err);
+}
+
+/* Those inside, all of the tag manifest. */
+static int check_signatures(struct qt_check *c, struct qt_error *err)
+{
+	struct qt_buf tags;
+	char name[96];
+	size_t i;
+	int r = 0;
+
+	if (c->nsignatures == 0 || !c->have[QT_KEPT_TAGS])
+		return 0;
+	qt_buf_init(&tags, 0);
+	r = qt_spill_each(&c->kept[QT_KEPT_TAGS], to_buf, &tags, err);
+	for (i = 0; i < c->nsignatures && r == 0; i++) {
+		const struct qt_buf *b = &c->signature[i].bytes;
+
+		(void)snprintf(name, sizeof name, "signatures/%s",
+		    c->signature[i].name);
+		r = check_signature(c, &(struct qt_signed){name, qt_buf_str(b),
+		    qt_buf_str(&tags), b->len, tags.len}, err);
+	}
+	qt_buf_release(&tags);
+	return r;
+}
+
+/* ---- all of it ---- */
+
+static void init(struct qt_check *c)
+{
+	size_t memory = c->opts->memory != 0 ? c->opts->memory : LIST_MEMORY;
+	int i;
+
+	qt_manifest_init(&c->payload, c->tmpfd, memory);
+	qt_manifest_init(&c->tags, c->tmpfd, memory);
+	qt_spill_init(&c->members, c->tmpfd, memory);
+	qt_spill_init(&c->names, c->tmpfd, memory);
+	qt_spill_init(&c->message, c->tmpfd,
+	    c->opts->memory != 0 ? memory : MESSAGE_MEMORY);
+	qt_spill_init(&c->facts, c->tmpfd, memory);
+	qt_spill_init(&c->rcpts, c->tmpfd, memory);
+	for (i = 0; i < QT_KEPT_COUNT; i++)
+		qt_spill_init(&c->kept[i], c->tmpfd, memory);
+	for (i = 0; i < QT_SIGNATURES_MAX; i++)
+		qt_buf_init(&c->signature[i].bytes, QT_SIGNATURE_SIZE + 1);
+}
+
+static void release(struct qt_check *c)
+{
+	int i;
+
+	qt_manifest_release(&c->payload);
+	qt_manifest_release(&c->tags);
+	qt_spill_release(&c->members);
+	qt_spill_release(&c->names);
+	qt_spill_release(&c->message);
+	qt_spill_release(&c->facts);
+	qt_spill_release(&c->rcpts);
+	for (i = 0; i < QT_KEPT_COUNT; i++)
+		qt_spill_release(&c->kept[i]);
+	for (i = 0; i < QT_SIGNATURES_MAX; i++)
+		qt_buf_release(&c->signature[i].bytes);
+	qt_digest_release(&c->sum);
+	qt_close_quiet(&c->fd);
+	qt_close_quiet(&c->tmpfd);
+}
+
+static int open_all(struct qt_check *c, struct qt_error *err)
+{
+	const char *tmp = c->opts->tmp_dir != NULL ? c->opts->tmp_dir : "/tmp";
+	struct stat st;
+
+	c->fd = open(c->file, O_RDONLY | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
+	if (c->fd < 0)
+		return qt_fail_own(err, "open", c->file);
+	if (fstat(c->fd, &st) != 0)
+		return qt_fail_own(err, "fstat", c->file);
+	if (!S_ISREG(st.st_mode))
+		return qt_fail(err, QT_E_SYS, c->file, "is no regular file");
+	c->size = (uint64_t)st.st_size;
+	c->tmpfd = open(tmp, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (c->tmpfd < 0)
+		return qt_fail_own(err, "open", tmp);
+	return qt_digest_init(&c->sum, err);
+}
+
+static int after(struct qt_check *c, struct qt_error *err)
+{
+	if (check_sidecars(c, err) != 0)
+		return -1;
+	/* half of an archive agrees with none of its lists */
+	if (!c->res->whole)
+		return 0;
+	if (qt_check_lists(c, err) != 0 || qt_check_texts(c, err) != 0 ||
+	    qt_check_rows(c, err) != 0 || check_signatures(c, err) != 0)
+		return -1;
+	return qt_check_frame(c, err);
+}
+
+int qt_verify_archive(struct qt_verify_result *result, const char *file,
+    const struct qt_verify_opts *opts, struct qt_error *err)
+{
+	struct qt_check *c = calloc(1, sizeof *c);
+	int r;
+
+	if (c == NULL)
+		return qt_fail_mem(err);
+	*result = (struct qt_verify_result){.problems = 0};
+	c->opts = opts;
+	c->res = result;
+	c->file = file;
+	c->fd = c->tmpfd = -1;
+	r = open_all(c, err);
+	init(c);
+	if (r == 0)
+		r = sum_file(c, err);
+	if (r == 0)
+		r = pass(c, err);
+	if (r == 0)
+		r = after(c, err);
+	release(c);
+	free(c);
+	return r;
+}

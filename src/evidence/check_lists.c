@@ -1,0 +1,319 @@
+/*
+ * check_lists.c - manifests and tables held against what is there.
+ *
+ * Both sides are sorted by path (manifest.c, in bounded memory) and walked in
+ * step: what is on one side alone is missing or added, what is on both has the
+ * same sum or is altered.  The lines of the files themselves carry their size
+ * behind the path, after a blank, which sorts before all that paths are made of.
+ */
+#include "evidence/check.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define SUM_END 64 /* then two blanks, and the path */
+#define PATH_AT 66
+
+static bool is_line(const char *s, size_t len)
+{
+	return len > PATH_AT && strspn(s, "0123456789abcdef") == SUM_END &&
+	    s[SUM_END] == ' ' && s[SUM_END + 1] == ' ';
+}
+
+static bool plain(const char *path, size_t len)
+{
+	return strspn(path, "abcdefghijklmnopqrstuvwxyz"
+	    "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._/-") == len &&
+	    len < QT_MEMBER_SIZE;
+}
+
+static int hex(char c)
+{
+	return c <= '9' ? c - '0' : c - 'a' + 10;
+}
+
+static void unhex(const char *s, unsigned char sum[QT_SHA256_SIZE])
+{
+	int i;
+
+	for (i = 0; i < QT_SHA256_SIZE; i++)
+		sum[i] = (unsigned char)(hex(s[2 * i]) << 4 | hex(s[2 * i + 1]));
+}
+
+/* ---- two sorted lists in step ---- */
+
+struct merge {
+	struct qt_check *c;
+	const char *name;   /* the list's, for messages */
+	const char *prefix[3]; /* of what it is about; NULL ends, none: all */
+	bool sizes;	    /* its lines have sizes, too */
+	struct qt_spill sorted; /* the claims */
+	struct qt_lines claims;
+	bool have;	    /* claims.buf has one */
+	struct qt_buf line; /* of what is there, while it comes in pieces */
+};
+
+/* A line's path ends where its size begins. */
+static size_t path_len(const char *line)
+{
+	return strcspn(line + PATH_AT, " ");
+}
+
+static int compare_paths(const char *a, const char *b)
+{
+	size_t x = path_len(a), y = path_len(b), n = x < y ? x : y;
+	int r = memcmp(a + PATH_AT, b + PATH_AT, n);
+
+	return r != 0 ? r : x < y ? -1 : x > y;
+}
+
+static int next_claim(struct merge *m, struct qt_error *err)
+{
+	int r = qt_lines_next(&m->claims, err);
+
+	m->have = r == 0;
+	return r < 0 ? -1 : 0;
+}
+
+static void path_of(const char *line, char path[QT_MEMBER_SIZE])
+{
+	(void)snprintf(path, QT_MEMBER_SIZE, "%.*s", (int)path_len(line),
+	    line + PATH_AT);
+}
+
+static void tell_missing(struct merge *m, const char *claim)
+{
+	char path[QT_MEMBER_SIZE];
+
+	path_of(claim, path);
+	qt_check_tell(m->c, QT_FLAW_MISSING, path, -1, NULL, NULL,
+	    "is in %s and not in the archive", m->name);
+}
+
+static bool concerns(const struct merge *m, const char *path)
+{
+	size_t i;
+
+	for (i = 0; m->prefix[i] != NULL; i++)
+		if (strncmp(path, m->prefix[i], strlen(m->prefix[i])) == 0)
+			return true;
+	return i == 0;
+}
+
+/* The same path on both sides. */
+static void compare(struct merge *m, const char *there, const char *claim)
+{
+	const char *size = there + PATH_AT + path_len(there);
+	const char *said = claim + PATH_AT + path_len(claim);
+	char path[QT_MEMBER_SIZE], want[SUM_END + 1], is[SUM_END + 1];
+
+	path_of(there, path);
+	(void)strlcpy(want, claim, sizeof want);
+	(void)strlcpy(is, there, sizeof is);
+	if (strcmp(want, is) != 0)
+		qt_check_tell(m->c, QT_FLAW_ALTERED, path, -1, want, is,
+		    "is not what %s has the sum of", m->name);
+	if (m->sizes && strcmp(size, said) != 0)
+		qt_check_tell(m->c, QT_FLAW_ALTERED, path, -1, said + 1,
+		    size + 1, "has not the length that %s says", m->name);
+}
+
+/* A file that is there, and every claim up to it. */
+static int one_there(struct merge *m, const char *there, struct qt_error *err)
+{
+	char path[QT_MEMBER_SIZE];
+	int r = -1;
+
+	path_of(there, path);
+	if (!concerns(m, path))
+		return 0;
+	while (m->have &&
+	    (r = compare_paths(qt_buf_str(&m->claims.buf), there)) < 0) {
+		tell_missing(m, qt_buf_str(&m->claims.buf));
+		if (next_claim(m, err) != 0)
+			return -1;
+	}
+	if (!m->have || r != 0) {
+		qt_check_tell(m->c, QT_FLAW_ADDED, path, -1, NULL, NULL,
+		    "is in the archive and not in %s", m->name);
+		return 0;
+	}
+	compare(m, there, qt_buf_str(&m->claims.buf));
+	return next_claim(m, err);
+}
+
+/* Pieces of the sorted list of what is there. */
+static int take(void *ctx, const void *bytes, size_t len, struct qt_error *err)
+{
+	struct merge *m = ctx;
+	const char *p = bytes, *end = p + len, *lf;
+
+	while (p < end) {
+		lf = memchr(p, '\n', (size_t)(end - p));
+		qt_buf_add(&m->line, p, (size_t)((lf != NULL ? lf : end) - p));
+		if (qt_buf_check(&m->line, err) != 0)
+			return -1;
+		if (lf == NULL)
+			break;
+		if (one_there(m, qt_buf_str(&m->line), err) != 0)
+			return -1;
+		qt_buf_clear(&m->line);
+		p = lf + 1;
+	}
+	return 0;
+}
+
+static int to_spill(void *ctx, const void *bytes, size_t len,
+    struct qt_error *err)
+{
+	return qt_spill_add(ctx, bytes, len, err);
+}
+
+static int walk(struct merge *m, struct qt_manifest *there,
+    struct qt_manifest *claims, struct qt_error *err)
+{
+	if (qt_manifest_emit(claims, to_spill, &m->sorted, err) != 0 ||
+	    next_claim(m, err) != 0 ||
+	    qt_manifest_emit(there, take, m, err) != 0)
+		return -1;
+	while (m->have) {
+		tell_missing(m, qt_buf_str(&m->claims.buf));
+		if (next_claim(m, err) != 0)
+			return -1;
+	}
+	return 0;
+}
+
+static int merge(struct merge *m, struct qt_manifest *there,
+    struct qt_manifest *claims, struct qt_error *err)
+{
+	int r;
+
+	qt_spill_init(&m->sorted, m->c->tmpfd, (size_t)16 << 20);
+	qt_lines_init(&m->claims, &m->sorted);
+	qt_buf_init(&m->line, 0);
+	r = walk(m, there, claims, err);
+	qt_buf_release(&m->line);
+	qt_lines_release(&m->claims);
+	qt_spill_release(&m->sorted);
+	return r;
+}
+
+/* ---- manifests ---- */
+
+/* The lines of a manifest, sorted anew: who wrote it may have sorted otherwise. */
+static int read_manifest(struct qt_check *c, enum qt_kept which,
+    struct qt_manifest *claims, struct qt_error *err)
+{
+	unsigned char sum[QT_SHA256_SIZE];
+	struct qt_lines l;
+	int r;
+
+	qt_lines_init(&l, &c->kept[which]);
+	while ((r = qt_lines_next(&l, err)) == 0) {
+		const char *s = qt_buf_str(&l.buf);
+
+		if (strlen(s) != l.buf.len || !is_line(s, l.buf.len) ||
+		    !plain(s + PATH_AT, l.buf.len - PATH_AT)) {
+			qt_check_tell(c, QT_FLAW_STRUCTURE,
+			    qt_kept_paths[which], (int64_t)l.number, NULL, NULL,
+			    "line %llu is no sum and path",
+			    (unsigned long long)l.number);
+			continue;
+		}
+		unhex(s, sum);
+		if ((r = qt_manifest_add(claims, s + PATH_AT, sum, err)) != 0)
+			break;
+	}
+	qt_lines_release(&l);
+	return r < 0 ? -1 : 0;
+}
+
+static int against_manifest(struct qt_check *c, enum qt_kept which,
+    struct qt_manifest *there, struct qt_error *err)
+{
+	struct merge m = {.c = c, .name = qt_kept_paths[which]};
+	struct qt_manifest claims;
+	int r;
+
+	if (!c->have[which])
+		return 0; /* which is a flaw that is told elsewhere */
+	qt_manifest_init(&claims, c->tmpfd, (size_t)16 << 20);
+	r = read_manifest(c, which, &claims, err);
+	if (r == 0)
+		r = merge(&m, there, &claims, err);
+	qt_manifest_release(&claims);
+	return r;
+}
+
+/* ---- the table of messages ---- */
+
+static int claim(struct qt_manifest *claims, const struct qt_bagfile *f,
+    struct qt_error *err)
+{
+	char line[QT_MEMBER_SIZE + 24];
+	unsigned char sum[QT_SHA256_SIZE];
+
+	(void)snprintf(line, sizeof line, "%s %llu", f->path,
+	    (unsigned long long)f->size);
+	unhex(f->sha256, sum);
+	return qt_manifest_add(claims, line, sum, err);
+}
+
+static int read_row(struct qt_check *c, const struct qt_lines *l,
+    struct qt_manifest *claims, struct qt_error *err)
+{
+	const char *why = NULL;
+	struct qt_bagrow row;
+	unsigned i;
+
+	if (qt_bagrow_read(&row, qt_buf_str(&l->buf), l->buf.len, &why) == 0 &&
+	    !plain(row.file.path, strlen(row.file.path)))
+		why = "names a file that can be in no archive";
+	for (i = 0; why == NULL && i < row.nlogs; i++)
+		if (!plain(row.log[i].path, strlen(row.log[i].path)))
+			why = "names a log that can be in no archive";
+	if (why != NULL) {
+		qt_check_tell(c, QT_FLAW_TABLE, qt_kept_paths[QT_KEPT_MESSAGES],
+		    (int64_t)l->number, NULL, NULL, "line %llu %s",
+		    (unsigned long long)l->number, why);
+		return 0;
+	}
+	c->res->messages++;
+	if (claim(claims, &row.file, err) != 0)
+		return -1;
+	for (i = 0; i < row.nlogs; i++, c->res->logs++)
+		if (claim(claims, &row.log[i], err) != 0)
+			return -1;
+	return 0;
+}
+
+static int against_table(struct qt_check *c, struct qt_error *err)
+{
+	struct merge m = {.c = c, .name = qt_kept_paths[QT_KEPT_MESSAGES],
+	    .prefix = {"data/queue/", "data/odd/", NULL}, .sizes = true};
+	struct qt_manifest claims;
+	struct qt_lines l;
+	int r;
+
+	if (!c->have[QT_KEPT_MESSAGES])
+		return 0;
+	qt_manifest_init(&claims, c->tmpfd, (size_t)16 << 20);
+	qt_lines_init(&l, &c->kept[QT_KEPT_MESSAGES]);
+	while ((r = qt_lines_next(&l, err)) == 0 &&
+	    (r = read_row(c, &l, &claims, err)) == 0)
+		;
+	qt_lines_release(&l);
+	if (r >= 0)
+		r = merge(&m, &c->payload, &claims, err);
+	qt_manifest_release(&claims);
+	return r;
+}
+
+int qt_check_lists(struct qt_check *c, struct qt_error *err)
+{
+	if (against_manifest(c, QT_KEPT_MANIFEST, &c->payload, err) != 0 ||
+	    against_manifest(c, QT_KEPT_TAGS, &c->tags, err) != 0)
+		return -1;
+	return against_table(c, err);
+}

@@ -1,0 +1,346 @@
+/*
+ * check_text.c - bagit.txt, bag-info.txt, case.json, custody.jsonl: what an
+ * archive says about itself as a whole.
+ */
+#include "evidence/check.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "evidence/bag.h"
+#include "evidence/json.h"
+
+#define CASE_MAX ((size_t)1 << 20)
+
+/* A kept member as one string; false: too long, and told. */
+static bool whole(struct qt_check *c, enum qt_kept which, struct qt_buf *b,
+    struct qt_error *err, int *r)
+{
+	const uint64_t size = qt_spill_size(&c->kept[which]);
+	char piece[4096];
+	uint64_t at;
+	size_t n;
+
+	*r = 0;
+	if (size > CASE_MAX) {
+		qt_check_tell(c, QT_FLAW_STRUCTURE, qt_kept_paths[which], -1,
+		    NULL, NULL, "is longer than it can be");
+		return false;
+	}
+	for (at = 0; at < size && *r == 0; at += n) {
+		n = size - at < sizeof piece ? (size_t)(size - at) :
+					       sizeof piece;
+		*r = qt_spill_read(&c->kept[which], at, piece, n, err);
+		if (*r == 0)
+			qt_buf_add(b, piece, n);
+	}
+	if (*r == 0)
+		*r = qt_buf_check(b, err);
+	return *r == 0;
+}
+
+static void count(struct qt_check *c, enum qt_kept where, const char *what,
+    uint64_t said, uint64_t is)
+{
+	char a[32], b[32];
+
+	if (said == is)
+		return;
+	(void)snprintf(a, sizeof a, "%" PRIu64, said);
+	(void)snprintf(b, sizeof b, "%" PRIu64, is);
+	qt_check_tell(c, QT_FLAW_COUNT, qt_kept_paths[where], -1, a, b,
+	    "does not count what is there: %s", what);
+}
+
+/* ---- bagit.txt and bag-info.txt ---- */
+
+static void check_bagit(struct qt_check *c, const struct qt_buf *b)
+{
+	static const char want[] = "BagIt-Version: 1.0\n"
+				   "Tag-File-Character-Encoding: UTF-8\n";
+
+	if (strcmp(qt_buf_str(b), want) != 0 || b->len != sizeof want - 1)
+		qt_check_tell(c, QT_FLAW_STRUCTURE,
+		    qt_kept_paths[QT_KEPT_BAGIT], -1, NULL, NULL,
+		    "is not that of a bag of version 1.0 in UTF-8");
+}
+
+/* "Payload-Oxum: BYTES.FILES" at a line's beginning. */
+static void check_info(struct qt_check *c, const struct qt_buf *b)
+{
+	static const char label[] = "Payload-Oxum: ";
+	const char *s = qt_buf_str(b), *at = s;
+	char *end, found[64], want[64];
+	uint64_t bytes, files = 0;
+
+	while (at != NULL && strncmp(at, label, sizeof label - 1) != 0) {
+		at = strchr(at, '\n');
+		at = at != NULL ? at + 1 : NULL;
+	}
+	if (at == NULL) {
+		qt_check_tell(c, QT_FLAW_STRUCTURE, qt_kept_paths[QT_KEPT_INFO],
+		    -1, NULL, NULL, "has no Payload-Oxum");
+		return;
+	}
+	at += sizeof label - 1;
+	bytes = strtoull(at, &end, 10);
+	if (*end == '.')
+		files = strtoull(end + 1, &end, 10);
+	(void)snprintf(found, sizeof found, "%.*s",
+	    (int)(strcspn(at, "\n") < 60 ? strcspn(at, "\n") : 60), at);
+	(void)snprintf(want, sizeof want, "%" PRIu64 ".%" PRIu64,
+	    c->res->bytes, c->res->files);
+	if (bytes != c->res->bytes || files != c->res->files ||
+	    strcmp(found, want) != 0)
+		qt_check_tell(c, QT_FLAW_COUNT, qt_kept_paths[QT_KEPT_INFO], -1,
+		    found, want, "does not count what is there: Payload-Oxum");
+}
+
+/* ---- case.json ---- */
+
+struct facts {
+	struct qt_check *c;
+	uint64_t missing; /* lines of missing.jsonl */
+	bool started, counted;
+};
+
+static int one_queue(void *ctx, const char *key, size_t len,
+    const struct qt_json *v)
+{
+	uint64_t *left = ctx, n = 0;
+	char name[16];
+	enum qt_queue q;
+
+	if (len >= sizeof name || !qt_json_u64(v, &n))
+		return 1;
+	memcpy(name, key, len);
+	name[len] = '\0';
+	q = qt_queue_by_name(name);
+	if (q >= QT_Q_MESSAGES || n < left[q])
+		return 1;
+	left[q] = 0;
+	return 0;
+}
+
+/* Each queue has at least the messages that are there under their own names. */
+static void check_queues(struct qt_check *c, const struct qt_json *v)
+{
+	uint64_t left[QT_Q_COUNT];
+	int r, q;
+
+	memcpy(left, c->by_queue, sizeof left);
+	r = qt_json_each(v, one_queue, left);
+	for (q = 0; q < QT_Q_MESSAGES; q++)
+		r |= left[q] != 0;
+	if (r != 0)
+		qt_check_tell(c, QT_FLAW_COUNT, qt_kept_paths[QT_KEPT_CASE], -1,
+		    NULL, NULL, "does not count what is there: queues");
+}
+
+static bool is(const char *key, size_t len, const char *name)
+{
+	return len == strlen(name) && memcmp(key, name, len) == 0;
+}
+
+static void take_text(const struct qt_json *v, char *to, size_t size)
+{
+	struct qt_buf b;
+
+	qt_buf_init(&b, size);
+	if (qt_json_text(v, &b) && !b.failed)
+		(void)strlcpy(to, qt_buf_str(&b), size);
+	qt_buf_release(&b);
+}
+
+/* The moment that the files of the bag were made in. */
+static void check_started(struct qt_check *c, const struct qt_json *v)
+{
+	char said[32] = "", is_then[32];
+
+	take_text(v, said, sizeof said);
+	qt_utc(c->tag_mtime, is_then);
+	if (strcmp(said, is_then) != 0)
+		qt_check_tell(c, QT_FLAW_FRAME, qt_kept_paths[QT_KEPT_CASE], -1,
+		    said, is_then, "says another time than the files made then "
+		    "have in the tar");
+}
+
+static int case_member(void *ctx, const char *key, size_t len,
+    const struct qt_json *v)
+{
+	struct facts *f = ctx;
+	struct qt_check *c = f->c;
+	uint64_t n = 0;
+
+	if (is(key, len, "redaction"))
+		take_text(v, c->res->redaction, sizeof c->res->redaction);
+	if (is(key, len, "queues"))
+		check_queues(c, v);
+	if (is(key, len, "started"))
+		check_started(c, v);
+	if (!qt_json_u64(v, &n))
+		return 0;
+	if (is(key, len, "messages")) {
+		count(c, QT_KEPT_CASE, "messages", n, c->res->messages);
+		f->counted = true;
+	}
+	if (is(key, len, "logs"))
+		count(c, QT_KEPT_CASE, "logs", n, c->res->logs);
+	if (is(key, len, "payload_files"))
+		count(c, QT_KEPT_CASE, "payload_files", n, c->res->files);
+	if (is(key, len, "payload_bytes"))
+		count(c, QT_KEPT_CASE, "payload_bytes", n, c->res->bytes);
+	if (is(key, len, "missing"))
+		count(c, QT_KEPT_CASE, "missing", n, f->missing);
+	return 0;
+}
+
+static void check_case(struct qt_check *c, const struct qt_buf *b,
+    uint64_t missing)
+{
+	struct facts f = {.c = c, .missing = missing};
+	struct qt_json v;
+
+	if (!qt_json_read(qt_buf_str(b), b->len, &v) ||
+	    v.type != QT_JSON_OBJECT) {
+		qt_check_tell(c, QT_FLAW_STRUCTURE, qt_kept_paths[QT_KEPT_CASE],
+		    -1, NULL, NULL, "is no JSON object");
+		return;
+	}
+	(void)!qt_json_each(&v, case_member, &f);
+	if (!f.counted)
+		qt_check_tell(c, QT_FLAW_STRUCTURE, qt_kept_paths[QT_KEPT_CASE],
+		    -1, NULL, NULL, "does not say how many messages there are");
+}
+
+/* ---- lines of JSON ---- */
+
+static int count_lines(struct qt_check *c, enum qt_kept which, uint64_t *n,
+    struct qt_error *err)
+{
+	struct qt_lines l;
+	struct qt_json v;
+	int r;
+
+	qt_lines_init(&l, &c->kept[which]);
+	while ((r = qt_lines_next(&l, err)) == 0)
+		if (!qt_json_read(qt_buf_str(&l.buf), l.buf.len, &v))
+			qt_check_tell(c, QT_FLAW_TABLE, qt_kept_paths[which],
+			    (int64_t)l.number, NULL, NULL,
+			    "line %" PRIu64 " is no JSON", l.number);
+	*n = l.number;
+	qt_lines_release(&l);
+	return r < 0 ? -1 : 0;
+}
+
+/* ---- custody.jsonl ---- */
+
+struct event {
+	uint64_t seq;
+	bool have_seq;
+	char prev[80];
+};
+
+static int event_member(void *ctx, const char *key, size_t len,
+    const struct qt_json *v)
+{
+	struct event *e = ctx;
+
+	if (is(key, len, "seq"))
+		e->have_seq = qt_json_u64(v, &e->seq);
+	if (is(key, len, "prev"))
+		take_text(v, e->prev, sizeof e->prev);
+	return 0;
+}
+
+static int sum_of(struct qt_check *c, const struct qt_buf *line, char hex[65],
+    struct qt_error *err)
+{
+	unsigned char sum[QT_SHA256_SIZE];
+
+	qt_digest_clear(&c->sum);
+	qt_digest_add(&c->sum, qt_buf_str(line), line->len);
+	if (qt_digest_final(&c->sum, sum, err) != 0)
+		return -1;
+	qt_digest_hex(sum, hex);
+	return 0;
+}
+
+/* Each line has the sum of the one before, without its newline. */
+static int check_custody(struct qt_check *c, struct qt_error *err)
+{
+	const char *path = qt_kept_paths[QT_KEPT_CUSTODY];
+	char prev[65] = "";
+	struct qt_lines l;
+	struct qt_json v;
+	int r;
+
+	qt_lines_init(&l, &c->kept[QT_KEPT_CUSTODY]);
+	while ((r = qt_lines_next(&l, err)) == 0) {
+		struct event e = {.seq = 0};
+
+		if (!qt_json_read(qt_buf_str(&l.buf), l.buf.len, &v) ||
+		    qt_json_each(&v, event_member, &e) != 0 || !e.have_seq ||
+		    e.seq != l.number)
+			qt_check_tell(c, QT_FLAW_CUSTODY, path,
+			    (int64_t)l.number, NULL, NULL,
+			    "line %" PRIu64 " is no event of that number",
+			    l.number);
+		else if (l.number > 1 && strcmp(e.prev, prev) != 0)
+			qt_check_tell(c, QT_FLAW_CUSTODY, path,
+			    (int64_t)l.number, prev, e.prev,
+			    "line %" PRIu64 " does not follow the one before it",
+			    l.number);
+		if ((r = sum_of(c, &l.buf, prev, err)) != 0)
+			break;
+	}
+	c->res->events += l.number;
+	qt_lines_release(&l);
+	return r < 0 ? -1 : 0;
+}
+
+/* ---- all of them ---- */
+
+static int one_text(struct qt_check *c, enum qt_kept which, uint64_t missing,
+    struct qt_error *err)
+{
+	struct qt_buf b;
+	int r = 0;
+
+	if (!c->have[which])
+		return 0;
+	qt_buf_init(&b, 0);
+	if (whole(c, which, &b, err, &r)) {
+		if (which == QT_KEPT_BAGIT)
+			check_bagit(c, &b);
+		else if (which == QT_KEPT_INFO)
+			check_info(c, &b);
+		else
+			check_case(c, &b, missing);
+	}
+	qt_buf_release(&b);
+	return r;
+}
+
+static bool needed(enum qt_kept which)
+{
+	return which != QT_KEPT_MISSING && which != QT_KEPT_CUSTODY;
+}
+
+int qt_check_texts(struct qt_check *c, struct qt_error *err)
+{
+	uint64_t missing = 0;
+	int i;
+
+	for (i = 0; i < QT_KEPT_COUNT; i++)
+		if (!c->have[i] && needed((enum qt_kept)i))
+			qt_check_tell(c, QT_FLAW_MISSING, qt_kept_paths[i], -1,
+			    NULL, NULL, "is missing");
+	if (count_lines(c, QT_KEPT_MISSING, &missing, err) != 0 ||
+	    one_text(c, QT_KEPT_BAGIT, 0, err) != 0 ||
+	    one_text(c, QT_KEPT_INFO, 0, err) != 0 ||
+	    one_text(c, QT_KEPT_CASE, missing, err) != 0)
+		return -1;
+	return c->have[QT_KEPT_CUSTODY] ? check_custody(c, err) : 0;
+}

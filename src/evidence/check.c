@@ -272,16 +272,18 @@ static int read_data(struct qt_check *c, struct qt_tarread *r, char *buf,
 	return sig != NULL ? qt_buf_check(sig, err) : 0;
 }
 
+/* known: it is one of the bag, whose header is to be looked at. */
 static int note_member(struct qt_check *c, const struct qt_tar_member *m,
-    struct qt_error *err)
+    bool known, struct qt_error *err)
 {
+	const char *name = known ? m->path : "";
 	struct qt_checked_member at = {.offset = m->offset, .size = m->size,
 	    .mtime = m->mtime_ns / 1000000000,
 	    .name = (uint32_t)qt_spill_size(&c->names)};
 
 	if (qt_spill_size(&c->names) > UINT32_MAX - QT_TAR_PATH_MAX)
 		return qt_fail(err, QT_E_NOMEM, c->file, "too many members");
-	if (qt_spill_add(&c->names, m->path, strlen(m->path) + 1, err) != 0)
+	if (qt_spill_add(&c->names, name, strlen(name) + 1, err) != 0)
 		return -1;
 	return qt_spill_add(&c->members, &at, sizeof at, err);
 }
@@ -324,7 +326,7 @@ static int one_file(struct qt_check *c, struct qt_tarread *r,
 	id = own + (id[0] != '\0' ? id - path : 0);
 	check_order(c, m, own);
 	check_mtime(c, m, own);
-	if (note_member(c, m, err) != 0 ||
+	if (note_member(c, m, true, err) != 0 ||
 	    read_data(c, r, buf, store_for(c, own, queue), sig, err) != 0 ||
 	    list(c, own, size, err) != 0)
 		return -1;
@@ -345,13 +347,13 @@ static int one_member(struct qt_check *c, struct qt_tarread *r,
 		    (int64_t)m->offset, NULL, NULL, "is no name of a file of "
 		    "this archive%s%s", m->why != NULL ? ": " : "",
 		    m->why != NULL ? m->why : "");
-		return 0;
+		return note_member(c, m, false, err);
 	}
 	if (m->kind != QT_TAR_FILE) {
 		qt_check_tell(c, QT_FLAW_TYPE, path, (int64_t)m->offset,
 		    "a regular file", m->kind == QT_TAR_DIR ? "a directory" :
 		    "a link, device or sparse file", "is no regular file");
-		return 0;
+		return note_member(c, m, false, err);
 	}
 	return one_file(c, r, m, path, buf, err);
 }

@@ -124,11 +124,11 @@ static int zeros(struct frame *f, const char *path, uint64_t from, uint64_t to,
 	return 0;
 }
 
-static int one_header(struct frame *f, const char *path,
+static int one_header(struct frame *f, const char *whole, const char *path,
     const struct qt_checked_member *m, uint64_t from, struct qt_error *err)
 {
 	unsigned char want[BLOCK];
-	bool plain = header(want, path, m);
+	bool plain = header(want, whole, m);
 	size_t i;
 
 	if (plain ? m->offset - from != BLOCK : m->offset - from < BLOCK) {
@@ -168,7 +168,8 @@ static int one_member(struct frame *f, const struct qt_checked_member *m,
 
 	if (name_of(f->c, m, whole, err) != 0)
 		return -1;
-	path = strchr(whole, '/') + 1; /* it was below the bag's name */
+	path = strchr(whole, '/'); /* none: told already */
+	path = path != NULL ? path + 1 : "";
 	if (zeros(f, path, f->end, from, "before its header", err) != 0)
 		return -1;
 	f->end = m->offset + m->size;
@@ -177,7 +178,8 @@ static int one_member(struct frame *f, const struct qt_checked_member *m,
 		    NULL, NULL, "begins within the file before it");
 		return 0;
 	}
-	return one_header(f, whole, m, from, err);
+	return whole[0] == '\0' ? 0 :
+	    one_header(f, whole, path, m, from, err);
 }
 
 /* To the end of the file, where that can be told. */
@@ -211,6 +213,24 @@ static int all(struct frame *f, struct qt_error *err)
 	return the_end(f, err);
 }
 
+/*
+ * A table of frames that is not whole goes unnoticed where bytes are read in
+ * order; and one that is lies where a frame is not what it says, which reading
+ * all of them has shown.
+ */
+static int check_table(struct frame *f, struct qt_error *err)
+{
+	enum qt_tar_packing packing;
+
+	if (qt_tar_packing(f->c->fd, f->c->file, &packing, err) != 0)
+		return -1;
+	if (packing == QT_TAR_ZSTD && !qt_tarview_random(f->view))
+		qt_check_tell(f->c, QT_FLAW_FRAME, "", -1, NULL, NULL,
+		    "has no sound table of frames at its end, which the writer "
+		    "makes: it was changed, or compressed by another program");
+	return 0;
+}
+
 int qt_check_frame(struct qt_check *c, struct qt_error *err)
 {
 	struct frame f = {.c = c, .buf = malloc(PIECE)};
@@ -220,6 +240,8 @@ int qt_check_frame(struct qt_check *c, struct qt_error *err)
 	if (f.buf == NULL)
 		return qt_fail_mem(err);
 	r = qt_tarview_open(&f.view, c->fd, c->file, c->opts->stop, &e);
+	if (r == 0)
+		r = check_table(&f, &e);
 	if (r == 0)
 		r = all(&f, &e);
 	/* a table of frames that lies, say */

@@ -1,0 +1,494 @@
+/*
+ * test_verify.c - an archive with anything at all changed in it is found out,
+ * and what is wrong is told by name; one that is as it was made is good.
+ */
+#include "unit/archive_world.h"
+
+#include "qtool/verify.h"
+
+/* ---- an archive, as qtool archive makes it ---- */
+
+struct mail {
+	const char *path, *sender;
+	int rcpts;
+	const char *row; /* what a row says besides */
+};
+
+static const struct mail mails[] = {
+    {"deferred/BBBBB2222", "a@example.com", 2, ""},
+    {"hold/DDDDD4444", "c@example.com", 1, ""},
+};
+
+static void add_row(const struct world *w, struct qt_archive *a,
+    const struct mail *m)
+{
+	char full[512], queue[32], json[1200];
+	const char *id = strrchr(m->path, '/') + 1;
+	struct qt_error err = {0};
+	struct stat st;
+
+	(void)snprintf(queue, sizeof queue, "%.*s",
+	    (int)strcspn(m->path, "/"), m->path);
+	(void)snprintf(full, sizeof full, "%s/%s", w->spool->queue_dir, m->path);
+	assert_int_equal(lstat(full, &st), 0);
+	(void)snprintf(json, sizeof json, "{\"queue_name\":\"%s\","
+	    "\"queue_id\":\"%s\",\"state\":\"ok\",\"mode\":33216,"
+	    "\"arrival_time\":1700000000,\"sender\":\"%s\","
+	    "\"sasl_username\":\"joe@victim.example\",\"sasl_method\":null,"
+	    "\"sasl_sender\":null,\"client_address\":null,"
+	    "\"client_name\":null,\"client_port\":null,\"helo_name\":null,"
+	    "\"log_ident\":null,\"peer_address\":null,\"peer_port\":null,"
+	    "\"rcpt_total\":%d,\"rcpt_todo\":%d,\"rcpt_done\":0%s}",
+	    queue, id, m->sender, m->rcpts, m->rcpts, m->row);
+	if (qt_archive_add(a, &(struct qt_archive_item){.spool = w->spool,
+		.queue = qt_queue_by_name(queue), .id = id, .path = m->path,
+		.dev = st.st_dev, .ino = st.st_ino}, json, &err) != 0)
+		fail_msg("%s: %s", err.where, err.text);
+}
+
+static const char *make(const struct world *w, const char *name)
+{
+	struct qt_archive_opts opts = some_opts(w);
+	struct qt_archive_counts counts;
+	struct qt_archive *a;
+	size_t i;
+
+	for (i = 0; i < sizeof mails / sizeof mails[0]; i++)
+		put_message(w, mails[i].path, mails[i].sender, mails[i].rcpts,
+		    "text\n");
+	put_log(w, "defer/BBBBB2222", "<r@x>: reason\n\n");
+	a = open_archive(w, name, &opts);
+	for (i = 0; i < sizeof mails / sizeof mails[0]; i++)
+		add_row(w, a, &mails[i]);
+	must_finish(a, &counts);
+	return at(w, name);
+}
+
+/* ---- what is told ---- */
+
+struct told {
+	char text[4096]; /* "kind path;" of each */
+	char last[512];
+	int64_t offset;
+};
+
+static void on_problem(void *ctx, const struct qt_problem *p)
+{
+	struct told *t = ctx;
+	size_t n = strlen(t->text);
+
+	(void)snprintf(t->text + n, sizeof t->text - n, "%s %s;",
+	    qt_flaw_name(p->flaw), p->path);
+	(void)snprintf(t->last, sizeof t->last, "%s", p->text);
+	t->offset = p->offset;
+}
+
+static uint64_t verify(const char *file, struct told *t)
+{
+	const struct qt_verify_opts opts = {
+	    .report = t != NULL ? on_problem : NULL, .report_ctx = t,
+	    .tmp_dir = "/dev/shm"};
+	struct qt_verify_result r;
+	struct qt_error err = {0};
+
+	if (t != NULL)
+		*t = (struct told){.text = ""};
+	if (qt_verify_archive(&r, file, &opts, &err) != 0)
+		fail_msg("%s: %s", err.where, err.text);
+	return r.problems;
+}
+
+/* ---- every bit ---- */
+
+static bool full(void)
+{
+	const char *s = getenv("QTOOL_FULL");
+
+	return s != NULL && *s != '\0';
+}
+
+static void flip(int fd, size_t at, int bit)
+{
+	unsigned char c;
+
+	assert_int_equal(pread(fd, &c, 1, (off_t)at), 1);
+	c ^= (unsigned char)(1 << bit);
+	assert_int_equal(pwrite(fd, &c, 1, (off_t)at), 1);
+}
+
+/* Whether what a file expands to is those bytes. */
+static bool expands_to(const char *file, const char *plain, size_t len)
+{
+	size_t packed, got;
+	char *bytes = slurp(file, &packed), *out = malloc(len + 1);
+	bool same;
+
+	assert_non_null(out);
+	got = ZSTD_decompress(out, len + 1, bytes, packed);
+	same = got == len && memcmp(out, plain, len) == 0;
+	free(bytes);
+	free(out);
+	return same;
+}
+
+struct flips {
+	const char *file;
+	char *plain; /* what it expands to; NULL: it is not compressed */
+	size_t plain_len, size;
+	size_t made, blind; /* blind: nothing is changed by it */
+};
+
+/* Bit by bit, without a sum beside it: each is found, or means nothing. */
+static void flip_one(struct flips *f, int fd, size_t at, int bit)
+{
+	flip(fd, at, bit);
+	f->made++;
+	if (verify(f->file, NULL) == 0) {
+		if (f->plain == NULL ||
+		    !expands_to(f->file, f->plain, f->plain_len))
+			fail_msg("bit %d of byte %zu of %zu is not found", bit,
+			    at, f->size);
+		f->blind++;
+	}
+	flip(fd, at, bit);
+}
+
+static void to_memory(char copy[64], const char *file, size_t *size)
+{
+	char *bytes = slurp(file, size);
+	int fd;
+
+	(void)strcpy(copy, "/dev/shm/qtool-verify.XXXXXX");
+	fd = mkstemp(copy);
+	assert_true(fd >= 0);
+	assert_int_equal(write(fd, bytes, *size), (ssize_t)*size);
+	(void)close(fd);
+	free(bytes);
+}
+
+/* Every byte has its turn; all eight bits, where there is time for it. */
+static void flip_all(struct flips *f, size_t per_byte)
+{
+	int fd = open(f->file, O_RDWR | O_CLOEXEC);
+	size_t at, k;
+
+	assert_true(fd >= 0);
+	for (at = 0; at < f->size; at++)
+		for (k = 0; k < per_byte; k++)
+			flip_one(f, fd, at,
+			    (int)((at + k * (8 / per_byte)) % 8));
+	(void)close(fd);
+}
+
+static void expand(struct flips *f)
+{
+	size_t packed;
+	char *bytes = slurp(f->file, &packed);
+
+	f->plain_len = ZSTD_decompress(f->plain, LIMIT, bytes, packed);
+	assert_false(ZSTD_isError(f->plain_len));
+	free(bytes);
+}
+
+static void every_bit_of(const struct world *w, const char *name,
+    size_t per_byte, struct flips *f)
+{
+	char copy[64];
+	struct told t;
+
+	to_memory(copy, make(w, name), &f->size);
+	f->file = copy;
+	if (f->plain != NULL)
+		expand(f);
+	if (verify(copy, &t) != 0)
+		fail_msg("as it was made: %s: %s", t.text, t.last);
+	flip_all(f, full() ? 8 : per_byte);
+	assert_int_equal(unlink(copy), 0);
+	assert_true(f->made >= f->size);
+}
+
+/* Headers, padding and the end as well. */
+static void every_bit_of_a_tar_is_covered(void **state)
+{
+	struct flips f = {.plain = NULL};
+
+	every_bit_of(*state, "out/a.tar", 1, &f);
+}
+
+/*
+ * What is not covered is what the compression has to say twice: another way to
+ * write the same bytes.  FILE.sha256 covers that.
+ */
+static void every_bit_of_a_zst_that_means_anything_is_covered(void **state)
+{
+	struct flips f = {.plain = malloc(LIMIT)};
+
+	assert_non_null(f.plain);
+	every_bit_of(*state, "out/a.tar.zst", 2, &f);
+	assert_true(f.blind < f.made / 100);
+	free(f.plain);
+}
+
+static void its_sum_beside_it_covers_all(void **state)
+{
+	const char *file = make(*state, "out/a.tar.zst");
+	struct told t;
+	size_t at, size;
+	int fd = open(file, O_RDWR | O_CLOEXEC);
+	struct stat st;
+
+	assert_int_equal(verify(file, &t), 0);
+	assert_int_equal(fstat(fd, &st), 0);
+	size = (size_t)st.st_size;
+	for (at = 0; at < size; at += 7) {
+		flip(fd, at, (int)(at % 8));
+		assert_true(verify(file, &t) != 0);
+		assert_non_null(strstr(t.text, "sum ;"));
+		flip(fd, at, (int)(at % 8));
+	}
+	(void)close(fd);
+	assert_int_equal(verify(file, &t), 0);
+}
+
+/* ---- what is wrong, by name ---- */
+
+/* The archive made anew by act from its members, plain, without its sum. */
+struct edit {
+	const char *drop;	 /* this one is left out */
+	const char *twice;	 /* this one is there a second time */
+	const char *add;	 /* a file of that path is added, before ... */
+	const char *before;
+	const char *type;	 /* this one becomes a symbolic link */
+	const char *change;	 /* in this one */
+	const char *from, *to;	 /* this text is replaced, of one length */
+	bool sums;		 /* and the manifests are made to fit */
+};
+
+static void write_member(struct archive *a, const char *base, const char *path,
+    const void *bytes, size_t len, const struct member *like, bool link)
+{
+	struct archive_entry *e = archive_entry_new();
+	char whole[512];
+
+	(void)snprintf(whole, sizeof whole, "%s/%s", base, path);
+	archive_entry_set_pathname(e, whole);
+	archive_entry_set_size(e, link ? 0 : (la_int64_t)len);
+	archive_entry_set_filetype(e, link ? AE_IFLNK : AE_IFREG);
+	if (link)
+		archive_entry_set_symlink(e, "/etc/passwd");
+	archive_entry_set_perm(e, 0400);
+	archive_entry_set_mtime(e, like != NULL ? like->mtime : NOW, 0);
+	assert_int_equal(archive_write_header(a, e), ARCHIVE_OK);
+	if (!link)
+		assert_int_equal(archive_write_data(a, bytes, len),
+		    (la_ssize_t)len);
+	archive_entry_free(e);
+}
+
+/* The sum of a member in a manifest, put right. */
+static void put_right(struct contents *c, const char *manifest,
+    const struct member *m)
+{
+	const struct member *list = must_find(c, manifest);
+	char *at = strstr(list->data, m->path);
+
+	assert_non_null(at);
+	memcpy(at - 66, m->sum, 64);
+}
+
+static void edit_text(struct contents *c, const struct edit *e)
+{
+	struct member *m = (struct member *)(uintptr_t)must_find(c, e->change);
+	char *at = memmem(m->data, m->len, e->from, strlen(e->from));
+	struct member *list;
+
+	assert_non_null(at);
+	assert_int_equal(strlen(e->from), strlen(e->to));
+	memcpy(at, e->to, strlen(e->to));
+	hex_sum(m->data, m->len, m->sum);
+	if (!e->sums)
+		return;
+	if (is_payload(m->path)) {
+		put_right(c, "manifest-sha256.txt", m);
+		list = (struct member *)(uintptr_t)must_find(c,
+		    "manifest-sha256.txt");
+		hex_sum(list->data, list->len, list->sum);
+		m = list;
+	}
+	put_right(c, "tagmanifest-sha256.txt", m);
+}
+
+static void write_edited(const char *file, const struct contents *c,
+    const struct edit *e)
+{
+	struct archive *a = archive_write_new();
+	size_t i;
+
+	archive_write_set_format_pax_restricted(a);
+	archive_write_set_bytes_in_last_block(a, 1);
+	assert_int_equal(archive_write_open_filename(a, file), ARCHIVE_OK);
+	for (i = 0; i < c->n; i++) {
+		const struct member *m = &c->v[i];
+
+		if (e->add != NULL && strcmp(m->path, e->before) == 0)
+			write_member(a, c->base, e->add, "added", 5, NULL,
+			    false);
+		if (e->drop != NULL && strcmp(m->path, e->drop) == 0)
+			continue;
+		write_member(a, c->base, m->path, m->data, m->len, m,
+		    e->type != NULL && strcmp(m->path, e->type) == 0);
+		if (e->twice != NULL && strcmp(m->path, e->twice) == 0)
+			write_member(a, c->base, m->path, m->data, m->len, m,
+			    false);
+	}
+	assert_int_equal(archive_write_close(a), ARCHIVE_OK);
+	archive_write_free(a);
+}
+
+#define Q "data/queue/"
+#define MSG Q "deferred/BBBBB2222"
+
+static const struct {
+	struct edit edit;
+	const char *told; /* in this order */
+} edits[] = {
+    {{.change = NULL}, ""},
+    {{.drop = MSG}, "missing " MSG ";missing " MSG ";count bag-info.txt;"
+	"count metadata/case.json;count metadata/case.json;"
+	"table metadata/messages.jsonl;row metadata/recipients.jsonl;"},
+    {{.drop = "README.txt"}, "missing README.txt;"},
+    {{.drop = "metadata/case.json"},
+	"missing metadata/case.json;missing metadata/case.json;"},
+    {{.drop = "tagmanifest-sha256.txt"}, "missing tagmanifest-sha256.txt;"},
+    {{.add = Q "hold/EEEEE5555", .before = Q "hold/DDDDD4444"},
+	"added " Q "hold/EEEEE5555;added " Q "hold/EEEEE5555;"
+	"count bag-info.txt;count metadata/case.json;count metadata/case.json;"
+	"count metadata/case.json;"},
+    {{.add = "note.txt", .before = "bag-info.txt"}, "added note.txt;"},
+    {{.add = "../x", .before = "bag-info.txt"}, "name ;"},
+    {{.twice = "README.txt"}, "added README.txt;"},
+    {{.type = "README.txt"}, "type README.txt;missing README.txt;"},
+    {{.change = MSG, .from = "text", .to = "tent"},
+	"altered " MSG ";altered " MSG ";"},
+    /* a forger who knows sums, and not that the table has them, too */
+    {{.change = MSG, .from = "text", .to = "tent", .sums = true},
+	"altered " MSG ";"},
+    {{.change = "metadata/messages.jsonl", .from = "a@example", .to = "b@example"},
+	"altered metadata/messages.jsonl;row " MSG ";"},
+    {{.change = "metadata/messages.jsonl", .from = "a@example",
+	.to = "b@example", .sums = true}, "row " MSG ";"},
+    {{.change = "metadata/messages.jsonl", .from = "\"rcpt_todo\":2",
+	.to = "\"rcpt_todo\":1", .sums = true}, "row " MSG ";"},
+    {{.change = "metadata/messages.jsonl", .from = "{", .to = "[",
+	.sums = true},
+	"table metadata/messages.jsonl;added " Q "defer/BBBBB2222;added " MSG
+	";count metadata/case.json;count metadata/case.json;"},
+    {{.change = "metadata/recipients.jsonl", .from = "rcpt0", .to = "rcpt9",
+	.sums = true}, "row metadata/recipients.jsonl;"},
+    {{.change = "bagit.txt", .from = "1.0", .to = "0.9", .sums = true},
+	"structure bagit.txt;"},
+    {{.change = "metadata/case.json", .from = "\"messages\": 2",
+	.to = "\"messages\": 3", .sums = true}, "count metadata/case.json;"},
+    {{.change = "metadata/case.json", .from = "\"deferred\": 1",
+	.to = "\"incoming\": 1", .sums = true}, "count metadata/case.json;"},
+};
+
+static void what_is_wrong_is_told_by_name(void **state)
+{
+	const char *file = make(*state, "out/a.tar");
+	const char *edited = at(*state, "out/b.tar");
+	struct told t;
+	size_t i;
+
+	for (i = 0; i < sizeof edits / sizeof edits[0]; i++) {
+		struct contents *c = read_archive(file);
+
+		if (edits[i].edit.change != NULL)
+			edit_text(c, &edits[i].edit);
+		write_edited(edited, c, &edits[i].edit);
+		(void)verify(edited, &t);
+		if (strcmp(t.text, edits[i].told) != 0)
+			fail_msg("edit %zu: %s instead of %s (%s)", i, t.text,
+			    edits[i].told, t.last);
+		free_contents(c);
+	}
+}
+
+static void one_that_is_cut_off_is_damaged(void **state)
+{
+	const char *file = make(*state, "out/a.tar");
+	struct told t;
+	struct stat st;
+	off_t n;
+
+	assert_int_equal(stat(file, &st), 0);
+	for (n = st.st_size - 1; n > 0; n -= 997) {
+		assert_int_equal(truncate(file, n), 0);
+		assert_true(verify(file, &t) != 0);
+	}
+	assert_non_null(strstr(t.text, "damaged ;"));
+}
+
+static void what_is_no_archive_is_told(void **state)
+{
+	static const char *const texts[] = {"", "x", "no tar archive at all",
+	    "\x28\xb5\x2f\xfd", "\x1f\x8b"};
+	const char *file = at(*state, "out/x.tar");
+	struct told t;
+	size_t i;
+
+	for (i = 0; i < sizeof texts / sizeof texts[0]; i++) {
+		write_file(file, texts[i], strlen(texts[i]));
+		assert_true(verify(file, &t) != 0);
+		assert_non_null(strstr(t.text, "damaged ;"));
+	}
+}
+
+static void what_cannot_be_read_is_an_error(void **state)
+{
+	const struct qt_verify_opts opts = {.tmp_dir = "/dev/shm"};
+	struct qt_verify_result r;
+	struct qt_error err = {0};
+
+	assert_int_equal(qt_verify_archive(&r, at(*state, "out/none"), &opts,
+	    &err), -1);
+	assert_int_equal(err.sys, ENOENT);
+	assert_int_equal(qt_verify_archive(&r, at(*state, "out"), &opts, &err),
+	    -1);
+}
+
+static void no_more_is_told_than_wanted(void **state)
+{
+	struct told t = {.text = ""};
+	const struct qt_verify_opts opts = {.report = on_problem,
+	    .report_ctx = &t, .max_reports = 2, .tmp_dir = "/dev/shm",
+	    .memory = 64};
+	const struct edit e = {.drop = MSG};
+	const char *edited;
+	struct qt_verify_result r;
+	struct qt_error err = {0};
+	struct contents *c = read_archive(make(*state, "out/a.tar"));
+
+	edited = at(*state, "out/b.tar");
+	write_edited(edited, c, &e);
+	free_contents(c);
+	assert_int_equal(qt_verify_archive(&r, edited, &opts, &err), 0);
+	assert_string_equal(t.text, "missing " MSG ";missing " MSG ";");
+	assert_int_equal(r.problems, 7);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    TEST(every_bit_of_a_tar_is_covered),
+	    TEST(every_bit_of_a_zst_that_means_anything_is_covered),
+	    TEST(its_sum_beside_it_covers_all),
+	    TEST(what_is_wrong_is_told_by_name),
+	    TEST(one_that_is_cut_off_is_damaged),
+	    TEST(what_is_no_archive_is_told),
+	    TEST(what_cannot_be_read_is_an_error),
+	    TEST(no_more_is_told_than_wanted),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

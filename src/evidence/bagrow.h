@@ -20,6 +20,7 @@ struct qt_bagrow {
 	struct qt_bagfile file;
 	enum qt_queue queue;		/* QT_Q_COUNT: no name of one */
 	char id[QT_QUEUE_ID_MAX + 1];	/* "" when it is none */
+	char found[QT_MEMBER_SIZE];	/* where it was, below the queue */
 	int64_t mtime_ns;
 	bool odd;			/* it could not keep its name */
 	struct qt_bagfile log[QT_LINE_LOGS];

@@ -7,136 +7,168 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "evidence/json.h"
+#include "format/json.h"
 
 #define AHEAD 1000 /* lines looked at for one that is out of place */
 #define SHOWN 200  /* bytes of a value in a report */
 
 /* ---- a row against that ---- */
 
-struct pair {
+/* A line of a table, and what is said about it. */
+struct row {
 	struct qt_check *c;
 	const char *path;
-	const struct qt_json *row;
-	uint64_t line;	 /* of it in a table of several lines; 0 none */
-	const char *key; /* looked for in it */
-	size_t key_len;
-	struct qt_json found;
-	bool have;
+	const struct qt_lines *line;
+	uint64_t number; /* of it in a table of several lines a file; 0 none */
 };
 
-static int find_member(void *ctx, const char *key, size_t len,
-    const struct qt_json *v)
+/* A member of a line's object; false: there is none, or it is no object. */
+static bool find(const struct qt_lines *l, const char *name,
+    struct qt_json_value *v)
 {
-	struct pair *p = ctx;
+	struct qt_json_value key;
+	struct qt_json j;
 
-	if (len != p->key_len || memcmp(key, p->key, len) != 0)
-		return 0;
-	p->found = *v;
-	p->have = true;
-	return 0;
+	if (!qt_json_open(&j, '{', qt_buf_str(&l->buf), l->buf.len))
+		return false;
+	while (qt_json_member(&j, &key, v) == 0)
+		if (qt_json_is(&key, name))
+			return true;
+	return false;
 }
 
-static bool find(struct pair *p, const char *key, size_t len)
+/* Whether the whole line is an object. */
+static bool is_object(const struct qt_lines *l)
 {
-	p->key = key;
-	p->key_len = len;
-	p->have = false;
-	return qt_json_each(p->row, find_member, p) == 0 && p->have;
+	struct qt_json_value key, v;
+	struct qt_json j;
+	int r = -1;
+
+	if (qt_json_open(&j, '{', qt_buf_str(&l->buf), l->buf.len))
+		while ((r = qt_json_member(&j, &key, &v)) == 0)
+			;
+	return r == 1;
 }
 
-static void shown(const struct qt_json *v, char to[SHOWN])
+/* The same value; of strings, whatever way they are written. */
+static bool same(const struct qt_json_value *a, const struct qt_json_value *b)
+{
+	char *x, *y;
+	bool yes;
+
+	if (a->type != b->type)
+		return false;
+	if (a->len == b->len && memcmp(a->text, b->text, a->len) == 0)
+		return true;
+	if (a->type != QT_JSON_STRING)
+		return false;
+	x = malloc(a->len + 1);
+	y = malloc(b->len + 1);
+	yes = x != NULL && y != NULL && qt_json_text(a, x, a->len + 1) &&
+	    qt_json_text(b, y, b->len + 1) && strcmp(x, y) == 0;
+	free(x);
+	free(y);
+	return yes;
+}
+
+static void shown(const struct qt_json_value *v, char to[SHOWN])
 {
 	(void)snprintf(to, SHOWN, "%.*s",
 	    (int)(v->len < SHOWN ? v->len : SHOWN - 1), v->text);
 }
 
 /* The time of the file, which the tar has in seconds. */
-static void compare_mtime(struct pair *p, const struct qt_json *want)
+static void compare_mtime(const struct row *r, const struct qt_json_value *want)
 {
-	int64_t there = 0, said = 0;
+	int64_t there = 0, said;
 	struct qt_bagrow row;
 	char a[32], b[32];
 	const char *why;
 
-	if (qt_bagrow_read(&row, p->row->text, p->row->len, &why) != 0 ||
-	    !qt_json_i64(want, &there))
+	if (qt_bagrow_read(&row, qt_buf_str(&r->line->buf), r->line->buf.len,
+		&why) != 0 || !qt_json_int(want, &there))
 		return;
 	said = row.mtime_ns >= 0 ? row.mtime_ns / 1000000000 :
-	    -((-row.mtime_ns + 999999999) / 1000000000);
+	    -((-(row.mtime_ns + 1)) / 1000000000) - 1;
 	if (said == there)
 		return;
 	(void)snprintf(a, sizeof a, "%lld", (long long)said);
 	(void)snprintf(b, sizeof b, "%lld", (long long)there);
-	qt_check_tell(p->c, QT_FLAW_ROW, p->path, -1, a, b,
+	qt_check_tell(r->c, QT_FLAW_ROW, r->path, -1, a, b,
 	    "has another time in the tar than in its row");
 }
 
 /* One fact, which the row has to have just so. */
-static int compare_fact(void *ctx, const char *key, size_t len,
-    const struct qt_json *want)
+static void compare_fact(const struct row *r, const struct qt_json_value *key,
+    const struct qt_json_value *want)
 {
-	struct pair *p = ctx;
-	char a[SHOWN], b[SHOWN];
+	char name[32], a[SHOWN], b[SHOWN];
+	struct qt_json_value found;
+	bool have;
 
-	if (len == 9 && memcmp(key, "tar_mtime", 9) == 0) {
-		compare_mtime(p, want);
-		return 0;
+	if (!qt_json_text(key, name, sizeof name))
+		return;
+	if (strcmp(name, "tar_mtime") == 0) {
+		compare_mtime(r, want);
+		return;
 	}
-	if (find(p, key, len) && qt_json_same(want, &p->found))
-		return 0;
+	have = find(r->line, name, &found);
+	if (have && same(want, &found))
+		return;
 	shown(want, a);
-	if (p->have)
-		shown(&p->found, b);
-	if (p->line == 0)
-		qt_check_tell(p->c, QT_FLAW_ROW, p->path, -1, a,
-		    p->have ? b : NULL, "does not say what its row says: %.*s",
-		    (int)len, key);
+	if (have)
+		shown(&found, b);
+	if (r->number == 0)
+		qt_check_tell(r->c, QT_FLAW_ROW, r->path, -1, a,
+		    have ? b : NULL, "does not say what its row says: %s",
+		    name);
 	else
-		qt_check_tell(p->c, QT_FLAW_ROW, p->path, (int64_t)p->line, a,
-		    p->have ? b : NULL, "line %llu is not what the message "
-		    "says: %.*s", (unsigned long long)p->line, (int)len, key);
-	return 0;
+		qt_check_tell(r->c, QT_FLAW_ROW, r->path, (int64_t)r->number, a,
+		    have ? b : NULL, "line %llu is not what the message says: "
+		    "%s", (unsigned long long)r->number, name);
 }
 
-static bool state_is(struct pair *p, const char *state)
+static void compare_facts(const struct row *r, const struct qt_lines *facts)
 {
-	size_t n = strlen(state);
+	struct qt_json_value key, v;
+	struct qt_json j;
 
-	return find(p, "state", 5) && p->found.len == n + 2 &&
-	    memcmp(p->found.text + 1, state, n) == 0;
+	if (qt_json_open(&j, '{', qt_buf_str(&facts->buf), facts->buf.len))
+		while (qt_json_member(&j, &key, &v) == 0)
+			compare_fact(r, &key, &v);
+}
+
+static bool state_is(const struct qt_lines *l, const char *state)
+{
+	struct qt_json_value v;
+
+	return find(l, "state", &v) && qt_json_is(&v, state);
 }
 
 /* By its mode alone: a delivery agent has taken it for corrupt. */
-static bool marked(struct pair *p)
+static bool marked(const struct qt_lines *l)
 {
+	struct qt_json_value v;
 	uint64_t mode;
 
-	return find(p, "mode", 4) && qt_json_u64(&p->found, &mode) &&
+	return find(l, "mode", &v) && qt_json_uint(&v, &mode) &&
 	    (mode & 0700) == 0400;
 }
 
 static void compare_row(struct qt_check *c, const char *path,
-    const struct qt_lines *row_line, const struct qt_lines *fact_line_)
+    const struct qt_lines *row, const struct qt_lines *facts)
 {
-	struct qt_json row, fact;
-	struct pair p = {.c = c, .path = path, .row = &row};
-	struct pair f = {.row = &fact};
-	bool corrupt;
+	const struct row r = {.c = c, .path = path, .line = row};
+	bool corrupt = state_is(facts, "corrupt");
 
-	if (!qt_json_read(qt_buf_str(&row_line->buf), row_line->buf.len, &row) ||
-	    !qt_json_read(qt_buf_str(&fact_line_->buf), fact_line_->buf.len,
-		&fact))
-		return; /* told by check_lists.c */
-	corrupt = state_is(&f, "corrupt");
-	if (corrupt && state_is(&p, "ok"))
+	if (corrupt && state_is(row, "ok"))
 		qt_check_tell(c, QT_FLAW_ROW, path, -1, "ok", "corrupt",
 		    "is no message that Postfix would accept, as its row says");
-	else if (!corrupt && state_is(&p, "corrupt") && !marked(&p))
+	else if (!corrupt && state_is(row, "corrupt") && !marked(row))
 		qt_check_tell(c, QT_FLAW_ROW, path, -1, "corrupt", "ok",
 		    "is a whole message, which its row denies");
-	else if (!corrupt && !state_is(&p, "corrupt"))
-		(void)!qt_json_each(&fact, compare_fact, &p);
+	else if (!corrupt && !state_is(row, "corrupt"))
+		compare_facts(&r, facts);
 }
 
 /* ---- both in step ---- */
@@ -144,20 +176,9 @@ static void compare_row(struct qt_check *c, const char *path,
 /* "path" of a line; false: it has none. */
 static bool path_of(const struct qt_lines *l, char path[QT_MEMBER_SIZE])
 {
-	struct qt_json v;
-	struct pair p = {.row = &v};
-	struct qt_buf b;
-	bool good;
+	struct qt_json_value v;
 
-	if (!qt_json_read(qt_buf_str(&l->buf), l->buf.len, &v) ||
-	    v.type != QT_JSON_OBJECT || !find(&p, "path", 4))
-		return false;
-	qt_buf_init(&b, QT_MEMBER_SIZE);
-	good = qt_json_text(&p.found, &b) && !b.failed;
-	if (good)
-		(void)strlcpy(path, qt_buf_str(&b), QT_MEMBER_SIZE);
-	qt_buf_release(&b);
-	return good;
+	return find(l, "path", &v) && qt_json_text(&v, path, QT_MEMBER_SIZE);
 }
 
 /* To the line about a path, not far ahead; 1: there is none, l is as it was. */
@@ -206,23 +227,18 @@ static int rows_in_step(struct qt_check *c, struct qt_lines *rows,
 static bool compare_rcpt(struct qt_check *c, const struct qt_lines *said,
     const struct qt_lines *should)
 {
-	struct qt_json row, fact;
-	char where[64];
-	struct pair p = {.c = c, .path = where, .row = &row};
-	uint64_t before = c->res->problems;
+	const uint64_t before = c->res->problems;
+	const struct row r = {.c = c,
+	    .path = qt_kept_paths[QT_KEPT_RECIPIENTS], .line = said,
+	    .number = said->number};
 
-	(void)snprintf(where, sizeof where, "%s",
-	    qt_kept_paths[QT_KEPT_RECIPIENTS]);
-	if (!qt_json_read(qt_buf_str(&said->buf), said->buf.len, &row) ||
-	    row.type != QT_JSON_OBJECT ||
-	    !qt_json_read(qt_buf_str(&should->buf), should->buf.len, &fact)) {
-		qt_check_tell(c, QT_FLAW_TABLE, where, (int64_t)said->number,
+	if (!is_object(said)) {
+		qt_check_tell(c, QT_FLAW_TABLE, r.path, (int64_t)said->number,
 		    NULL, NULL, "line %llu is no JSON object",
 		    (unsigned long long)said->number);
 		return true;
 	}
-	p.line = said->number;
-	(void)!qt_json_each(&fact, compare_fact, &p);
+	compare_facts(&r, should);
 	return before == c->res->problems;
 }
 

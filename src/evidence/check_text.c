@@ -9,7 +9,7 @@
 #include <string.h>
 
 #include "evidence/bag.h"
-#include "evidence/json.h"
+#include "format/json.h"
 
 #define CASE_MAX ((size_t)1 << 20)
 
@@ -102,63 +102,49 @@ static void check_info(struct qt_check *c, const struct qt_buf *b)
 struct facts {
 	struct qt_check *c;
 	uint64_t missing; /* lines of missing.jsonl */
-	bool started, counted;
+	bool counted;
 };
 
-static int one_queue(void *ctx, const char *key, size_t len,
-    const struct qt_json *v)
+/* Each queue has at least the messages that are there under their own names. */
+static bool queues_agree(struct qt_check *c, const struct qt_json_value *v)
 {
-	uint64_t *left = ctx, n = 0;
+	struct qt_json_value key, inner;
+	uint64_t left[QT_Q_COUNT], n;
+	struct qt_json j;
 	char name[16];
 	enum qt_queue q;
-
-	if (len >= sizeof name || !qt_json_u64(v, &n))
-		return 1;
-	memcpy(name, key, len);
-	name[len] = '\0';
-	q = qt_queue_by_name(name);
-	if (q >= QT_Q_MESSAGES || n < left[q])
-		return 1;
-	left[q] = 0;
-	return 0;
-}
-
-/* Each queue has at least the messages that are there under their own names. */
-static void check_queues(struct qt_check *c, const struct qt_json *v)
-{
-	uint64_t left[QT_Q_COUNT];
-	int r, q;
+	int r = -1;
 
 	memcpy(left, c->by_queue, sizeof left);
-	r = qt_json_each(v, one_queue, left);
+	if (!qt_json_open(&j, '{', v->text, v->len))
+		return false;
+	while ((r = qt_json_member(&j, &key, &inner)) == 0) {
+		q = qt_json_text(&key, name, sizeof name) ?
+		    qt_queue_by_name(name) : QT_Q_COUNT;
+		if (q >= QT_Q_MESSAGES || !qt_json_uint(&inner, &n) ||
+		    n < left[q])
+			return false;
+		left[q] = 0;
+	}
 	for (q = 0; q < QT_Q_MESSAGES; q++)
-		r |= left[q] != 0;
-	if (r != 0)
+		if (left[q] != 0)
+			return false;
+	return r == 1;
+}
+
+static void check_queues(struct qt_check *c, const struct qt_json_value *v)
+{
+	if (!queues_agree(c, v))
 		qt_check_tell(c, QT_FLAW_COUNT, qt_kept_paths[QT_KEPT_CASE], -1,
 		    NULL, NULL, "does not count what is there: queues");
 }
 
-static bool is(const char *key, size_t len, const char *name)
-{
-	return len == strlen(name) && memcmp(key, name, len) == 0;
-}
-
-static void take_text(const struct qt_json *v, char *to, size_t size)
-{
-	struct qt_buf b;
-
-	qt_buf_init(&b, size);
-	if (qt_json_text(v, &b) && !b.failed)
-		(void)strlcpy(to, qt_buf_str(&b), size);
-	qt_buf_release(&b);
-}
-
 /* The moment that the files of the bag were made in. */
-static void check_started(struct qt_check *c, const struct qt_json *v)
+static void check_started(struct qt_check *c, const struct qt_json_value *v)
 {
 	char said[32] = "", is_then[32];
 
-	take_text(v, said, sizeof said);
+	(void)!qt_json_text(v, said, sizeof said);
 	qt_utc(c->tag_mtime, is_then);
 	if (strcmp(said, is_then) != 0)
 		qt_check_tell(c, QT_FLAW_FRAME, qt_kept_paths[QT_KEPT_CASE], -1,
@@ -166,66 +152,77 @@ static void check_started(struct qt_check *c, const struct qt_json *v)
 		    "have in the tar");
 }
 
-static int case_member(void *ctx, const char *key, size_t len,
-    const struct qt_json *v)
+static void case_member(struct facts *f, const struct qt_json_value *key,
+    const struct qt_json_value *v)
 {
-	struct facts *f = ctx;
 	struct qt_check *c = f->c;
 	uint64_t n = 0;
 
-	if (is(key, len, "redaction"))
-		take_text(v, c->res->redaction, sizeof c->res->redaction);
-	if (is(key, len, "queues"))
+	if (qt_json_is(key, "redaction"))
+		(void)!qt_json_text(v, c->res->redaction,
+		    sizeof c->res->redaction);
+	if (qt_json_is(key, "queues"))
 		check_queues(c, v);
-	if (is(key, len, "started"))
+	if (qt_json_is(key, "started"))
 		check_started(c, v);
-	if (!qt_json_u64(v, &n))
-		return 0;
-	if (is(key, len, "messages")) {
+	if (!qt_json_uint(v, &n))
+		return;
+	if (qt_json_is(key, "messages")) {
 		count(c, QT_KEPT_CASE, "messages", n, c->res->messages);
 		f->counted = true;
 	}
-	if (is(key, len, "logs"))
+	if (qt_json_is(key, "logs"))
 		count(c, QT_KEPT_CASE, "logs", n, c->res->logs);
-	if (is(key, len, "payload_files"))
+	if (qt_json_is(key, "payload_files"))
 		count(c, QT_KEPT_CASE, "payload_files", n, c->res->files);
-	if (is(key, len, "payload_bytes"))
+	if (qt_json_is(key, "payload_bytes"))
 		count(c, QT_KEPT_CASE, "payload_bytes", n, c->res->bytes);
-	if (is(key, len, "missing"))
+	if (qt_json_is(key, "missing"))
 		count(c, QT_KEPT_CASE, "missing", n, f->missing);
-	return 0;
 }
 
 static void check_case(struct qt_check *c, const struct qt_buf *b,
     uint64_t missing)
 {
 	struct facts f = {.c = c, .missing = missing};
-	struct qt_json v;
+	struct qt_json_value key, v;
+	struct qt_json j;
+	int r = -1;
 
-	if (!qt_json_read(qt_buf_str(b), b->len, &v) ||
-	    v.type != QT_JSON_OBJECT) {
+	if (qt_json_open(&j, '{', qt_buf_str(b), b->len))
+		while ((r = qt_json_member(&j, &key, &v)) == 0)
+			case_member(&f, &key, &v);
+	if (r != 1)
 		qt_check_tell(c, QT_FLAW_STRUCTURE, qt_kept_paths[QT_KEPT_CASE],
 		    -1, NULL, NULL, "is no JSON object");
-		return;
-	}
-	(void)!qt_json_each(&v, case_member, &f);
-	if (!f.counted)
+	else if (!f.counted)
 		qt_check_tell(c, QT_FLAW_STRUCTURE, qt_kept_paths[QT_KEPT_CASE],
 		    -1, NULL, NULL, "does not say how many messages there are");
 }
 
 /* ---- lines of JSON ---- */
 
+static bool is_object(const struct qt_lines *l)
+{
+	struct qt_json_value key, v;
+	struct qt_json j;
+	int r = -1;
+
+	if (qt_json_open(&j, '{', qt_buf_str(&l->buf), l->buf.len))
+		while ((r = qt_json_member(&j, &key, &v)) == 0)
+			;
+	return r == 1;
+}
+
 static int count_lines(struct qt_check *c, enum qt_kept which, uint64_t *n,
     struct qt_error *err)
 {
 	struct qt_lines l;
-	struct qt_json v;
 	int r;
 
 	qt_lines_init(&l, &c->kept[which]);
 	while ((r = qt_lines_next(&l, err)) == 0)
-		if (!qt_json_read(qt_buf_str(&l.buf), l.buf.len, &v))
+		if (!is_object(&l))
 			qt_check_tell(c, QT_FLAW_TABLE, qt_kept_paths[which],
 			    (int64_t)l.number, NULL, NULL,
 			    "line %" PRIu64 " is no JSON", l.number);
@@ -238,20 +235,26 @@ static int count_lines(struct qt_check *c, enum qt_kept which, uint64_t *n,
 
 struct event {
 	uint64_t seq;
-	bool have_seq;
 	char prev[80];
 };
 
-static int event_member(void *ctx, const char *key, size_t len,
-    const struct qt_json *v)
+static bool read_event(struct event *e, const struct qt_lines *l)
 {
-	struct event *e = ctx;
+	struct qt_json_value key, v;
+	struct qt_json j;
+	int r = -1;
 
-	if (is(key, len, "seq"))
-		e->have_seq = qt_json_u64(v, &e->seq);
-	if (is(key, len, "prev"))
-		take_text(v, e->prev, sizeof e->prev);
-	return 0;
+	*e = (struct event){.seq = 0};
+	if (qt_json_open(&j, '{', qt_buf_str(&l->buf), l->buf.len))
+		while ((r = qt_json_member(&j, &key, &v)) == 0) {
+			if (qt_json_is(&key, "seq") &&
+			    !qt_json_uint(&v, &e->seq))
+				return false;
+			if (qt_json_is(&key, "prev"))
+				(void)!qt_json_text(&v, e->prev,
+				    sizeof e->prev);
+		}
+	return r == 1;
 }
 
 static int sum_of(struct qt_check *c, const struct qt_buf *line, char hex[65],
@@ -273,16 +276,12 @@ static int check_custody(struct qt_check *c, struct qt_error *err)
 	const char *path = qt_kept_paths[QT_KEPT_CUSTODY];
 	char prev[65] = "";
 	struct qt_lines l;
-	struct qt_json v;
+	struct event e;
 	int r;
 
 	qt_lines_init(&l, &c->kept[QT_KEPT_CUSTODY]);
 	while ((r = qt_lines_next(&l, err)) == 0) {
-		struct event e = {.seq = 0};
-
-		if (!qt_json_read(qt_buf_str(&l.buf), l.buf.len, &v) ||
-		    qt_json_each(&v, event_member, &e) != 0 || !e.have_seq ||
-		    e.seq != l.number)
+		if (!read_event(&e, &l) || e.seq != l.number)
 			qt_check_tell(c, QT_FLAW_CUSTODY, path,
 			    (int64_t)l.number, NULL, NULL,
 			    "line %" PRIu64 " is no event of that number",

@@ -3,8 +3,8 @@
  * moved there (archive_move.c).
  *
  * A copy does not change the queue.  Messages come sorted by queue and ID, each with
- * its row of the messages table as JSON; src/evidence/ reads the files, makes
- * the sums and the bag.  A message that was delivered since the scan is named
+ * its row of the messages table as JSON (archive_rows.c); src/evidence/ makes
+ * the bag.  A message that was delivered since the scan is named
  * and the rest archived (exit 3); anything else that goes wrong leaves no file.
  */
 #include "archiving.h"
@@ -54,42 +54,62 @@ static int option(void *ctx, const struct qt_option *opt, const char *value,
 
 /* ---- adding ---- */
 
-/* Row to archive; an item error is reported by name and *left counts it. */
-static int add_row(struct ctx *c, struct qt_archive *a,
-    const struct qt_stmt *st, struct qt_buf *json, uint64_t *left,
-    struct qt_error *err)
+/* An item error is reported by name, and the rest is archived. */
+static void left_out(struct archive_pass *p, const struct qt_error *err)
 {
-	int r = archive_row(a, c->spools.v[0], st, NULL, NULL, json, err);
+	struct qt_buf id;
 
-	if (r == 0 || !qt_error_is_item(err))
-		return r;
-	progress_end(c);
-	remark("%s in %s is not archived: %s", archive_row_id(st),
-	    archive_row_queue(st),
-	    err->code == QT_E_GONE ? "delivered or removed meanwhile" :
-				     err->text);
-	++*left;
-	return 0;
+	qt_buf_init(&id, 0);
+	qt_escape_term(&id, p->now->id, strlen(p->now->id));
+	progress_end(p->c);
+	remark("%s in %s is not archived: %s", qt_buf_str(&id),
+	    qt_queue_name(p->now->queue), err->code == QT_E_GONE ?
+	    "delivered or removed meanwhile" : err->text);
+	qt_buf_release(&id);
 }
 
-static int add_all(struct ctx *c, struct qt_archive *a, struct qt_stmt *st,
-    uint64_t *matched, uint64_t *left, struct qt_error *err)
+/* Each message as soon as it is known that it is to be archived. */
+static int pick_all(struct ctx *c, struct qt_picks *picks,
+    struct qt_error *err)
 {
-	struct qt_buf json;
+	struct qt_stmt *st = NULL;
 	int r;
 
-	qt_buf_init(&json, 0);
+	if (open_messages(c, archive_keys, "", &st, err) != 0)
+		return -1;
 	while ((r = qt_stmt_step(st, err)) == 0) {
-		++*matched;
-		if (add_row(c, a, st, &json, left, err) != 0) {
+		if (archive_pick(picks, st, NULL, NULL, err) != 0) {
 			r = -1;
 			break;
 		}
-		progress(c, "messages archived", *matched, 0);
+		progress(c, "messages found", qt_picks_count(picks), 0);
 	}
-	qt_buf_release(&json);
-	progress_end(c);
+	qt_stmt_close(st);
 	return r < 0 ? -1 : 0;
+}
+
+static int add_all(struct archive_pass *p, struct qt_scan_stats *stats,
+    struct qt_error *err)
+{
+	struct qt_scan_stats found;
+
+	if (qt_picks_new(&p->picks, p->c->spools.v[0], err) != 0 ||
+	    pick_all(p->c, p->picks, err) != 0)
+		return -1;
+	found = *qt_db_stats(p->db);
+	qt_db_forget_stats(p->db);
+	if (qt_picks_count(p->picks) != 0 && archive_add_picks(p, err) != 0)
+		return -1;
+	/* what has left meanwhile is told by name; what could not be looked
+	 * for was known when they were picked */
+	*stats = *qt_db_stats(p->db);
+	stats->vanished = found.vanished;
+	stats->dirs = found.dirs;
+	stats->dir_queues = found.dir_queues;
+	stats->bad += found.dirs;
+	stats->unreadable += found.dirs;
+	stats->interrupted = stats->interrupted || found.interrupted;
+	return 0;
 }
 
 /* ---- the report ---- */
@@ -228,26 +248,27 @@ int archive_open(const struct ctx *c, const struct archiving *own,
 }
 
 /* Everything is added: publish it, and say what it is. */
-static int finish(struct ctx *c, const struct archiving *own,
-    struct qt_archive *a, uint64_t matched, uint64_t left,
-    struct qt_error *err)
+static int finish(const struct archive_pass *p, const struct archiving *own,
+    const struct qt_scan_stats *stats, struct qt_error *err)
 {
 	FILE *out = strcmp(own->file, "-") == 0 ? stderr : stdout;
+	uint64_t left = p->seen - p->added;
 	struct qt_archive_counts n;
+	struct ctx *c = p->c;
 
-	if (matched == 0) {
+	if (p->seen == 0) {
 		progress_end(c);
 		if (!interrupted(c))
 			remark("no archive was made: no message matches");
-		return finish_scan(c, EXIT_NOTHING);
+		return finish_stats(c, stats, EXIT_NOTHING);
 	}
-	if (matched == left) {
+	if (p->added == 0) {
 		remark("no archive was made: none of the %" PRIu64
-		       " messages could be read", matched);
-		return qt_archive_counts(a)->failed != 0 ? EXIT_FAILED :
-							   EXIT_NOTHING;
+		       " messages could be read", p->seen);
+		return qt_archive_counts(p->a)->failed != 0 ? EXIT_FAILED :
+							      EXIT_NOTHING;
 	}
-	if (qt_archive_finish(a, &n, err) != 0)
+	if (qt_archive_finish(p->a, &n, err) != 0)
 		return give_up(err);
 	if (own->json)
 		print_json(own->file, &n, out);
@@ -256,27 +277,24 @@ static int finish(struct ctx *c, const struct archiving *own,
 	if (n.bad_logs != 0)
 		remark("%" PRIu64 " %s could not be read", n.bad_logs,
 		    n.bad_logs == 1 ? "log" : "logs");
-	return finish_scan(c,
+	return finish_stats(c, stats,
 	    left != 0 || n.bad_logs != 0 ? EXIT_PARTLY : EXIT_DONE);
 }
 
-static int archive(struct ctx *c, const struct archiving *own,
-    const char *cols)
+static int archive(struct ctx *c, const struct archiving *own)
 {
+	struct archive_pass p = {.c = c, .db = c->db, .failed = left_out};
+	struct qt_scan_stats stats = {.entries = 0};
 	struct qt_error err = {0};
-	struct qt_archive *a = NULL;
-	struct qt_stmt *st = NULL;
-	uint64_t matched = 0, left = 0;
 	int status;
 
-	if (archive_open(c, own, &a, &err) != 0 ||
-	    open_messages(c, cols, archive_order, &st, &err) != 0 ||
-	    add_all(c, a, st, &matched, &left, &err) != 0)
+	if (archive_open(c, own, &p.a, &err) != 0 ||
+	    add_all(&p, &stats, &err) != 0)
 		status = give_up(&err);
 	else
-		status = finish(c, own, a, matched, left, &err);
-	qt_stmt_close(st);
-	qt_archive_close(a);
+		status = finish(&p, own, &stats, &err);
+	qt_picks_free(p.picks);
+	qt_archive_close(p.a);
 	return status;
 }
 
@@ -353,9 +371,6 @@ static int check(const struct ctx *c, const struct archiving *own,
 	if (own->file == NULL && !c->dry_run && !c->explain)
 		return qt_fail(err, QT_E_USAGE, "archive",
 		    "where to? -o FILE.tar.zst is missing");
-	if (own->move && any_copy(c))
-		return qt_fail(err, QT_E_USAGE, "--move",
-		    "an archive (-A) is no queue to move mail out of");
 	if (c->spools.n != 1)
 		return qt_fail(err, QT_E_USAGE, "archive",
 		    "takes one queue at a time, not %zu", c->spools.n);
@@ -366,24 +381,15 @@ static int run(struct ctx *c, int argc, char **argv)
 {
 	struct qt_error err = {0};
 	struct archiving *own = own_options(c, sizeof(*own), &err);
-	struct qt_buf cols;
-	int status;
 
 	(void)argc, (void)argv; /* IDs: in the selection already */
-	qt_buf_init(&cols, 0);
-	if (own == NULL || check(c, own, &err) != 0 ||
-	    archive_columns(&cols, &err) != 0)
-		status = complain(&err);
-	else if (own->move)
-		status = archive_move(c, own);
-	else if (c->explain)
-		status = explain_messages(c, qt_buf_str(&cols), archive_order);
-	else if (c->dry_run)
-		status = dry_run(c);
-	else
-		status = archive(c, own, qt_buf_str(&cols));
-	qt_buf_release(&cols);
-	return status;
+	if (own == NULL || check(c, own, &err) != 0)
+		return complain(&err);
+	if (own->move)
+		return archive_move(c, own);
+	if (c->explain)
+		return explain_messages(c, archive_keys, "");
+	return c->dry_run ? dry_run(c) : archive(c, own);
 }
 
 static const struct qt_option own_table[] = {
@@ -429,7 +435,7 @@ const struct cmd cmd_archive = {
 	"  qtool archive -o - --all | ssh backup 'cat > queue.tar.zst'",
     .groups = groups,
     .ngroups = 4,
-    .needs = NEED_DB | READS_TX | READS_COPIES,
+    .needs = NEED_DB | READS_TX,
     .operands_are_ids = true,
     .max_operands = -1,
     .option = option,

@@ -43,9 +43,8 @@ static void heard(void *ctx, const char *queue, const char *id,
 /* ---- writing ---- */
 
 /* One staged message, told as what it was in the queue. */
-static int add_row(struct moving *m, const struct qt_spool *kept,
-    const struct qt_plan *plan, const struct qt_stmt *st, struct qt_buf *json,
-    struct qt_error *err)
+static int pick_row(struct qt_picks *picks, const struct qt_plan *plan,
+    const struct qt_stmt *st, struct qt_error *err)
 {
 	uint64_t seq;
 
@@ -53,36 +52,43 @@ static int add_row(struct moving *m, const struct qt_spool *kept,
 	    seq >= qt_plan_count(plan))
 		return qt_fail(err, QT_E_STATE, archive_row_path(st),
 		    "is no message that was taken");
-	return archive_row(m->a, kept, st, qt_plan_id_of(plan, (size_t)seq),
-	    qt_plan_path_of(plan, (size_t)seq), json, err);
+	return archive_pick(picks, st, qt_plan_id_of(plan, (size_t)seq),
+	    qt_plan_path_of(plan, (size_t)seq), err);
 }
 
-static int add_rows(struct moving *m, struct qt_db *db,
-    const struct qt_spool *kept, const struct qt_plan *plan, uint64_t total,
-    uint64_t *n, struct qt_error *err)
+static int pick_rows(struct qt_picks *picks, struct qt_db *db,
+    const struct qt_plan *plan, struct qt_error *err)
 {
 	struct qt_stmt *st = NULL;
-	struct qt_buf sql, json;
+	struct qt_buf sql;
 	int r;
 
 	qt_buf_init(&sql, 0);
-	qt_buf_init(&json, 0);
-	qt_buf_adds(&sql, "SELECT ");
-	r = archive_columns(&sql, err);
-	qt_buf_addf(&sql, " FROM messages %s", archive_order);
-	if (r == 0)
-		r = qt_buf_check(&sql, err);
+	qt_buf_addf(&sql, "SELECT %s FROM messages", archive_keys);
+	r = qt_buf_check(&sql, err);
 	if (r == 0)
 		r = qt_stmt_open(&st, db, sql.data, NULL, 0, err);
-	while (r == 0 && (r = qt_stmt_step(st, err)) == 0) {
-		r = add_row(m, kept, plan, st, &json, err);
-		progress(m->c, "messages archived", ++*n, total);
-	}
+	while (r == 0 && (r = qt_stmt_step(st, err)) == 0)
+		r = pick_row(picks, plan, st, err);
 	qt_stmt_close(st);
-	qt_buf_release(&json);
 	qt_buf_release(&sql);
-	progress_end(m->c);
 	return r < 0 ? -1 : 0;
+}
+
+static int add_all(struct moving *m, struct qt_db *db,
+    const struct qt_spool *kept, const struct qt_plan *plan, uint64_t *n,
+    struct qt_error *err)
+{
+	struct archive_pass p = {.c = m->c, .a = m->a, .db = db};
+	int r = qt_picks_new(&p.picks, kept, err);
+
+	if (r == 0)
+		r = pick_rows(p.picks, db, plan, err);
+	if (r == 0)
+		r = archive_add_picks(&p, err);
+	*n = p.added;
+	qt_picks_free(p.picks);
+	return r;
 }
 
 /* How many names are in staging: counted by another way than the rows. */
@@ -111,7 +117,7 @@ static int write_all(struct moving *m, const struct qt_spools *kept,
 	if (count_staged(m->c, kept->v[0]->txid, &total, err) != 0 ||
 	    qt_db_open(&db, kept, &opts, err) != 0)
 		return -1;
-	r = add_rows(m, db, kept->v[0], plan, total, &n, err);
+	r = add_all(m, db, kept->v[0], plan, &n, err);
 	qt_db_close(db);
 	if (r != 0)
 		return -1;

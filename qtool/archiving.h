@@ -5,6 +5,7 @@
 #define QTOOL_ARCHIVING_H
 
 #include "qtool/archive.h"
+#include "qtool/picks.h"
 
 #include "cmd.h"
 
@@ -30,20 +31,30 @@ void archive_report_json(struct qt_buf *out, const char *file,
 
 /* ---- archive_rows.c ---- */
 
-/* What a row of messages must have, and in which order they come. */
-int archive_columns(struct qt_buf *out, struct qt_error *err) QT_MUST_CHECK;
-extern const char archive_order[];
-/* Queue, ID and path of such a row, as the tables show them. */
-const char *archive_row_queue(const struct qt_stmt *st);
-const char *archive_row_id(const struct qt_stmt *st);
+/* The columns that a message is picked by. */
+extern const char archive_keys[];
 const char *archive_row_path(const struct qt_stmt *st);
 /*
- * The row's message into the archive.  id and found: what is told of it
- * instead of what the row says; NULL: that.  json is space to work in.
+ * Pick a row of them.  id, found: what is told of it instead of what the row
+ * says; NULL: that.
  */
-int archive_row(struct qt_archive *a, const struct qt_spool *spool,
-    const struct qt_stmt *st, const char *id, const char *found,
-    struct qt_buf *json, struct qt_error *err) QT_MUST_CHECK;
+int archive_pick(struct qt_picks *picks, const struct qt_stmt *st,
+    const char *id, const char *found, struct qt_error *err) QT_MUST_CHECK;
+
+/* What was picked, on its way into an archive. */
+struct archive_pass {
+	struct ctx *c;
+	struct qt_archive *a;
+	struct qt_db *db; /* on the picks' spool */
+	struct qt_picks *picks;
+	/* An item error of the message now; NULL: it ends the pass. */
+	void (*failed)(struct archive_pass *p, const struct qt_error *err);
+	const struct qt_pick *now;
+	uint64_t seen, added;
+};
+/* Sort them and add them all. */
+int archive_add_picks(struct archive_pass *p, struct qt_error *err)
+    QT_MUST_CHECK;
 
 /* ---- archive_move.c ---- */
 

@@ -415,7 +415,7 @@ static int check_copies(const struct ctx *c, struct qt_error *err)
 		return 0;
 	return qt_fail(err, QT_E_USAGE, c->cmd->name,
 	    "works on a queue, and an archive (-A) is none: it is for status, "
-	    "top, list, show, query and archive");
+	    "top, list, show and query");
 }
 
 static void on_progress(void *ctx, const struct qt_scan_stats *stats)

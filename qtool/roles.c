@@ -35,6 +35,7 @@
 #include <unistd.h>
 
 #include "qtool/archive.h"
+#include "qtool/picks.h"
 
 #include "cmd.h"
 
@@ -466,6 +467,8 @@ int roles_take(struct ctx *c, struct qt_error *err)
 	if (c->roles.taken)
 		return 0;
 	c->roles.taken = true;
+	if (c->cmd == &cmd_archive)
+		qt_picks_raise_limit();
 	if (ask_postconf(c, err) != 0)
 		return -1;
 	if (may != 0) {

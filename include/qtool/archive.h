@@ -60,6 +60,9 @@ struct qt_archive_item {
 	const char *found; /* what is told as its path; NULL: path */
 	dev_t dev;
 	ino_t ino;
+	/* What a scan has read of it (QT_WANT_KEPT), so that it need not be
+	 * read again; NULL: nothing. */
+	const struct qt_row *row;
 };
 /*
  * Add a message and its logs; json is its line for messages.jsonl (an object

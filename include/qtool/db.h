@@ -40,6 +40,20 @@ struct qt_bind {
 };
 
 /*
+ * From the next statement on, until picks is NULL, the tables are of these
+ * files alone, in their order, and each row has what want says beside what its
+ * columns take.  The picks are borrowed, and used up by one statement.
+ */
+struct qt_picks;
+void qt_db_pick(struct qt_db *db, struct qt_picks *picks, unsigned want);
+/*
+ * The message that the last step of a statement over one table came to; NULL
+ * none.  Only of a statement that neither sorts nor groups; valid until the
+ * next step.
+ */
+const struct qt_row *qt_db_row(const struct qt_db *db);
+
+/*
  * One statement.  QT_E_USAGE with SQLite's message (and offset) for bad SQL or
  * what the authorizer refused; QT_E_INTERRUPTED after stop was set.
  */

@@ -13,6 +13,7 @@
 #define QTOOL_SCAN_H
 
 #include <signal.h>
+#include <sys/stat.h>
 
 #include "qtool/deferlog.h"
 #include "qtool/message.h"
@@ -39,8 +40,29 @@ enum { /* what a row must have; each costs, none is implied but those below */
 	QT_WANT_HASH = 1 << 5,	/* tier 4: sha256 of the file's bytes */
 	QT_WANT_LOGS = 1 << 6,	/* tier 5: defer log entries */
 	QT_WANT_LOCKS = 1 << 7,	/* in_delivery, from /proc/locks */
-	QT_WANT_BOUNCES = 1 << 8 /* tier 5: bounce log entries; with LOGS they
-				  * come too where showq has them (3.11+) */
+	QT_WANT_BOUNCES = 1 << 8, /* tier 5: bounce log entries; with LOGS they
+				   * come too where showq has them (3.11+) */
+	QT_WANT_KEPT = 1 << 9 /* row.kept: the files' own bytes, from the read
+			       * that everything else in the row is of */
+};
+
+/* A file as it was at one moment: two looks at it around the read agree. */
+struct qt_kept_file {
+	bool have;   /* it was read; else it is to be read by who wants it */
+	bool absent; /* there is none (of a log) */
+	const unsigned char *data; /* in the row's arena */
+	size_t len;
+	unsigned char sum[32]; /* SHA-256 */
+	struct stat st;
+};
+
+#define QT_KEPT_LOGS 6 /* defer, bounce, trace, and a late one of each */
+
+struct qt_kept {
+	struct qt_kept_file message;
+	int fd; /* the message's where it was not read; the row's own; else -1 */
+	/* kind by kind; a queue has one of each: 0, 2, 4 */
+	struct qt_kept_file log[QT_KEPT_LOGS];
 };
 
 #define QT_ROW_BODY_MAX ((size_t)16 << 20)   /* text kept of one body */
@@ -96,6 +118,8 @@ struct qt_row {
 	struct qt_logs defer, bounce;
 	/* QT_WANT_LOCKS */
 	bool in_delivery;
+	/* QT_WANT_KEPT; NULL: not wanted, or no regular file */
+	struct qt_kept *kept;
 	/* for the caller's finish hook (derived columns) */
 	void *derived; /* in the arena */
 	struct qt_arena arena; /* everything the row points to */
@@ -118,6 +142,8 @@ struct qt_prefilter {
 	const char *value; /* borrowed; outlives the scan */
 };
 
+struct qt_picks; /* picks.h */
+
 struct qt_scan_opts {
 	unsigned want;	 /* QT_WANT_ bits */
 	unsigned queues; /* QT_Q_BIT mask; 0: all message queues */
@@ -131,6 +157,9 @@ struct qt_scan_opts {
 	 * opened, and in no statistics */
 	bool (*wanted)(void *ctx, const char *name, size_t len);
 	void *wanted_ctx;
+	/* these files alone, in their order, each a row whatever became of
+	 * it; row.seq is its place among them.  NULL: a walk */
+	struct qt_picks *picks;
 	const struct qt_prefilter *prefilter;
 	size_t nprefilter;
 	/* called once a row is loaded, in a worker or the caller's thread; may

@@ -5,10 +5,11 @@
  * to a log, and a hijacked Postfix process may do anything.  A file is read
  * completely before a byte of it goes into the archive, through one
  * descriptor, and size and modification time must be the same before and
- * after; else it is read again.  Before Linux 6.13 these times move only with
- * the timer tick (up to 10 ms), so a file altered within the last ticks is
- * read again too: another write might not show.  That is judged by the change
- * time, which nobody can set; it is not compared, as qmgr's renames alter it.
+ * after; else it is read again, as is a file altered in the last moments, when
+ * another write might not show.  The change time is not compared, as qmgr's
+ * renames alter it.
+ *
+ * Small files were read so by the scan's workers already (source/keep.h).
  */
 #include "evidence/capture.h"
 
@@ -19,9 +20,11 @@
 #include <unistd.h>
 
 #include "source/below.h"
+#include "source/keep.h"
 
 #define TRIES 8
 #define PIECE ((size_t)128 << 10)
+#define PAUSE_NS (20 * 1000 * 1000)
 
 void qt_capture_init(struct qt_capture *c, int tmp_dirfd, size_t memory_max)
 {
@@ -85,25 +88,6 @@ static bool same_content(const struct stat *a, const struct stat *b)
 	    a->st_mtim.tv_nsec == b->st_mtim.tv_nsec;
 }
 
-#define TICKS_NS (20 * 1000 * 1000)
-
-/* Altered so lately that a write after it may carry the same time. */
-static bool recent(const struct stat *st)
-{
-	struct timespec now;
-	int64_t age;
-
-	if (clock_gettime(CLOCK_REALTIME_COARSE, &now) != 0)
-		return false;
-	if (now.tv_sec - st->st_ctim.tv_sec > 1)
-		return false;
-	age = (int64_t)(now.tv_sec - st->st_ctim.tv_sec) * 1000000000 +
-	    now.tv_nsec - st->st_ctim.tv_nsec;
-	/* a little ahead: fine-grained time against the coarse clock's; much:
-	 * the clock was set back, and waiting would not help */
-	return age > -TICKS_NS && age < TICKS_NS;
-}
-
 /* From the start to the end of file, but no further than size + 1 byte. */
 static int read_through(struct qt_capture *c, int fd, const char *path,
     char *piece, struct qt_digest *digest, struct qt_error *err)
@@ -135,7 +119,7 @@ static int read_through(struct qt_capture *c, int fd, const char *path,
 static int read_still(struct qt_capture *c, int fd, const char *path,
     struct qt_digest *digest, struct qt_error *err)
 {
-	const struct timespec pause = {.tv_nsec = TICKS_NS};
+	const struct timespec pause = {.tv_nsec = PAUSE_NS};
 	char *piece = malloc(PIECE);
 	struct stat after;
 	int i;
@@ -151,7 +135,7 @@ static int read_still(struct qt_capture *c, int fd, const char *path,
 			(void)source_fail(err, "fstat", path);
 			break;
 		}
-		if (same_content(&c->st, &after) && !recent(&after) &&
+		if (same_content(&c->st, &after) && !qt_keep_recent(&after) &&
 		    qt_spill_size(&c->bytes) == (uint64_t)after.st_size) {
 			free(piece);
 			c->st = after;
@@ -166,6 +150,15 @@ static int read_still(struct qt_capture *c, int fd, const char *path,
 	return -1;
 }
 
+int qt_capture_fd(struct qt_capture *c, int fd, const char *path,
+    const struct qt_identity *id, struct qt_digest *digest,
+    struct qt_error *err)
+{
+	if (identify(fd, path, id, &c->st, err) != 0)
+		return -1;
+	return read_still(c, fd, path, digest, err);
+}
+
 int qt_capture_file(struct qt_capture *c, int dirfd, const char *path,
     const struct qt_identity *id, struct qt_digest *digest,
     struct qt_error *err)
@@ -174,9 +167,14 @@ int qt_capture_file(struct qt_capture *c, int dirfd, const char *path,
 
 	if (fd < 0)
 		return source_fail(err, "open", path);
-	r = identify(fd, path, id, &c->st, err);
-	if (r == 0)
-		r = read_still(c, fd, path, digest, err);
+	r = qt_capture_fd(c, fd, path, id, digest, err);
 	(void)close(fd);
 	return r;
+}
+
+void qt_capture_kept(struct qt_capture *c, const struct qt_kept_file *f)
+{
+	qt_spill_borrow(&c->bytes, f->data, f->len);
+	memcpy(c->sum, f->sum, sizeof c->sum);
+	c->st = f->st;
 }

@@ -8,6 +8,7 @@
 
 #include "evidence/hash.h"
 #include "evidence/spill.h"
+#include "qtool/scan.h"
 
 /* Which file it must be: another one under that name is QT_E_CHANGED. */
 struct qt_identity {
@@ -33,5 +34,11 @@ void qt_capture_release(struct qt_capture *c);
 int qt_capture_file(struct qt_capture *c, int dirfd, const char *path,
     const struct qt_identity *id, struct qt_digest *digest,
     struct qt_error *err) QT_MUST_CHECK;
+/* The same of a file that is open; path is for messages. */
+int qt_capture_fd(struct qt_capture *c, int fd, const char *path,
+    const struct qt_identity *id, struct qt_digest *digest,
+    struct qt_error *err) QT_MUST_CHECK;
+/* What a scan has read already (f->have); borrowed from its row. */
+void qt_capture_kept(struct qt_capture *c, const struct qt_kept_file *f);
 
 #endif

@@ -25,16 +25,16 @@
 #define REPORTS_MAX 1000
 #define SIDECAR_MAX ((size_t)4096)
 
-const char *const qt_kept_paths[QT_KEPT_COUNT] = {
-    [QT_KEPT_BAGIT] = "bagit.txt",
-    [QT_KEPT_CASE] = "metadata/case.json",
-    [QT_KEPT_MESSAGES] = "metadata/messages.jsonl",
-    [QT_KEPT_RECIPIENTS] = "metadata/recipients.jsonl",
-    [QT_KEPT_MISSING] = "metadata/missing.jsonl",
-    [QT_KEPT_CUSTODY] = "metadata/custody.jsonl",
-    [QT_KEPT_INFO] = "bag-info.txt",
-    [QT_KEPT_MANIFEST] = "manifest-sha256.txt",
-    [QT_KEPT_TAGS] = "tagmanifest-sha256.txt",
+const char *const qt_tag_paths[QT_TAG_COUNT] = {
+    [QT_TAG_BAGIT] = "bagit.txt",
+    [QT_TAG_CASE] = "metadata/case.json",
+    [QT_TAG_MESSAGES] = "metadata/messages.jsonl",
+    [QT_TAG_RECIPIENTS] = "metadata/recipients.jsonl",
+    [QT_TAG_MISSING] = "metadata/missing.jsonl",
+    [QT_TAG_CUSTODY] = "metadata/custody.jsonl",
+    [QT_TAG_INFO] = "bag-info.txt",
+    [QT_TAG_MANIFEST] = "manifest-sha256.txt",
+    [QT_TAG_TAGMANIFEST] = "tagmanifest-sha256.txt",
 };
 
 /* In this order in the file; by the beginning of the path. */
@@ -223,8 +223,8 @@ static struct qt_spill *store_for(struct qt_check *c, const char *path,
 		qt_spill_clear(&c->message);
 		return &c->message;
 	}
-	for (i = 0; i < QT_KEPT_COUNT; i++)
-		if (strcmp(path, qt_kept_paths[i]) == 0 && !c->have[i]) {
+	for (i = 0; i < QT_TAG_COUNT; i++)
+		if (strcmp(path, qt_tag_paths[i]) == 0 && !c->have[i]) {
 			c->have[i] = true;
 			return &c->kept[i];
 		}
@@ -305,7 +305,7 @@ static int list(struct qt_check *c, const char *path, uint64_t size,
 		return qt_manifest_add(&c->payload, with_size, sum, err);
 	}
 	/* neither lists itself, nor what signs it */
-	if (strcmp(path, qt_kept_paths[QT_KEPT_TAGS]) == 0 ||
+	if (strcmp(path, qt_tag_paths[QT_TAG_TAGMANIFEST]) == 0 ||
 	    strncmp(path, "signatures/", 11) == 0)
 		return 0;
 	return qt_manifest_add(&c->tags, path, sum, err);
@@ -538,10 +538,10 @@ static int check_signatures(struct qt_check *c, struct qt_error *err)
 	size_t i;
 	int r = 0;
 
-	if (c->nsignatures == 0 || !c->have[QT_KEPT_TAGS])
+	if (c->nsignatures == 0 || !c->have[QT_TAG_TAGMANIFEST])
 		return 0;
 	qt_buf_init(&tags, 0);
-	r = qt_spill_each(&c->kept[QT_KEPT_TAGS], to_buf, &tags, err);
+	r = qt_spill_each(&c->kept[QT_TAG_TAGMANIFEST], to_buf, &tags, err);
 	for (i = 0; i < c->nsignatures && r == 0; i++) {
 		const struct qt_buf *b = &c->signature[i].bytes;
 
@@ -569,7 +569,7 @@ static void init(struct qt_check *c)
 	    c->opts->memory != 0 ? memory : MESSAGE_MEMORY);
 	qt_spill_init(&c->facts, c->tmpfd, memory);
 	qt_spill_init(&c->rcpts, c->tmpfd, memory);
-	for (i = 0; i < QT_KEPT_COUNT; i++)
+	for (i = 0; i < QT_TAG_COUNT; i++)
 		qt_spill_init(&c->kept[i], c->tmpfd, memory);
 	for (i = 0; i < QT_SIGNATURES_MAX; i++)
 		qt_buf_init(&c->signature[i].bytes, QT_SIGNATURE_SIZE + 1);
@@ -586,7 +586,7 @@ static void release(struct qt_check *c)
 	qt_spill_release(&c->message);
 	qt_spill_release(&c->facts);
 	qt_spill_release(&c->rcpts);
-	for (i = 0; i < QT_KEPT_COUNT; i++)
+	for (i = 0; i < QT_TAG_COUNT; i++)
 		qt_spill_release(&c->kept[i]);
 	for (i = 0; i < QT_SIGNATURES_MAX; i++)
 		qt_buf_release(&c->signature[i].bytes);

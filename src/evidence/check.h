@@ -17,12 +17,12 @@
 #include "source/tarread.h"
 
 /* Members whose bytes are wanted after the pass. */
-enum qt_kept {
-	QT_KEPT_BAGIT, QT_KEPT_CASE, QT_KEPT_MESSAGES, QT_KEPT_RECIPIENTS,
-	QT_KEPT_MISSING, QT_KEPT_CUSTODY, QT_KEPT_INFO, QT_KEPT_MANIFEST,
-	QT_KEPT_TAGS, QT_KEPT_COUNT
+enum qt_tag {
+	QT_TAG_BAGIT, QT_TAG_CASE, QT_TAG_MESSAGES, QT_TAG_RECIPIENTS,
+	QT_TAG_MISSING, QT_TAG_CUSTODY, QT_TAG_INFO, QT_TAG_MANIFEST,
+	QT_TAG_TAGMANIFEST, QT_TAG_COUNT
 };
-extern const char *const qt_kept_paths[QT_KEPT_COUNT];
+extern const char *const qt_tag_paths[QT_TAG_COUNT];
 
 #define QT_SIGNATURES_MAX 8
 #define QT_SIGNATURE_SIZE ((size_t)64 << 10)
@@ -49,8 +49,8 @@ struct qt_check {
 	struct qt_spill message; /* the one being read */
 	struct qt_spill facts;	 /* a line of JSON for each message */
 	struct qt_spill rcpts;	 /* recipients.jsonl as it should be */
-	struct qt_spill kept[QT_KEPT_COUNT];
-	bool have[QT_KEPT_COUNT];
+	struct qt_spill kept[QT_TAG_COUNT];
+	bool have[QT_TAG_COUNT];
 	struct {
 		char name[64]; /* below signatures/ */
 		struct qt_buf bytes;

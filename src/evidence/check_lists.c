@@ -202,7 +202,7 @@ static int merge(struct merge *m, struct qt_manifest *there,
 /* ---- manifests ---- */
 
 /* The lines of a manifest, sorted anew: who wrote it may have sorted otherwise. */
-static int read_manifest(struct qt_check *c, enum qt_kept which,
+static int read_manifest(struct qt_check *c, enum qt_tag which,
     struct qt_manifest *claims, struct qt_error *err)
 {
 	unsigned char sum[QT_SHA256_SIZE];
@@ -216,7 +216,7 @@ static int read_manifest(struct qt_check *c, enum qt_kept which,
 		if (strlen(s) != l.buf.len || !is_line(s, l.buf.len) ||
 		    !plain(s + PATH_AT, l.buf.len - PATH_AT)) {
 			qt_check_tell(c, QT_FLAW_STRUCTURE,
-			    qt_kept_paths[which], (int64_t)l.number, NULL, NULL,
+			    qt_tag_paths[which], (int64_t)l.number, NULL, NULL,
 			    "line %llu is no sum and path",
 			    (unsigned long long)l.number);
 			continue;
@@ -229,10 +229,10 @@ static int read_manifest(struct qt_check *c, enum qt_kept which,
 	return r < 0 ? -1 : 0;
 }
 
-static int against_manifest(struct qt_check *c, enum qt_kept which,
+static int against_manifest(struct qt_check *c, enum qt_tag which,
     struct qt_manifest *there, struct qt_error *err)
 {
-	struct merge m = {.c = c, .name = qt_kept_paths[which]};
+	struct merge m = {.c = c, .name = qt_tag_paths[which]};
 	struct qt_manifest claims;
 	int r;
 
@@ -274,7 +274,7 @@ static int read_row(struct qt_check *c, const struct qt_lines *l,
 		if (!plain(row.log[i].path, strlen(row.log[i].path)))
 			why = "names a log that can be in no archive";
 	if (why != NULL) {
-		qt_check_tell(c, QT_FLAW_TABLE, qt_kept_paths[QT_KEPT_MESSAGES],
+		qt_check_tell(c, QT_FLAW_TABLE, qt_tag_paths[QT_TAG_MESSAGES],
 		    (int64_t)l->number, NULL, NULL, "line %llu %s",
 		    (unsigned long long)l->number, why);
 		return 0;
@@ -290,16 +290,16 @@ static int read_row(struct qt_check *c, const struct qt_lines *l,
 
 static int against_table(struct qt_check *c, struct qt_error *err)
 {
-	struct merge m = {.c = c, .name = qt_kept_paths[QT_KEPT_MESSAGES],
+	struct merge m = {.c = c, .name = qt_tag_paths[QT_TAG_MESSAGES],
 	    .prefix = {"data/queue/", "data/odd/", NULL}, .sizes = true};
 	struct qt_manifest claims;
 	struct qt_lines l;
 	int r;
 
-	if (!c->have[QT_KEPT_MESSAGES])
+	if (!c->have[QT_TAG_MESSAGES])
 		return 0;
 	qt_manifest_init(&claims, c->tmpfd, (size_t)16 << 20);
-	qt_lines_init(&l, &c->kept[QT_KEPT_MESSAGES]);
+	qt_lines_init(&l, &c->kept[QT_TAG_MESSAGES]);
 	while ((r = qt_lines_next(&l, err)) == 0 &&
 	    (r = read_row(c, &l, &claims, err)) == 0)
 		;
@@ -312,8 +312,8 @@ static int against_table(struct qt_check *c, struct qt_error *err)
 
 int qt_check_lists(struct qt_check *c, struct qt_error *err)
 {
-	if (against_manifest(c, QT_KEPT_MANIFEST, &c->payload, err) != 0 ||
-	    against_manifest(c, QT_KEPT_TAGS, &c->tags, err) != 0)
+	if (against_manifest(c, QT_TAG_MANIFEST, &c->payload, err) != 0 ||
+	    against_manifest(c, QT_TAG_TAGMANIFEST, &c->tags, err) != 0)
 		return -1;
 	return against_table(c, err);
 }

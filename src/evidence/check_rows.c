@@ -215,7 +215,7 @@ static int rows_in_step(struct qt_check *c, struct qt_lines *rows,
 			compare_row(c, path, rows, facts);
 		else
 			qt_check_tell(c, QT_FLAW_TABLE,
-			    qt_kept_paths[QT_KEPT_MESSAGES],
+			    qt_tag_paths[QT_TAG_MESSAGES],
 			    (int64_t)rows->number, NULL, NULL,
 			    "line %llu is not in its place, or about no message",
 			    (unsigned long long)rows->number);
@@ -229,7 +229,7 @@ static bool compare_rcpt(struct qt_check *c, const struct qt_lines *said,
 {
 	const uint64_t before = c->res->problems;
 	const struct row r = {.c = c,
-	    .path = qt_kept_paths[QT_KEPT_RECIPIENTS], .line = said,
+	    .path = qt_tag_paths[QT_TAG_RECIPIENTS], .line = said,
 	    .number = said->number};
 
 	if (!is_object(said)) {
@@ -264,7 +264,7 @@ static int rcpts_in_step(struct qt_check *c, struct qt_lines *said,
 		return -1;
 	if (r == 0 || s == 0)
 		qt_check_tell(c, QT_FLAW_COUNT,
-		    qt_kept_paths[QT_KEPT_RECIPIENTS], (int64_t)said->number,
+		    qt_tag_paths[QT_TAG_RECIPIENTS], (int64_t)said->number,
 		    NULL, NULL, "has %s recipients than the messages",
 		    r == 0 ? "more" : "fewer");
 	return 0;
@@ -279,15 +279,15 @@ int qt_check_rows(struct qt_check *c, struct qt_error *err)
 	if (c->res->redaction[0] != '\0' &&
 	    strcmp(c->res->redaction, "none") != 0)
 		return 0;
-	qt_lines_init(&a, &c->kept[QT_KEPT_MESSAGES]);
+	qt_lines_init(&a, &c->kept[QT_TAG_MESSAGES]);
 	qt_lines_init(&b, &c->facts);
-	if (c->have[QT_KEPT_MESSAGES])
+	if (c->have[QT_TAG_MESSAGES])
 		r = rows_in_step(c, &a, &b, err);
 	qt_lines_release(&a);
 	qt_lines_release(&b);
-	qt_lines_init(&a, &c->kept[QT_KEPT_RECIPIENTS]);
+	qt_lines_init(&a, &c->kept[QT_TAG_RECIPIENTS]);
 	qt_lines_init(&b, &c->rcpts);
-	if (r == 0 && c->have[QT_KEPT_RECIPIENTS])
+	if (r == 0 && c->have[QT_TAG_RECIPIENTS])
 		r = rcpts_in_step(c, &a, &b, err);
 	qt_lines_release(&a);
 	qt_lines_release(&b);

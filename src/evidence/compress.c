@@ -22,7 +22,11 @@
 #include <unistd.h>
 #include <zstd.h>
 
-#define LEVEL 6
+/*
+ * Measured with 20,000 messages on two cores: 1 takes a fifth of the time of 6
+ * and makes a file a quarter larger; 2 and 3 gain nothing over 1.
+ */
+#define LEVEL 1
 #define THREADS_MAX 16 /* about 20 MiB each */
 #define TABLE_MAGIC 0x184D2A5EU
 #define FOOTER_MAGIC 0x8F92EAB1U

@@ -59,8 +59,7 @@ void qt_spill_release(struct qt_spill *s)
 {
 	if (s == NULL)
 		return;
-	if (s->fd >= 0)
-		(void)close(s->fd);
+	qt_spill_clear(s);
 	free(s->mem);
 	qt_spill_init(s, s->dirfd, s->limit);
 }
@@ -73,11 +72,25 @@ void qt_spill_clear(struct qt_spill *s)
 	}
 	s->in_file = 0;
 	s->len = 0;
+	if (s->borrowed) {
+		s->borrowed = false;
+		s->mem = NULL;
+		s->cap = 0;
+	}
 	if (s->cap > KEEP) {
 		free(s->mem);
 		s->mem = NULL;
 		s->cap = 0;
 	}
+}
+
+void qt_spill_borrow(struct qt_spill *s, const void *bytes, size_t len)
+{
+	qt_spill_clear(s);
+	free(s->mem);
+	s->mem = (unsigned char *)(uintptr_t)bytes;
+	s->len = s->cap = len;
+	s->borrowed = true;
 }
 
 uint64_t qt_spill_size(const struct qt_spill *s)
@@ -127,6 +140,9 @@ int qt_spill_add(struct qt_spill *s, const void *bytes, size_t len,
 	const char *p = bytes;
 	size_t n;
 
+	if (s->borrowed)
+		return qt_fail(err, QT_E_STATE, "temporary file",
+		    "its bytes are borrowed");
 	while (len != 0) {
 		if (s->len == s->limit && flush(s, err) != 0)
 			return -1;

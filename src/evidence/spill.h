@@ -6,6 +6,7 @@
 #ifndef QTOOL_EVIDENCE_SPILL_H
 #define QTOOL_EVIDENCE_SPILL_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -17,6 +18,7 @@ struct qt_spill {
 	size_t limit;	 /* bytes kept in memory before they go to the file */
 	unsigned char *mem; /* the bytes after those in the file; owned */
 	size_t len, cap;
+	bool borrowed;	    /* mem is somebody else's: not to be written */
 	uint64_t in_file; /* bytes in the file; they come first */
 };
 
@@ -24,6 +26,11 @@ void qt_spill_init(struct qt_spill *s, int dirfd, size_t limit);
 void qt_spill_release(struct qt_spill *s);
 /* Drop the content; memory beyond what is usual is given back. */
 void qt_spill_clear(struct qt_spill *s);
+/*
+ * Have these bytes, which stay the caller's and as they are until the next
+ * clear; nothing can be added.
+ */
+void qt_spill_borrow(struct qt_spill *s, const void *bytes, size_t len);
 int qt_spill_add(struct qt_spill *s, const void *bytes, size_t len,
     struct qt_error *err) QT_MUST_CHECK;
 uint64_t qt_spill_size(const struct qt_spill *s);

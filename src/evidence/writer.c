@@ -326,11 +326,21 @@ static int name_log(struct qt_archive *a, const struct qt_spool *spool,
 }
 
 static int capture_log(struct qt_archive *a, const struct qt_archive_item *it,
-    unsigned i, struct qt_member *p, struct qt_buf *problems,
+    size_t kind, unsigned i, struct qt_member *p, struct qt_buf *problems,
     struct qt_error *err)
 {
+	const struct qt_kept *kept = it->row != NULL ? it->row->kept : NULL;
+	/* of each kind in its place, of which a queue uses the first */
+	const struct qt_kept_file *f = kept != NULL ?
+	    &kept->log[kind * QT_STAGED_LOGS + i] : NULL;
 	struct qt_error why;
 
+	if (f != NULL && f->absent)
+		return 0;
+	if (f != NULL && f->have) {
+		qt_capture_kept(&p->file, f);
+		return name_log(a, it->spool, it->id, p, err);
+	}
 	if (qt_collect_log(&p->file, it->spool, it->id, it->path, p->queue, i,
 		&a->sum, &why) == 0)
 		return name_log(a, it->spool, it->id, p, err);
@@ -368,8 +378,8 @@ static int capture_logs(struct qt_archive *a, const struct qt_archive_item *it,
 	for (k = 0; k < NKINDS; k++)
 		for (i = 0; i < each; i++, n++) {
 			a->log[n].queue = log_kinds[k];
-			if (capture_log(a, it, i, &a->log[n], problems, err) !=
-			    0)
+			if (capture_log(a, it, k, i, &a->log[n], problems,
+				err) != 0)
 				return -1;
 		}
 	return 0;
@@ -449,16 +459,42 @@ static int write_message(struct qt_archive *a, enum qt_queue queue,
 	    a->message.member, err);
 }
 
+/* The message's bytes: those that a scan has, or by reading it. */
+static int capture_message(struct qt_archive *a,
+    const struct qt_archive_item *it, struct qt_error *err)
+{
+	const struct qt_identity want = {it->dev, it->ino};
+	const struct qt_kept *kept = it->row != NULL ? it->row->kept : NULL;
+
+	if (kept != NULL && kept->message.have) {
+		qt_capture_kept(&a->message.file, &kept->message);
+		return 0;
+	}
+	if (kept != NULL && kept->fd >= 0)
+		return qt_capture_fd(&a->message.file, kept->fd, it->path,
+		    &want, &a->sum, err);
+	return qt_collect_message(&a->message.file, it->spool, it->queue,
+	    it->id, it->path, &want, &a->sum, err);
+}
+
+/* What was borrowed from a row goes with it. */
+static void give_back(struct qt_archive *a)
+{
+	int i;
+
+	qt_spill_clear(&a->message.file.bytes);
+	for (i = 0; i < QT_LINE_LOGS; i++)
+		qt_spill_clear(&a->log[i].file.bytes);
+}
+
 static int add(struct qt_archive *a, const struct qt_archive_item *it,
     const char *json, struct qt_error *err)
 {
-	const struct qt_identity want = {it->dev, it->ino};
 	struct qt_buf problems;
 	bool odd;
 	int r;
 
-	if (qt_collect_message(&a->message.file, it->spool, it->queue, it->id,
-		it->path, &want, &a->sum, err) != 0 ||
+	if (capture_message(a, it, err) != 0 ||
 	    name_message(a, it->queue, it->id, &odd, err) != 0)
 		return -1;
 	qt_buf_init(&problems, 0);
@@ -470,6 +506,7 @@ static int add(struct qt_archive *a, const struct qt_archive_item *it,
 		    &(struct qt_line){.id = it->id, .found = found_at(it),
 			.odd = odd, .message = &a->message, .log = a->log,
 			.problems = qt_buf_str(&problems)}, err);
+	give_back(a);
 	qt_buf_release(&problems);
 	return r;
 }

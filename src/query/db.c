@@ -195,6 +195,17 @@ void qt_db_forget_stats(struct qt_db *db)
 	db->stats = db->closed = (struct qt_scan_stats){.entries = 0};
 }
 
+void qt_db_pick(struct qt_db *db, struct qt_picks *picks, unsigned want)
+{
+	db->picks = picks;
+	db->pick_want = want;
+}
+
+const struct qt_row *qt_db_row(const struct qt_db *db)
+{
+	return db->row;
+}
+
 /* ---- statements ---- */
 
 /* What SQLite says about a statement, or the cause we kept. */

@@ -87,12 +87,14 @@ static bool is_listed(void *set, const char *name, size_t len)
 static int start(struct feed *f, const char *id, struct qt_error *err)
 {
 	struct qt_scan_opts opts = {
-	    .want = f->plan.want,
+	    .want = f->plan.want |
+		(f->db->picks != NULL ? f->db->pick_want : 0),
 	    .queues = f->plan.queues,
 	    .jobs = f->db->opts.jobs,
 	    .only_id = id,
 	    .wanted = f->plan.listed != NULL ? is_listed : NULL,
 	    .wanted_ctx = f->plan.listed,
+	    .picks = f->db->picks,
 	    .prefilter = f->plan.nfilters != 0 ? f->plan.filter : NULL,
 	    .nprefilter = f->plan.nfilters,
 	    .finish = f->plan.finish,
@@ -126,6 +128,7 @@ static void finish_scan(struct feed *f)
 	if (f->row != NULL)
 		qt_scan_recycle(f->scan, f->row);
 	f->row = NULL;
+	f->db->row = NULL;
 	add_stats(&f->db->closed, qt_scan_stats(f->scan));
 	f->db->stats = f->db->closed;
 	qt_scan_close(f->scan);
@@ -181,6 +184,7 @@ int feed_next(struct feed *f, struct qt_error *err)
 		r = qt_scan_next(f->scan, &row, err);
 		if (r == 0) {
 			f->row = row;
+			f->db->row = row;
 			report_progress(f);
 			return 0;
 		}

@@ -24,6 +24,9 @@ struct qt_db {
 	struct qt_error err;	 /* a scan's or function's own error: said
 				  * instead of SQLite's text for it */
 	bool have_err;
+	struct qt_picks *picks;	 /* borrowed; NULL: the queues are walked */
+	unsigned pick_want;	 /* QT_WANT_ bits of their rows */
+	const struct qt_row *row; /* the last one a cursor came to */
 	int64_t stop_seen;	 /* monotonic ns when stop was first seen; 0 */
 	uint64_t sip_key[2];	 /* random: hostile values cannot collide */
 	struct qt_arena scratch; /* of one function call */

@@ -71,6 +71,7 @@ static int more(struct qt_input *in, uint64_t offset, size_t need,
 void qt_file_input_reset(struct qt_file_input *f, int fd, uint64_t size)
 {
 	f->fd = fd;
+	/* it may have been made to read other bytes meanwhile */
 	f->in.data = f->win;
 	f->in.more = more;
 	f->in.ctx = f;

@@ -25,6 +25,7 @@
 #include <sys/stat.h>
 
 #include "source/packed.h"
+#include "source/picks_priv.h"
 #include "source/scan_priv.h"
 
 #define ROUNDS 4		      /* second looks, at most */
@@ -230,6 +231,52 @@ static bool any_gone(struct qt_scan *s)
 	return false;
 }
 
+/* ---- what was picked ---- */
+
+/* The directory of a pick: most have that of the one before. */
+static int pick_dir(struct qt_scan *s, const struct qt_pick *p, size_t len,
+    struct qt_error *err)
+{
+	const struct qt_spool *spool = qt_picks_spool(s->picks);
+	struct qt_tree_dir *d = s->pick_dir;
+	char path[QT_TREE_PATH_MAX];
+
+	if (d != NULL && d->queue == p->queue && d->path_len == len &&
+	    memcmp(d->path, p->path, len) == 0)
+		return 0;
+	qt_tree_dir_unref(&s->tree, d);
+	s->pick_dir = NULL;
+	if (len >= sizeof path)
+		return qt_fail(err, QT_E_USAGE, p->path, "path too long");
+	memcpy(path, p->path, len);
+	path[len] = '\0';
+	return qt_tree_dir_at(&s->tree, &s->pick_dir, spool, p->queue, path,
+	    spool->txid != 0 ? len : strcspn(path, "/"), err);
+}
+
+int qt_late_pick(struct qt_scan *s, struct qt_tree_entry *e, int *fd,
+    struct qt_error *err)
+{
+	const struct qt_pick *p = qt_picks_at(s->picks, s->pick_at);
+	const char *slash;
+
+	if (p == NULL)
+		return 1;
+	slash = strrchr(p->path, '/');
+	if (slash == NULL)
+		return qt_fail(err, QT_E_USAGE, p->path, "in no directory");
+	if (pick_dir(s, p, (size_t)(slash - p->path), err) != 0)
+		return -1;
+	*e = (struct qt_tree_entry){.dir = s->pick_dir, .name = slash + 1,
+	    .name_len = strlen(slash + 1), .id = p->id,
+	    .id_len = strlen(p->id), .queue = p->queue, .ino = p->ino};
+	if (qt_picks_spool(s->picks)->txid == 0)
+		e->foreign = qt_tree_judge(e->name, DT_REG);
+	s->pick_dir->refs++;
+	*fd = qt_picks_take(s->picks, s->pick_at++);
+	return 0;
+}
+
 /* ---- phases ---- */
 
 int qt_late_next(struct qt_scan *s, struct qt_tree_entry *e,
@@ -238,6 +285,8 @@ int qt_late_next(struct qt_scan *s, struct qt_tree_entry *e,
 	int rc;
 
 	switch (s->phase) {
+	case QT_PHASE_PICKS: /* qt_late_pick() */
+		return 1;
 	case QT_PHASE_LOOKUP_ID:
 		return lookup_next(s, e, err);
 	case QT_PHASE_WALK:
@@ -304,6 +353,9 @@ void qt_late_advance(struct qt_scan *s)
 		return;
 	}
 	switch (s->phase) {
+	case QT_PHASE_PICKS:
+		s->phase = QT_PHASE_END;
+		break;
 	case QT_PHASE_WALK_AGAIN:
 		begin_gone(s);
 		break;

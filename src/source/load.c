@@ -20,7 +20,8 @@
 #include "base/io.h"
 #include "qtool/queueid.h"
 #include "source/below.h"
-#include "source/load_priv.h"
+#include "source/keep.h"
+#include "source/picks_priv.h"
 
 #define REREADS 3 /* of a file that changes while it is read */
 
@@ -38,7 +39,8 @@
 
 unsigned qt_load_want(unsigned want)
 {
-	if ((want & (QT_WANT_RCPTS | QT_WANT_HEADERS | QT_WANT_BODY)) != 0)
+	if ((want & (QT_WANT_RCPTS | QT_WANT_HEADERS | QT_WANT_BODY |
+	    QT_WANT_KEPT)) != 0)
 		want |= QT_WANT_MSG;
 	if ((want & (QT_WANT_MSG | QT_WANT_HASH | QT_WANT_LOCKS)) != 0)
 		want |= QT_WANT_STAT;
@@ -99,6 +101,7 @@ void qt_scan_row_clear(struct qt_scan_row *r)
 	qt_arena_reset(&r->row.arena);
 	r->row.error_offset = -1;
 	r->fate = QT_FATE_UNREAD;
+	r->fd = -1;
 	r->sys = 0;
 	r->have_stat = false;
 	r->charge = 0;
@@ -244,6 +247,9 @@ static int parse(struct qt_loader *l, struct qt_scan_row *r, int fd,
 		else
 			qt_file_input_reset(&l->file, fd,
 			    (uint64_t)st->st_size);
+		if (row->kept != NULL && row->kept->message.have)
+			qt_input_bytes(&l->file.in, row->kept->message.data,
+			    row->kept->message.len);
 		rc = qt_msg_parse(&row->msg, &l->file.in, origin, keep,
 		    &row->arena, err);
 		if (rc == 0 || r->packed != NULL || tries == REREADS ||
@@ -422,6 +428,8 @@ static void reserve(struct qt_loader *l, struct qt_scan_row *r,
 		most = (int64_t)QT_ROW_BODY_MAX;
 	else if ((want & QT_WANT_RCPTS) != 0)
 		most = RCPTS_ESTIMATE;
+	if ((want & QT_WANT_KEPT) != 0)
+		most += RCPTS_ESTIMATE;
 	if (most == 0)
 		return;
 	bytes = (size_t)(r->row.file_size < most ? r->row.file_size : most);
@@ -437,7 +445,7 @@ static int hash_file(struct qt_loader *l, struct qt_scan_row *r, int fd,
 	if (l->sha == NULL && qt_sha256_new(&l->sha, err) != 0)
 		return -1;
 	if (r->packed != NULL && fd < 0)
-		return qt_sha256_bytes(l->sha, r->held.bytes, r->held.len,
+		return qt_sha256_hex(l->sha, r->held.bytes, r->held.len,
 		    row->sha256, err);
 	return qt_sha256_fd(l->sha, fd, row->sha256, err);
 }
@@ -460,6 +468,13 @@ static void read_file(struct qt_loader *l, struct qt_scan_row *r, int fd,
 	struct qt_error err;
 	int rc;
 
+	if ((want & QT_WANT_KEPT) != 0 &&
+	    (qt_keep_begin(&r->row) != 0 ||
+		qt_keep_file(l, &r->row.kept->message, fd, st, &r->row.arena,
+		    &err) != 0)) {
+		fail(r, ENOMEM);
+		return;
+	}
 	if ((want & QT_WANT_MSG) != 0) {
 		rc = parse(l, r, fd, st, &err);
 		if (rc != 0 && err.code != QT_E_CORRUPT) {
@@ -488,11 +503,38 @@ static void read_file(struct qt_loader *l, struct qt_scan_row *r, int fd,
 		r->fate = QT_FATE_READ;
 }
 
+/* The very file that was picked: kept open, at its place, or where it moved. */
+static int open_picked(const struct qt_load_plan *plan, struct qt_scan_row *r)
+{
+	const struct qt_pick *p = qt_picks_at(plan->picks,
+	    (size_t)r->row.seq);
+	struct stat st;
+	int fd = r->fd;
+
+	r->fd = -1;
+	if (fd >= 0)
+		return fd;
+	fd = qt_open_file_at(r->dir->fd, r->name);
+	if (fd < 0 && errno != ENOENT && errno != EBADF)
+		return -1;
+	if (fd >= 0 && fstat(fd, &st) == 0 && st.st_dev == p->dev &&
+	    st.st_ino == p->ino)
+		return fd;
+	qt_close_quiet(&fd);
+	return qt_pick_open_moved(r->row.spool, p);
+}
+
+static int open_file(const struct qt_loader *l, struct qt_scan_row *r)
+{
+	return l->plan->picks != NULL ? open_picked(l->plan, r) :
+					qt_open_file_at(r->dir->fd, r->name);
+}
+
 static void load_file(struct qt_loader *l, struct qt_scan_row *r,
     struct qt_task *task, unsigned ready)
 {
 	struct stat st;
-	int fd = qt_open_file_at(r->dir->fd, r->name);
+	int fd = open_file(l, r);
 
 	if (fd < 0) {
 		open_failed(r, errno);
@@ -509,7 +551,10 @@ static void load_file(struct qt_loader *l, struct qt_scan_row *r,
 			read_file(l, r, fd, &st);
 		}
 	}
-	(void)close(fd);
+	if (r->row.kept != NULL && !r->row.kept->message.have)
+		r->fd = r->row.kept->fd = fd;
+	else
+		(void)close(fd);
 }
 
 /* A row of which the file's bytes are not wanted. */
@@ -593,7 +638,8 @@ static int load_rest(struct qt_loader *l, struct qt_row *row,
 	if ((want & QT_WANT_LOCKS) != 0 && (row->unknown & QT_ROW_LOCKS) == 0)
 		row->in_delivery = qt_locks_has(&l->plan->locks, row->dev,
 		    row->ino);
-	if ((want & (QT_WANT_LOGS | QT_WANT_BOUNCES)) != 0)
+	if ((want & (QT_WANT_LOGS | QT_WANT_BOUNCES)) != 0 ||
+	    row->kept != NULL)
 		return qt_load_logs(l, row, err);
 	return 0;
 }

@@ -33,6 +33,8 @@ struct qt_scan_row {
 	struct qt_held held;	 /* its bytes, from there */
 	size_t packed_charge;	 /* what they count for */
 	const char *name;	 /* there; of a staged message not its ID */
+	int fd;			 /* of one kept open (picks.h), until it is
+				  * loaded, or, not read, given back; else -1 */
 	enum qt_fate fate;
 	int sys;		 /* errno of FAILED */
 	bool have_stat;
@@ -46,6 +48,7 @@ struct qt_load_plan {
 	size_t nprefilter;
 	int (*finish)(struct qt_row *row, void *ctx);
 	void *finish_ctx;
+	const struct qt_picks *picks; /* the rows are these; NULL: a walk's */
 	struct qt_locks locks;
 	struct qt_logdirs *logdirs; /* what all workers share */
 	struct qt_pool *pool; /* for the budget; NULL none */

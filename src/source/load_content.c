@@ -8,7 +8,7 @@
 #include "base/io.h"
 #include "qtool/queueid.h"
 #include "source/below.h"
-#include "source/load_priv.h"
+#include "source/keep.h"
 #include "source/staged.h"
 
 #define LOG_MAX ((size_t)16 << 20)	   /* bytes of one log file */
@@ -164,25 +164,6 @@ static int take_log(struct qt_logs *logs, const char *text, size_t len,
 	return rc < 0 ? rc : 0;
 }
 
-/* The same of a file.  Takes fd; -1: no log. */
-static int read_log(struct qt_loader *l, struct qt_logs *logs, int fd,
-    enum qt_log_kind kind, struct qt_arena *arena, struct qt_error *err)
-{
-	struct qt_error ignored;
-	int rc;
-
-	if (fd < 0)
-		return 0;
-	rc = qt_slurp_fd(fd, "", LOG_MAX, &l->log, &ignored);
-	(void)close(fd);
-	if (rc != 0) /* one that is none of Postfix's is none */
-		return 0;
-	rc = take_log(logs, l->log.data, l->log.len, kind, arena, err);
-	if (l->log.cap > LOG_KEEP_MAX)
-		qt_buf_release(&l->log);
-	return rc;
-}
-
 /* The logs of one kind of a message in an archive: they came with it. */
 static int load_held(struct qt_row *row, struct qt_logs *logs,
     enum qt_queue queue, enum qt_log_kind kind, struct qt_error *err)
@@ -198,45 +179,97 @@ static int load_held(struct qt_row *row, struct qt_logs *logs,
 	return 0;
 }
 
+/*
+ * One log file: its entries, and, where kept is not NULL, its bytes.  Takes fd;
+ * -1: it could not be opened, errno says why.
+ */
+static int read_log(struct qt_loader *l, struct qt_logs *logs, int fd,
+    enum qt_log_kind kind, struct qt_kept_file *kept, struct qt_arena *arena,
+    struct qt_error *err)
+{
+	struct qt_error ignored;
+	int rc = 0;
+
+	/* no log is the usual case, one that is none of Postfix's is none */
+	if (fd < 0) {
+		if (kept != NULL)
+			kept->absent = errno == ENOENT;
+		return 0;
+	}
+	if (kept != NULL)
+		rc = qt_keep_open(l, kept, fd, arena, err);
+	if (rc == 0 && logs != NULL && kept != NULL && kept->have) {
+		rc = take_log(logs, (const char *)kept->data, kept->len, kind,
+		    arena, err);
+	} else if (rc == 0 && logs != NULL &&
+	    qt_slurp_fd(fd, "", LOG_MAX, &l->log, &ignored) == 0) {
+		rc = take_log(logs, l->log.data, l->log.len, kind, arena, err);
+		if (l->log.cap > LOG_KEEP_MAX)
+			qt_buf_release(&l->log);
+	}
+	(void)close(fd);
+	return rc;
+}
+
+/* The i-th log of a row's kept ones; NULL: they are not kept. */
+static struct qt_kept_file *kept_log(const struct qt_row *row, unsigned i)
+{
+	return row->kept != NULL ? &row->kept->log[i] : NULL;
+}
+
+/* The three kinds; each has its place among the kept logs. */
+static const struct {
+	enum qt_queue queue;
+	enum qt_log_kind kind;
+} kinds[] = {{QT_Q_DEFER, QT_LOG_DEFER}, {QT_Q_BOUNCE, QT_LOG_BOUNCE},
+    {QT_Q_TRACE, QT_LOG_TRACE}};
+
 /* The logs of one kind of a staged message, beside it in its transaction. */
 static int load_staged(struct qt_loader *l, struct qt_row *row,
-    struct qt_logs *logs, enum qt_queue queue, enum qt_log_kind kind,
-    struct qt_error *err)
+    struct qt_logs *logs, unsigned k, struct qt_error *err)
 {
 	char path[QT_STAGED_PATH_SIZE + QT_STAGED_NAME_SIZE];
 	int rc = 0;
 
 	for (unsigned i = 0; i < QT_STAGED_LOGS && rc == 0; i++) {
-		if (qt_staged_log(row->path, queue, i, path, sizeof path) != 0)
+		if (qt_staged_log(row->path, kinds[k].queue, i, path,
+			sizeof path) != 0)
 			continue;
 		rc = read_log(l, logs,
-		    qt_open_file_below(row->spool->dirfd, path), kind,
-		    &row->arena, err);
+		    qt_open_file_below(row->spool->dirfd, path), kinds[k].kind,
+		    kept_log(row, k * QT_STAGED_LOGS + i), &row->arena, err);
 	}
 	return rc;
 }
 
+/* logs NULL: the entries are not wanted. */
 static int load_kind(struct qt_loader *l, struct qt_row *row,
-    struct qt_logs *logs, enum qt_queue queue, enum qt_log_kind kind,
-    struct qt_error *err)
+    struct qt_logs *logs, unsigned k, struct qt_error *err)
 {
 	int fd;
 
+	if (logs == NULL && row->kept == NULL)
+		return 0;
 	if (row->spool->packed != NULL)
-		return load_held(row, logs, queue, kind, err);
+		return logs == NULL ? 0 : load_held(row, logs, kinds[k].queue,
+		    kinds[k].kind, err);
 	if (row->spool->txid != 0)
-		return load_staged(l, row, logs, queue, kind, err);
-	fd = qt_logdirs_open(l->plan->logdirs, row->spool, queue, row->id);
-	return read_log(l, logs, fd, kind, &row->arena, err);
+		return load_staged(l, row, logs, k, err);
+	fd = qt_logdirs_open(l->plan->logdirs, row->spool, kinds[k].queue,
+	    row->id);
+	return read_log(l, logs, fd, kinds[k].kind,
+	    kept_log(row, k * QT_STAGED_LOGS), &row->arena, err);
 }
 
 int qt_load_logs(struct qt_loader *l, struct qt_row *row, struct qt_error *err)
 {
-	if ((l->plan->want & QT_WANT_LOGS) != 0 &&
-	    load_kind(l, row, &row->defer, QT_Q_DEFER, QT_LOG_DEFER, err) != 0)
+	const unsigned want = l->plan->want;
+	bool defer = (want & QT_WANT_LOGS) != 0;
+	bool bounce = (want & QT_WANT_BOUNCES) != 0 ||
+	    (defer && row->spool->orig_address);
+
+	if (load_kind(l, row, defer ? &row->defer : NULL, 0, err) != 0 ||
+	    load_kind(l, row, bounce ? &row->bounce : NULL, 1, err) != 0)
 		return -1;
-	if ((l->plan->want & QT_WANT_BOUNCES) == 0 &&
-	    !row->spool->orig_address)
-		return 0;
-	return load_kind(l, row, &row->bounce, QT_Q_BOUNCE, QT_LOG_BOUNCE, err);
+	return load_kind(l, row, NULL, 2, err);
 }

@@ -239,7 +239,9 @@ int qt_scan_open(struct qt_scan **out, const struct qt_spools *spools,
 	s->plan.finish_ctx = opts->finish_ctx;
 	s->plan.logdirs = &s->logdirs;
 	qt_logdirs_init(&s->logdirs);
-	s->phase = QT_PHASE_WALK;
+	s->picks = opts->picks;
+	s->plan.picks = opts->picks;
+	s->phase = opts->picks != NULL ? QT_PHASE_PICKS : QT_PHASE_WALK;
 	s->tail = &s->head;
 	qt_inodes_init(&s->seen);
 	qt_arena_init(&s->gone_names, 0);
@@ -275,12 +277,14 @@ void qt_scan_close(struct qt_scan *s)
 	free_batches(s, s->free_batches);
 	for (r = s->all_rows; r != NULL; r = next) {
 		next = r->all;
+		qt_close_quiet(&r->fd);
 		qt_arena_release(&r->row.arena);
 		qt_held_release(&r->held);
 		free(r);
 	}
 	qt_packed_views_close(s);
 	qt_loader_free(s->own);
+	qt_tree_dir_unref(&s->tree, s->pick_dir);
 	qt_tree_release(&s->tree);
 	qt_inodes_release(&s->seen);
 	qt_locks_release(&s->plan.locks);
@@ -311,6 +315,7 @@ static struct qt_scan_row *new_row(struct qt_scan *s)
 	r = malloc(sizeof *r);
 	if (r == NULL)
 		return NULL;
+	r->fd = -1;
 	qt_arena_init(&r->row.arena, 0);
 	r->held = (struct qt_held){.fd = -1};
 	qt_scan_row_clear(r);
@@ -326,6 +331,7 @@ void qt_scan_recycle(struct qt_scan *s, struct qt_row *row)
 
 	if (r == NULL)
 		return;
+	qt_close_quiet(&r->fd);
 	/* give large memory back at once, not when the row is used again */
 	if (r->charge > 0) {
 		qt_arena_reset(&row->arena);
@@ -362,7 +368,8 @@ static struct qt_scan_row *entry_row(struct qt_scan *s,
 {
 	struct qt_scan_row *r = new_row(s);
 	const struct qt_tree_dir *d = e->dir;
-	bool own_id = e->id != e->name; /* within it, so to be cut out */
+	/* within it, so to be cut out, or another string */
+	bool own_id = e->id != e->name;
 	char *path, *id;
 
 	if (r == NULL)
@@ -424,14 +431,16 @@ static void recycle_batch(struct qt_scan *s, struct qt_batch *b)
 static int gather(struct qt_scan *s, struct qt_batch *b, struct qt_error *err)
 {
 	struct qt_tree_entry e;
-	int rc;
+	int rc, fd;
 
 	while (b->n < QT_SCAN_BATCH) {
 		if (s->tree.open_dirs >= OPEN_DIRS_MAX ||
 		    (s->packed_bytes >= QT_SCAN_PACKED_MAX &&
 			(b->n > 0 || s->outstanding > 0)))
 			return 1;
-		rc = qt_late_next(s, &e, err);
+		fd = -1;
+		rc = s->picks != NULL ? qt_late_pick(s, &e, &fd, err) :
+					qt_late_next(s, &e, err);
 		if (rc != 0)
 			return rc;
 		if (e.packed != NULL) {
@@ -441,9 +450,11 @@ static int gather(struct qt_scan *s, struct qt_batch *b, struct qt_error *err)
 			b->rows[b->n] = entry_row(s, &e);
 		}
 		if (b->rows[b->n] == NULL) {
+			qt_close_quiet(&fd);
 			qt_tree_dir_unref(&s->tree, e.dir);
 			return qt_fail_mem(err);
 		}
+		b->rows[b->n]->fd = fd;
 		b->n++;
 		s->stats.entries++;
 	}
@@ -597,6 +608,10 @@ static int settle(struct qt_scan *s, struct qt_scan_row *r,
 	case QT_FATE_UNREAD:
 		return 1;
 	case QT_FATE_GONE:
+		if (s->picks != NULL) { /* for the caller to tell */
+			s->stats.vanished++;
+			return 0;
+		}
 		rc = qt_late_gone(s, r, err);
 		return rc != 0 ? rc : 1;
 	case QT_FATE_FAILED:
@@ -608,6 +623,10 @@ static int settle(struct qt_scan *s, struct qt_scan_row *r,
 	case QT_FATE_READ:
 	case QT_FATE_DROPPED:
 		break;
+	}
+	if (s->picks != NULL) {
+		count(s, &r->row);
+		return 0;
 	}
 	rc = check_seen(s, r, err);
 	if (rc > 0 && s->phase == QT_PHASE_WALK)

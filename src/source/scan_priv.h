@@ -16,6 +16,7 @@
 /* Where entries come from.  A phase begins when every row of the one before
  * has been handed out, so that all that was seen is known. */
 enum qt_scan_phase {
+	QT_PHASE_PICKS,	    /* what was picked, and nothing else */
 	QT_PHASE_LOOKUP_ID, /* only_id, at the places it could be */
 	QT_PHASE_WALK,	    /* everything, or only_id wherever it is */
 	QT_PHASE_WALK_AGAIN, /* directories that have changed meanwhile */
@@ -58,6 +59,10 @@ struct qt_scan {
 	const struct qt_spools *spools;
 	char *only_id;	 /* owned; NULL all */
 	struct qt_prefilter *prefilter; /* owned copy of the array */
+
+	struct qt_picks *picks; /* borrowed; NULL: a walk */
+	size_t pick_at;	     /* PICKS: the next one */
+	struct qt_tree_dir *pick_dir; /* of the last one; a reference */
 
 	struct qt_tree tree;
 	struct qt_tarview **view; /* of each spool that is an archive; owned,
@@ -103,6 +108,9 @@ void qt_packed_views_close(struct qt_scan *s);
 
 /* The next entry of the phase; 1 when it has no more for now. */
 int qt_late_next(struct qt_scan *s, struct qt_tree_entry *e,
+    struct qt_error *err) QT_MUST_CHECK;
+/* The next of what was picked, with the descriptor that keeps it open. */
+int qt_late_pick(struct qt_scan *s, struct qt_tree_entry *e, int *fd,
     struct qt_error *err) QT_MUST_CHECK;
 /* The phase is over and its rows are handed out: begin the next. */
 void qt_late_advance(struct qt_scan *s);

@@ -76,15 +76,22 @@ int qt_sha256_fd(struct qt_sha256 *h, int fd, char hex[65],
 }
 
 int qt_sha256_bytes(struct qt_sha256 *h, const void *bytes, size_t len,
+    unsigned char sum[32], struct qt_error *err)
+{
+	if (EVP_DigestInit_ex(h->ctx, h->md, NULL) &&
+	    EVP_DigestUpdate(h->ctx, bytes, len) &&
+	    EVP_DigestFinal_ex(h->ctx, sum, NULL))
+		return 0;
+	return qt_fail(err, QT_E_LIBRARY, "libcrypto", "SHA-256 failed");
+}
+
+int qt_sha256_hex(struct qt_sha256 *h, const void *bytes, size_t len,
     char hex[65], struct qt_error *err)
 {
 	unsigned char sum[32];
 
-	if (!EVP_DigestInit_ex(h->ctx, h->md, NULL) ||
-	    !EVP_DigestUpdate(h->ctx, bytes, len) ||
-	    !EVP_DigestFinal_ex(h->ctx, sum, NULL))
-		return qt_fail(err, QT_E_LIBRARY, "libcrypto",
-		    "SHA-256 failed");
+	if (qt_sha256_bytes(h, bytes, len, sum, err) != 0)
+		return -1;
 	to_hex(sum, sizeof sum, hex);
 	return 0;
 }

@@ -14,9 +14,12 @@ void qt_sha256_free(struct qt_sha256 *h);
 /* Read fd from its beginning to its end; hex gets 64 digits and a NUL. */
 int qt_sha256_fd(struct qt_sha256 *h, int fd, char hex[65],
     struct qt_error *err) QT_MUST_CHECK;
-
-/* The same of bytes in memory. */
+/* Of bytes in memory. */
 int qt_sha256_bytes(struct qt_sha256 *h, const void *bytes, size_t len,
+    unsigned char sum[32], struct qt_error *err) QT_MUST_CHECK;
+
+/* The same in hex. */
+int qt_sha256_hex(struct qt_sha256 *h, const void *bytes, size_t len,
     char hex[65], struct qt_error *err) QT_MUST_CHECK;
 
 #endif

@@ -20,6 +20,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/io.h"
 #include "qtool/queueid.h"
 #include "source/below.h"
 #include "source/packed.h"
@@ -85,7 +86,7 @@ void qt_tree_dir_unref(struct qt_tree *t, struct qt_tree_dir *d)
 {
 	if (d == NULL || --d->refs > 0)
 		return;
-	(void)close(d->fd);
+	qt_close_quiet(&d->fd);
 	free(d);
 	t->open_dirs--;
 }
@@ -102,14 +103,14 @@ static int dir_new(struct qt_tree *t, struct qt_tree_dir **out, int fd,
 	int n;
 
 	if (d == NULL) {
-		(void)close(fd);
+		qt_close_quiet(&fd);
 		(void)qt_fail_mem(err);
 		return -1;
 	}
 	n = snprintf(d->path, sizeof d->path, "%s%s%s", name,
 	    hash[0] != '\0' ? "/" : "", hash);
 	if (n < 0 || (size_t)n >= sizeof d->path) {
-		(void)close(fd);
+		qt_close_quiet(&fd);
 		free(d);
 		(void)qt_fail(err, QT_E_SYS, name, "path too long");
 		return -1;
@@ -148,6 +149,30 @@ int qt_tree_dir_open(struct qt_tree *t, struct qt_tree_dir **out,
 		return -1;
 	(*out)->dev = st.st_dev;
 	(*out)->ino = st.st_ino;
+	return 0;
+}
+
+int qt_tree_dir_at(struct qt_tree *t, struct qt_tree_dir **out,
+    const struct qt_spool *spool, enum qt_queue queue, const char *path,
+    size_t base, struct qt_error *err)
+{
+	char name[QT_TREE_PATH_MAX];
+	const char *hash = path[base] == '/' ? path + base + 1 : "";
+	struct stat st;
+	int fd = qt_open_dir_below(spool->dirfd, path);
+
+	if (base >= sizeof name) {
+		qt_close_quiet(&fd);
+		return qt_fail(err, QT_E_SYS, path, "path too long");
+	}
+	memcpy(name, path, base);
+	name[base] = '\0';
+	if (dir_new(t, out, fd, spool, queue, name, hash, err) != 0)
+		return -1;
+	if (fd >= 0 && fstat(fd, &st) == 0) {
+		(*out)->dev = st.st_dev;
+		(*out)->ino = st.st_ino;
+	}
 	return 0;
 }
 

@@ -108,6 +108,14 @@ void qt_tree_packed(struct qt_tree_entry *e, struct qt_packed *p, size_t item);
 int qt_tree_dir_open(struct qt_tree *t, struct qt_tree_dir **dir,
     const struct qt_spool *spool, enum qt_queue queue, const char *hash,
     struct qt_error *err) QT_MUST_CHECK;
+/*
+ * A directory by its path ("deferred/A", a bucket's), of which the first base
+ * bytes are the queue or bucket.  One that is not there is one in which
+ * nothing is: its descriptor is -1.
+ */
+int qt_tree_dir_at(struct qt_tree *t, struct qt_tree_dir **dir,
+    const struct qt_spool *spool, enum qt_queue queue, const char *path,
+    size_t base, struct qt_error *err) QT_MUST_CHECK;
 void qt_tree_dir_unref(struct qt_tree *t, struct qt_tree_dir *dir);
 
 /* The sentence for what is no regular file, by DT_ type; NULL for a file. */

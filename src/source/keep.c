@@ -1,0 +1,89 @@
+/*
+ * keep.c - a file's own bytes, with its sum, as one moment had them.
+ *
+ * Delivery agents mark recipients done inside a queue file, bounce(8) appends
+ * to a log.  Size and modification time before and after the read have to
+ * agree, and neither may be of the last moments, in which a write does not
+ * show.
+ */
+#include "source/keep.h"
+
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/io.h"
+
+#define KEEP_MAX ((int64_t)1 << 20) /* larger files are read one at a time */
+#define TICKS_NS (20 * 1000 * 1000)
+
+bool qt_keep_recent(const struct stat *st)
+{
+	struct timespec now;
+	int64_t age;
+
+	if (clock_gettime(CLOCK_REALTIME_COARSE, &now) != 0)
+		return false;
+	if (now.tv_sec - st->st_ctim.tv_sec > 1)
+		return false;
+	age = (int64_t)(now.tv_sec - st->st_ctim.tv_sec) * 1000000000 +
+	    now.tv_nsec - st->st_ctim.tv_nsec;
+	/* a little ahead: fine-grained time against the coarse clock's; much:
+	 * the clock was set back, and waiting would not help */
+	return age > -TICKS_NS && age < TICKS_NS;
+}
+
+static bool same_content(const struct stat *a, const struct stat *b)
+{
+	return a->st_size == b->st_size &&
+	    a->st_mtim.tv_sec == b->st_mtim.tv_sec &&
+	    a->st_mtim.tv_nsec == b->st_mtim.tv_nsec;
+}
+
+int qt_keep_begin(struct qt_row *row)
+{
+	row->kept = qt_arena_alloc(&row->arena, sizeof *row->kept);
+	if (row->kept == NULL)
+		return -1;
+	memset(row->kept, 0, sizeof *row->kept);
+	row->kept->fd = -1;
+	return 0;
+}
+
+int qt_keep_file(struct qt_loader *l, struct qt_kept_file *f, int fd,
+    const struct stat *st, struct qt_arena *arena, struct qt_error *err)
+{
+	size_t size = (size_t)st->st_size, got;
+	struct stat after;
+	char *data;
+
+	if (!S_ISREG(st->st_mode) || st->st_size > KEEP_MAX)
+		return 0;
+	/* one byte more than there should be tells that it has grown */
+	data = qt_arena_alloc(arena, size + 1);
+	if (data == NULL)
+		return qt_fail_mem(err);
+	if (qt_pread_all(fd, data, size + 1, 0, &got) != 0 || got != size ||
+	    fstat(fd, &after) != 0 || !same_content(st, &after) ||
+	    qt_keep_recent(&after))
+		return 0;
+	if (l->sha == NULL && qt_sha256_new(&l->sha, err) != 0)
+		return -1;
+	if (qt_sha256_bytes(l->sha, data, size, f->sum, err) != 0)
+		return -1;
+	data[size] = '\0';
+	f->data = (const unsigned char *)data;
+	f->len = size;
+	f->st = after;
+	f->have = true;
+	return 0;
+}
+
+int qt_keep_open(struct qt_loader *l, struct qt_kept_file *f, int fd,
+    struct qt_arena *arena, struct qt_error *err)
+{
+	struct stat st;
+
+	return fstat(fd, &st) == 0 ?
+	    qt_keep_file(l, f, fd, &st, arena, err) : 0;
+}

@@ -9,16 +9,80 @@
  */
 #include "archiving.h"
 
-#include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "changing.h"
 #include "qtool/escape.h"
 
-enum { OPT_OUTPUT = OPT_OWN, OPT_CASE, OPT_REPORT, OPT_MOVE, OPT_PURGE,
-	OPT_PURGE_RATE };
+enum { OPT_OUTPUT = OPT_OWN, OPT_CASE, OPT_TITLE, OPT_ORGANIZATION, OPT_CONTACT,
+	OPT_KEEP_UNTIL, OPT_EML, OPT_LOG, OPT_REDACT, OPT_REDACT_KEY, OPT_SIGN,
+	OPT_TIMESTAMP, OPT_REPORT, OPT_MOVE, OPT_PURGE, OPT_PURGE_RATE };
+
+/* "2027-06-30" */
+static bool is_date(const char *s)
+{
+	struct tm tm = {.tm_isdst = -1};
+	const char *end = strptime(s, "%Y-%m-%d", &tm);
+
+	return end != NULL && *end == '\0' && strlen(s) == 10;
+}
+
+/* Words about the case. */
+static int case_option(struct archiving *own, int id, const char *value,
+    struct qt_error *err)
+{
+	const char **to = id == OPT_CASE ? &own->case_id :
+	    id == OPT_TITLE		 ? &own->title :
+	    id == OPT_ORGANIZATION	 ? &own->organization :
+	    id == OPT_CONTACT		 ? &own->contact :
+	    id == OPT_KEEP_UNTIL	 ? &own->keep_until :
+					   NULL;
+
+	if (to == NULL)
+		return 1;
+	if (*value == '\0')
+		return qt_fail(err, QT_E_USAGE, "", "nothing is in it");
+	if (id == OPT_KEEP_UNTIL && !is_date(value))
+		return qt_fail(err, QT_E_USAGE, "",
+		    "not a date like 2027-06-30");
+	*to = value;
+	return 0;
+}
+
+/* What else is in the archive, and beside it. */
+static int content_option(struct archiving *own, int id, const char *value,
+    struct qt_error *err)
+{
+	switch (id) {
+	case OPT_EML:
+		own->eml = true;
+		return 0;
+	case OPT_LOG:
+		if (own->nlogs == ARCHIVE_LOGS)
+			return qt_fail(err, QT_E_USAGE, "", "too many files");
+		own->logs[own->nlogs++] = value;
+		return 0;
+	case OPT_REDACT:
+		if (!qt_redact_by_name(value, &own->redact))
+			return qt_fail(err, QT_E_USAGE, "",
+			    "none, recipients or full");
+		return 0;
+	case OPT_REDACT_KEY:
+		own->redact_key = value;
+		return 0;
+	case OPT_SIGN:
+		own->sign = value;
+		return 0;
+	case OPT_TIMESTAMP:
+		own->timestamp = true;
+		return 0;
+	default:
+		return case_option(own, id, value, err);
+	}
+}
 
 static int option(void *ctx, const struct qt_option *opt, const char *value,
     struct qt_error *err)
@@ -30,11 +94,6 @@ static int option(void *ctx, const struct qt_option *opt, const char *value,
 	switch (opt->id) {
 	case OPT_OUTPUT:
 		own->file = value;
-		return 0;
-	case OPT_CASE:
-		if (*value == '\0')
-			return qt_fail(err, QT_E_USAGE, "", "an empty case");
-		own->case_id = value;
 		return 0;
 	case OPT_REPORT:
 		own->json = true;
@@ -48,7 +107,7 @@ static int option(void *ctx, const struct qt_option *opt, const char *value,
 	case OPT_PURGE_RATE:
 		return parse_rate(value, &own->purge_rate, err);
 	default:
-		return 1;
+		return content_option(own, opt->id, value, err);
 	}
 }
 
@@ -112,77 +171,6 @@ static int add_all(struct archive_pass *p, struct qt_scan_stats *stats,
 	return 0;
 }
 
-/* ---- the report ---- */
-
-/* How to check and unpack it with what every system has. */
-static void put_hints(const char *file, const struct qt_archive_counts *n,
-    FILE *out)
-{
-	const char *slash = strrchr(file, '/');
-	const char *name = slash != NULL ? slash + 1 : file;
-	struct qt_buf word, dir;
-
-	qt_buf_init(&word, 0);
-	qt_buf_init(&dir, 0);
-	if (slash != NULL) {
-		qt_buf_add(&dir, file, (size_t)(slash - file) + 1);
-		qt_buf_adds(&word, "  cd -- ");
-		shell_word(&word, qt_buf_str(&dir));
-		qt_buf_addc(&word, '\n');
-	}
-	qt_buf_adds(&word, "  sha256sum -c -- ");
-	qt_buf_clear(&dir);
-	qt_buf_addf(&dir, "%s.sha256", name);
-	shell_word(&word, qt_buf_str(&dir));
-	qt_buf_adds(&word, strstr(name, ".zst") != NULL ?
-		"\n  tar --warning=no-timestamp --zstd -xf " :
-		"\n  tar --warning=no-timestamp -xf ");
-	shell_word(&word, name);
-	qt_buf_addf(&word,
-	    "\n  cd %s\n  sha256sum --quiet --strict -c "
-	    "tagmanifest-sha256.txt manifest-sha256.txt\n", n->base);
-	(void)fprintf(out, "to check it with plain tools:\n%s",
-	    qt_buf_str(&word));
-	qt_buf_release(&word);
-	qt_buf_release(&dir);
-}
-
-void archive_report(const struct ctx *c, const char *file,
-    const struct qt_archive_counts *n, FILE *out)
-{
-	char messages[32], logs[32], bytes[16], packed[16];
-	struct qt_buf shown;
-
-	qt_buf_init(&shown, 0);
-	qt_escape_term(&shown, file, strlen(file));
-	(void)fprintf(out, "archived %s %s and %s %s, %s, in %s (%s)\n",
-	    human_count(n->messages, messages),
-	    n->messages == 1 ? "message" : "messages",
-	    human_count(n->logs, logs), n->logs == 1 ? "log" : "logs",
-	    human_bytes((int64_t)n->bytes, bytes),
-	    strcmp(file, "-") == 0 ? "standard output" : qt_buf_str(&shown),
-	    human_bytes((int64_t)n->archive_bytes, packed));
-	(void)fprintf(out, "sha256 %s\n", n->sha256);
-	if (!c->quiet && strcmp(file, "-") != 0)
-		put_hints(file, n, out);
-	qt_buf_release(&shown);
-}
-
-void archive_report_json(struct qt_buf *out, const char *file,
-    const struct qt_archive_counts *n)
-{
-	qt_buf_adds(out, "{\"file\": ");
-	qt_json_string(out, file);
-	qt_buf_addf(out,
-	    ", \"base\": \"%s\", \"messages\": %" PRIu64
-	    ", \"logs\": %" PRIu64 ", \"bytes\": %" PRIu64
-	    ", \"archive_bytes\": %" PRIu64 ", \"sha256\": \"%s\""
-	    ", \"gone\": %" PRIu64 ", \"failed\": %" PRIu64
-	    ", \"bad_logs\": %" PRIu64 "}",
-	    n->base, n->messages, n->logs, n->bytes, n->archive_bytes,
-	    n->sha256, n->gone, n->failed, n->bad_logs);
-}
-
 static void print_json(const char *file, const struct qt_archive_counts *n,
     FILE *out)
 {
@@ -195,57 +183,6 @@ static void print_json(const char *file, const struct qt_archive_counts *n,
 }
 
 /* ---- the command ---- */
-
-/*
- * No archive was made.  An interruption and a reader that went away are
- * failures here: half an archive is none.
- */
-static int give_up(const struct qt_error *err)
-{
-	if (err->code == QT_E_INTERRUPTED || err->sys == EPIPE) {
-		remark("no archive was made: %s",
-		    err->sys == EPIPE ? "the reader of standard output is gone" :
-					"interrupted");
-		return EXIT_FAILED;
-	}
-	return complain(err);
-}
-
-/* The command as typed, to be pasted into a shell. */
-static int command_line(const struct ctx *c, struct qt_buf *out,
-    struct qt_error *err)
-{
-	int i;
-
-	for (i = 0; i < c->argc; i++) {
-		if (i != 0)
-			qt_buf_addc(out, ' ');
-		shell_word(out, c->argv[i]);
-	}
-	return qt_buf_check(out, err);
-}
-
-int archive_open(const struct ctx *c, const struct archiving *own,
-    struct qt_archive **a, struct qt_error *err)
-{
-	const struct qt_spool *spool = c->spools.v[0];
-	struct qt_buf command;
-	int r;
-
-	qt_buf_init(&command, 0);
-	r = command_line(c, &command, err);
-	if (r == 0) {
-		const struct qt_archive_opts opts = {.host = spool->host,
-		    .queue_dir = spool->queue_dir, .case_id = own->case_id,
-		    .command = command.data, .reason = c->reason,
-		    .spool = spool, .postconf = c->roles.postconf.data,
-		    .stop = c->stop};
-
-		r = qt_archive_open(a, own->file, &opts, err);
-	}
-	qt_buf_release(&command);
-	return r;
-}
 
 /* Everything is added: publish it, and say what it is. */
 static int finish(const struct archive_pass *p, const struct archiving *own,
@@ -269,7 +206,7 @@ static int finish(const struct archive_pass *p, const struct archiving *own,
 							      EXIT_NOTHING;
 	}
 	if (qt_archive_finish(p->a, &n, err) != 0)
-		return give_up(err);
+		return archive_give_up(err);
 	if (own->json)
 		print_json(own->file, &n, out);
 	else
@@ -281,7 +218,7 @@ static int finish(const struct archive_pass *p, const struct archiving *own,
 	    left != 0 || n.bad_logs != 0 ? EXIT_PARTLY : EXIT_DONE);
 }
 
-static int archive(struct ctx *c, const struct archiving *own)
+static int archive(struct ctx *c, struct archiving *own)
 {
 	struct archive_pass p = {.c = c, .db = c->db, .failed = left_out};
 	struct qt_scan_stats stats = {.entries = 0};
@@ -290,7 +227,7 @@ static int archive(struct ctx *c, const struct archiving *own)
 
 	if (archive_open(c, own, &p.a, &err) != 0 ||
 	    add_all(&p, &stats, &err) != 0)
-		status = give_up(&err);
+		status = archive_give_up(&err);
 	else
 		status = finish(&p, own, &stats, &err);
 	qt_picks_free(p.picks);
@@ -362,6 +299,43 @@ static int check_move(const struct ctx *c, const struct archiving *own,
 	return 0;
 }
 
+static int check_redaction(const struct archiving *own, struct qt_error *err)
+{
+	if (own->redact_key != NULL && own->redact == QT_REDACT_NONE)
+		return qt_fail(err, QT_E_USAGE, "--redact-key",
+		    "goes with --redact");
+	if (own->redact == QT_REDACT_NONE)
+		return 0;
+	if (own->move)
+		return qt_fail(err, QT_E_USAGE, "--redact",
+		    "what leaves the queue is archived whole: make the redacted "
+		    "archive before, or from --transaction after it");
+	if (own->nlogs != 0)
+		return qt_fail(err, QT_E_USAGE, "--log",
+		    "lines are taken as they are, with the names in them: not "
+		    "together with --redact");
+	return 0;
+}
+
+/* Before the roles are taken the options are known, and not yet checked. */
+int archive_prepare(struct ctx *c, struct qt_error *err)
+{
+	const struct archiving *own = own_options(c, sizeof(*own), err);
+	struct roles *r = &c->roles;
+
+	if (own == NULL)
+		return -1;
+	qt_picks_raise_limit();
+	if (c->dry_run || c->explain)
+		return 0;
+	qt_archive_program(r->program);
+	if (own->sign != NULL && signer_start(&r->signer, own->sign, err) != 0)
+		return -1;
+	if (c->spools.n == 1 && c->spools.v[0]->live)
+		qt_archive_postconf(&r->postconf, c->spools.v[0]);
+	return qt_buf_check(&r->postconf, err);
+}
+
 static int check(const struct ctx *c, const struct archiving *own,
     struct qt_error *err)
 {
@@ -374,28 +348,47 @@ static int check(const struct ctx *c, const struct archiving *own,
 	if (c->spools.n != 1)
 		return qt_fail(err, QT_E_USAGE, "archive",
 		    "takes one queue at a time, not %zu", c->spools.n);
-	return check_move(c, own, err);
+	return check_redaction(own, err) != 0 ? -1 : check_move(c, own, err);
 }
 
 static int run(struct ctx *c, int argc, char **argv)
 {
 	struct qt_error err = {0};
 	struct archiving *own = own_options(c, sizeof(*own), &err);
+	int status;
 
 	(void)argc, (void)argv; /* IDs: in the selection already */
 	if (own == NULL || check(c, own, &err) != 0)
 		return complain(&err);
 	if (own->move)
-		return archive_move(c, own);
-	if (c->explain)
-		return explain_messages(c, archive_keys, "");
-	return c->dry_run ? dry_run(c) : archive(c, own);
+		status = archive_move(c, own);
+	else if (c->explain)
+		status = explain_messages(c, archive_keys, "");
+	else
+		status = c->dry_run ? dry_run(c) : archive(c, own);
+	free(own->named);
+	return status;
 }
 
 static const struct qt_option own_table[] = {
     {"output", 'o', "FILE", OPT_OUTPUT,
-	"a new FILE.tar.zst, .tar.gz, .tar.xz or .tar; - is standard output"},
+	"a new FILE.tar.zst, .tar.gz, .tar.xz or .tar, or the directory for "
+	"one; - is standard output"},
     {"case", 0, "ID", OPT_CASE, "your number for the incident"},
+    {"title", 0, "TEXT", OPT_TITLE, "what it is about"},
+    {"organization", 0, "TEXT", OPT_ORGANIZATION, "whose evidence it is"},
+    {"contact", 0, "TEXT", OPT_CONTACT, "who answers for it: \"Name <address>\""},
+    {"keep-until", 0, "DATE", OPT_KEEP_UNTIL, "when it may be destroyed: 2027-06-30"},
+    {"eml", 0, NULL, OPT_EML, "the messages as mail programs have them, too"},
+    {"log", 0, "FILE", OPT_LOG,
+	"a mail log: its lines about this mail, too; oldest first"},
+    {"redact", 0, "LEVEL", OPT_REDACT,
+	"names taken out: none, recipients or full"},
+    {"redact-key", 0, "FILE", OPT_REDACT_KEY,
+	"with --redact: the key of an earlier archive"},
+    {"sign", 0, "KEY", OPT_SIGN, "sign it with this SSH key"},
+    {"timestamp-request", 0, NULL, OPT_TIMESTAMP,
+	"also FILE.tsq, to be posted to a time-stamping authority"},
     {"move", 0, NULL, OPT_MOVE,
 	"out of the queue, once the archive is written and read back"},
     {"purge", 0, NULL, OPT_PURGE,

@@ -234,7 +234,7 @@ static int carry_out(struct moving *m, struct qt_buf *json)
 	return status;
 }
 
-int archive_move(struct ctx *c, const struct archiving *own)
+int archive_move(struct ctx *c, struct archiving *own)
 {
 	struct moving m = {.c = c, .own = own};
 	struct qt_error err = {0};

@@ -8,18 +8,12 @@
  */
 #include "archiving.h"
 
-#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include "qtool/escape.h"
 
 /* How a message is found again. */
 enum { K_QUEUE, K_ID, K_PATH, K_DEV, K_INODE };
 const char archive_keys[] = "queue_name, queue_id, path, dev, inode";
-
-/* What the scan has to have of a message beside its columns. */
-#define WANT (QT_WANT_KEPT | QT_WANT_RCPTS)
 
 /*
  * path and sha256 are those in the archive, from the bytes that are in it;
@@ -50,57 +44,7 @@ static void add_columns(struct qt_buf *out)
 		}
 }
 
-/* ---- a row of messages as JSON ---- */
-
-static void put_json(struct qt_buf *out, const struct qt_stmt *st, int i)
-{
-	const char *text;
-	size_t len;
-
-	switch (qt_stmt_type(st, i)) {
-	case QT_COL_NULL:
-		qt_buf_adds(out, "null");
-		break;
-	case QT_COL_INT:
-		if (qt_stmt_isbool(st, i))
-			qt_buf_adds(out,
-			    qt_stmt_int(st, i) != 0 ? "true" : "false");
-		else
-			qt_buf_addf(out, "%" PRId64, qt_stmt_int(st, i));
-		break;
-	case QT_COL_REAL:
-		qt_buf_addf(out, "%.17g", qt_stmt_real(st, i));
-		break;
-	case QT_COL_TEXT:
-	case QT_COL_BLOB:
-	default:
-		text = qt_stmt_text(st, i, &len);
-		if (qt_stmt_isjson(st, i)) {
-			qt_buf_add(out, text, len);
-			break;
-		}
-		qt_buf_addc(out, '"');
-		qt_escape_json(out, text, len);
-		qt_buf_addc(out, '"');
-		break;
-	}
-}
-
-static int row_json(struct qt_buf *out, const struct qt_stmt *st,
-    struct qt_error *err)
-{
-	int i, n = qt_stmt_ncol(st);
-
-	qt_buf_clear(out);
-	for (i = 0; i < n; i++) {
-		qt_buf_adds(out, i == 0 ? "{\"" : ",\"");
-		qt_buf_adds(out, qt_stmt_colname(st, i));
-		qt_buf_adds(out, "\":");
-		put_json(out, st, i);
-	}
-	qt_buf_addc(out, '}');
-	return qt_buf_check(out, err);
-}
+/* ---- names ---- */
 
 static int hex_digit(char c)
 {
@@ -173,7 +117,7 @@ int archive_pick(struct qt_picks *picks, const struct qt_stmt *st,
 /* ---- adding ---- */
 
 static int add_row(struct archive_pass *p, const struct qt_stmt *st,
-    struct qt_buf *json, struct qt_error *err)
+    struct qt_error *err)
 {
 	const struct qt_row *row = qt_db_row(p->db);
 	const struct qt_pick *pick = row != NULL ?
@@ -182,22 +126,20 @@ static int add_row(struct archive_pass *p, const struct qt_stmt *st,
 	if (pick == NULL)
 		return qt_fail(err, QT_E_STATE, "archive", "a row of nothing");
 	p->now = pick;
-	if (row_json(json, st, err) != 0)
-		return -1;
-	return qt_archive_add(p->a,
+	return qt_archive_add_row(p->a,
 	    &(struct qt_archive_item){.spool = row->spool,
 		.queue = pick->queue, .id = pick->id, .path = pick->path,
 		.found = pick->found, .dev = pick->dev, .ino = pick->ino,
-		.row = row}, json->data, err);
+		.row = row}, st, err);
 }
 
 static int add_rows(struct archive_pass *p, struct qt_stmt *st,
-    struct qt_buf *json, struct qt_error *err)
+    struct qt_error *err)
 {
 	int r;
 
 	while ((r = qt_stmt_step(st, err)) == 0) {
-		if (add_row(p, st, json, err) == 0)
+		if (add_row(p, st, err) == 0)
 			p->added++;
 		else if (!qt_error_is_item(err) || p->failed == NULL)
 			return -1;
@@ -213,24 +155,22 @@ static int add_rows(struct archive_pass *p, struct qt_stmt *st,
 int archive_add_picks(struct archive_pass *p, struct qt_error *err)
 {
 	struct qt_stmt *st = NULL;
-	struct qt_buf sql, json;
+	struct qt_buf sql;
 	int r;
 
 	qt_picks_sort(p->picks);
 	qt_buf_init(&sql, 0);
-	qt_buf_init(&json, 0);
 	qt_buf_adds(&sql, "SELECT ");
 	add_columns(&sql);
 	qt_buf_adds(&sql, " FROM messages");
-	qt_db_pick(p->db, p->picks, WANT);
+	qt_db_pick(p->db, p->picks, QT_ARCHIVE_WANT, qt_archive_hook, p->a);
 	r = qt_buf_check(&sql, err);
 	if (r == 0)
 		r = qt_stmt_open(&st, p->db, sql.data, NULL, 0, err);
 	if (r == 0)
-		r = add_rows(p, st, &json, err);
+		r = add_rows(p, st, err);
 	qt_stmt_close(st);
-	qt_db_pick(p->db, NULL, 0);
-	qt_buf_release(&json);
+	qt_db_pick(p->db, NULL, 0, NULL, NULL);
 	qt_buf_release(&sql);
 	return r;
 }

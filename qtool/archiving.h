@@ -9,10 +9,20 @@
 
 #include "cmd.h"
 
+#define ARCHIVE_LOGS 100 /* files that --log may name */
+
 /* The archive command's own options. */
 struct archiving {
 	const char *file;    /* --output; NULL: not given */
+	char *named;	     /* owned: file, where -o gave its directory */
 	const char *case_id; /* --case */
+	const char *title, *organization, *contact, *keep_until;
+	bool eml;
+	const char *logs[ARCHIVE_LOGS];
+	size_t nlogs;
+	enum qt_redact redact;
+	const char *redact_key, *sign;
+	bool timestamp;
 	bool json;	     /* --json: the report as an object */
 	bool move, purge;
 	unsigned purge_rate;
@@ -20,8 +30,24 @@ struct archiving {
 
 /* ---- archive.c ---- */
 
-int archive_open(const struct ctx *c, const struct archiving *own,
+/*
+ * Before this process gives up its rights: what needs programs to be run, or
+ * to be read where it may not look later.
+ */
+int archive_prepare(struct ctx *c, struct qt_error *err) QT_MUST_CHECK;
+
+/* ---- archive_open.c ---- */
+
+int archive_open(struct ctx *c, struct archiving *own,
     struct qt_archive **a, struct qt_error *err) QT_MUST_CHECK;
+/*
+ * No archive was made.  An interruption and a reader that went away are
+ * failures here: half an archive is none.
+ */
+int archive_give_up(const struct qt_error *err);
+
+/* ---- archive_report.c ---- */
+
 /* What the finished archive is, and how to check it, for people. */
 void archive_report(const struct ctx *c, const char *file,
     const struct qt_archive_counts *n, FILE *out);
@@ -59,6 +85,6 @@ int archive_add_picks(struct archive_pass *p, struct qt_error *err)
 /* ---- archive_move.c ---- */
 
 /* archive --move; returns the exit status. */
-int archive_move(struct ctx *c, const struct archiving *own);
+int archive_move(struct ctx *c, struct archiving *own);
 
 #endif

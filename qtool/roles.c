@@ -34,9 +34,7 @@
 #include <syslog.h>
 #include <unistd.h>
 
-#include "qtool/archive.h"
-#include "qtool/picks.h"
-
+#include "archiving.h"
 #include "cmd.h"
 
 #define NOBODYS_GROUP 65534
@@ -173,6 +171,7 @@ static void be_hand(struct ctx *c, int fd, unsigned may)
 	struct qt_error err = {0};
 
 	(void)prctl(PR_SET_NAME, "qtool-hand", 0, 0, 0);
+	signer_forget(&c->roles.signer);
 	stop_on(SIGIO);
 	if (confine_hand(c, &err) != 0)
 		exit(complain(&err));
@@ -344,12 +343,14 @@ static bool roots_own(const char *dir)
 	    (st.st_mode & 03) == 03;
 }
 
-/* A new file: its directory is written to. */
+/* A new file, or the directory for one: that directory is written to. */
 static int allow_new(struct qt_confine *rules, const char *path,
     struct qt_error *err)
 {
 	const char *slash = strrchr(path, '/');
-	char *dir = slash == NULL ? strdup(".") :
+	struct stat st;
+	char *dir = stat(path, &st) == 0 && S_ISDIR(st.st_mode) ? strdup(path) :
+	    slash == NULL ? strdup(".") :
 	    slash == path ? strdup("/") : strndup(path, (size_t)(slash - path));
 	int r;
 
@@ -447,19 +448,6 @@ static int become_judge(struct ctx *c, struct qt_error *err)
 	return r;
 }
 
-/* An archive has the configuration in it, and programs cannot be run later. */
-static int ask_postconf(struct ctx *c, struct qt_error *err)
-{
-	struct qt_buf *b = &c->roles.postconf;
-
-	qt_buf_init(b, 0);
-	if (c->cmd != &cmd_archive || c->spools.n != 1 ||
-	    !c->spools.v[0]->live || c->dry_run || c->explain)
-		return 0;
-	qt_archive_postconf(b, c->spools.v[0]);
-	return qt_buf_check(b, err);
-}
-
 int roles_take(struct ctx *c, struct qt_error *err)
 {
 	const unsigned may = hand_may(c);
@@ -467,9 +455,9 @@ int roles_take(struct ctx *c, struct qt_error *err)
 	if (c->roles.taken)
 		return 0;
 	c->roles.taken = true;
-	if (c->cmd == &cmd_archive)
-		qt_picks_raise_limit();
-	if (ask_postconf(c, err) != 0)
+	qt_buf_init(&c->roles.postconf, 0);
+	signer_init(&c->roles.signer);
+	if (c->cmd == &cmd_archive && archive_prepare(c, err) != 0)
 		return -1;
 	if (may != 0) {
 		/* the judge could not reach the log later */
@@ -490,6 +478,8 @@ void roles_release(struct ctx *c)
 		while (waitpid(r->hand_pid, NULL, 0) < 0 && errno == EINTR)
 			;
 	}
+	if (r->taken)
+		signer_release(&r->signer);
 	if (r->tmp != NULL)
 		(void)rmdir(r->tmp);
 	qt_buf_release(&r->postconf);

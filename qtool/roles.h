@@ -10,6 +10,8 @@
 #include "qtool/hand.h"
 #include "qtool/option.h"
 
+#include "signer.h"
+
 struct ctx;
 
 /* A file or directory that the command line names. */
@@ -27,6 +29,8 @@ struct roles {
 	struct qt_hand hand;
 	pid_t hand_pid;	     /* 0: there is none */
 	struct qt_buf postconf; /* archive's: asked for while it could be */
+	char program[65];	/* likewise: the sum of this program */
+	struct signer signer;	/* likewise */
 	char *tmp;	     /* owned: a directory for temporary files; NULL */
 };
 

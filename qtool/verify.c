@@ -11,7 +11,7 @@
 #include "qtool/verify.h"
 
 #include "cmd.h"
-#include "signer.h"
+#include "sigcheck.h"
 
 enum { OPT_ALLOWED = OPT_OWN, OPT_IDENTITY };
 
@@ -22,7 +22,7 @@ struct own {
 	struct ctx *c;
 	const char *file;
 	char *sum, *sig; /* paths beside it; owned */
-	struct signer signer;
+	struct sigcheck sigcheck;
 	struct qt_buf problems; /* JSON, comma-separated */
 	uint64_t told;
 	struct {
@@ -119,7 +119,7 @@ static int on_signature(void *ctx, const struct qt_signed *s, char why[256],
 	struct own *own = ctx;
 	struct qt_error e = {0};
 	unsigned i = own->nsignatures;
-	int r = signer_check(&own->signer, s, why, &e);
+	int r = sigcheck_ask(&own->sigcheck, s, why, &e);
 
 	if (i < SIGNERS_MAX) {
 		own->nsignatures++;
@@ -287,7 +287,7 @@ static int prepare(struct own *own, struct qt_error *err)
 	if (asprintf(&own->sum, "%s.sha256", own->file) < 0 ||
 	    asprintf(&own->sig, "%s.sig", own->file) < 0)
 		return qt_fail(err, QT_E_NOMEM, "", "out of memory");
-	if (signer_start(&own->signer, own->allowed, own->identity, err) != 0 ||
+	if (sigcheck_start(&own->sigcheck, own->allowed, own->identity, err) != 0 ||
 	    roles_note_read(own->c, own->sum, err) != 0 ||
 	    roles_note_read(own->c, own->sig, err) != 0)
 		return -1;
@@ -315,7 +315,7 @@ static int run(struct ctx *c, int argc, char **argv)
 		return complain(&err);
 	own->c = c;
 	own->file = argv[0];
-	own->signer.fd = -1;
+	own->sigcheck.fd = -1;
 	qt_buf_init(&own->problems, 0);
 	if (prepare(own, &err) == 0)
 		(void)!verify(own, &r, &err);
@@ -327,7 +327,7 @@ static int run(struct ctx *c, int argc, char **argv)
 		print_outcome(own, &r);
 	if (json(c))
 		status = print_json(own, &r, &err, status);
-	signer_stop(&own->signer);
+	sigcheck_stop(&own->sigcheck);
 	qt_buf_release(&own->problems);
 	free(own->sum);
 	free(own->sig);

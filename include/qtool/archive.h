@@ -5,23 +5,72 @@
 #ifndef QTOOL_ARCHIVE_H
 #define QTOOL_ARCHIVE_H
 
-#include "qtool/scan.h"
+#include "qtool/db.h"
 
 struct qt_archive;
+
+/* What is taken out of an archive that is handed on (manual: --redact). */
+enum qt_redact {
+	QT_REDACT_NONE,
+	QT_REDACT_RECIPIENTS, /* recipients' names */
+	QT_REDACT_FULL	      /* also our own users', subjects and bodies */
+};
+const char *qt_redact_name(enum qt_redact level);
+/* Whether name is a level's. */
+bool qt_redact_by_name(const char *name, enum qt_redact *level);
+
+/*
+ * Sign bytes: sig gets the signature as ssh-keygen -Y sign makes it (armored
+ * SSHSIG, namespace qtool-evidence).
+ */
+typedef int qt_sign_fn(void *ctx, const void *bytes, size_t len,
+    struct qt_buf *sig, struct qt_error *err);
+
+/*
+ * ssh-keygen, run by argument vector with an empty environment but for the
+ * agent's socket.  key: a private key's file, or a public key's whose other
+ * half an agent has.  A program is run: not for a confined process.
+ */
+int qt_sshsig_public(const char *key, struct qt_buf *pub, struct qt_error *err)
+    QT_MUST_CHECK; /* one line, without its end */
+/* It is looked at that pub made it. */
+int qt_sshsig_sign(const char *key, const char *pub, const void *bytes,
+    size_t len, struct qt_buf *sig, struct qt_error *err) QT_MUST_CHECK;
+#define QT_SIGNED_MAX ((size_t)60 << 10) /* bytes that can be signed */
+
+/* Strings are copied unless it says otherwise; NULL: none. */
 struct qt_archive_opts {
 	const char *host;	/* for the base name and bag-info */
 	const char *queue_dir;
-	const char *case_id;	/* NULL none */
+	const char *case_id;
+	const char *title;	/* of the case, one line */
+	const char *organization, *contact; /* whose; "Name <address>" */
+	const char *keep_until;	/* "2027-06-30" */
 	const char *command;	/* the selection as typed, one line */
-	const char *reason;	/* why, in the operator's words; NULL none */
-	/* Whose configuration is recorded when it is live; NULL none.  Must
-	 * outlive the archive. */
+	const char *selection;	/* what it was understood as */
+	const char *reason;	/* why, in the operator's words */
+	/* Whose configuration is recorded when it is live.  Must outlive the
+	 * archive. */
 	const struct qt_spool *spool;
 	/* What qt_archive_postconf() gave for it, by who cannot run programs
 	 * any more; NULL: they are run.  Must outlive the archive. */
 	const char *postconf;
+	const char *program_sha256; /* of the program that runs, hex */
+	bool eml;		/* data/eml/ too */
+	enum qt_redact redact;
+	const char *redact_key;	/* a file that has it; NULL: a new key, which
+				 * goes to FILE.key */
+	/* Mail logs of which the lines about this mail are taken, oldest
+	 * first; must outlive the archive. */
+	const char *const *logs;
+	size_t nlogs;
+	qt_sign_fn *sign;	/* NULL: not signed */
+	void *sign_ctx;
+	const char *signer;	/* the public key, one line */
+	bool timestamp;		/* FILE.tsq, an RFC 3161 request */
 	int64_t now;		/* seconds; 0: the clock.  Given, two archives
 				 * of the same mail are the same bytes */
+	int64_t begun;		/* when it was read off the clock already; 0: now */
 	unsigned threads;	/* compression workers; 0: by CPU count */
 	size_t memory;		/* bytes of one thing held in memory before a
 				 * temporary file is used; 0: the default */
@@ -32,11 +81,14 @@ struct qt_archive_counts {
 	uint64_t gone; /* delivered or removed before they could be read */
 	uint64_t failed; /* other item errors: changed, denied */
 	uint64_t bad_logs; /* logs of archived messages that could not be read */
+	uint64_t log_lines; /* of the mail logs */
 	uint64_t archive_bytes; /* compressed */
 	char sha256[65];	/* of the archive's bytes, hex */
 	char base[256];		/* name of the one directory in it */
 };
 
+/* The sum of the program that runs, hex; "" when it cannot be read. */
+void qt_archive_program(char sha256[65]);
 /*
  * Append Postfix's configuration, as postconf tells it; what fails is said in
  * it.
@@ -47,10 +99,14 @@ void qt_archive_postconf(struct qt_buf *out, const struct qt_spool *spool);
  * Begin FILE (.tar.zst, .tar.gz, .tar.xz, .tar by its name; other names are
  * QT_E_USAGE); "-" is standard output, zstd, refused on a terminal.  Bytes go
  * to a temporary name beside it; nothing is at FILE until finish.  An existing
- * FILE or FILE.sha256 is refused (QT_E_REFUSED).
+ * FILE, or one that is to be beside it (FILE.sha256 and so on), is refused
+ * (QT_E_REFUSED).
  */
 int qt_archive_open(struct qt_archive **out, const char *file,
     const struct qt_archive_opts *opts, struct qt_error *err) QT_MUST_CHECK;
+/* The name that such an archive has by itself: BASE.tar.zst, in *out. */
+int qt_archive_name(struct qt_buf *out, const struct qt_archive_opts *opts,
+    struct qt_error *err) QT_MUST_CHECK;
 /* One message to be added. */
 struct qt_archive_item {
 	const struct qt_spool *spool; /* a queue, or a transaction's */
@@ -78,6 +134,19 @@ struct qt_archive_item {
 int qt_archive_add(struct qt_archive *a, const struct qt_archive_item *it,
     const char *json, struct qt_error *err) QT_MUST_CHECK;
 /*
+ * The same with the row of messages that st stands on; none of its columns is
+ * path, sha256, recipients or body.
+ */
+int qt_archive_add_row(struct qt_archive *a, const struct qt_archive_item *it,
+    const struct qt_stmt *st, struct qt_error *err) QT_MUST_CHECK;
+/*
+ * For qt_db_pick(), with the archive as ctx: what is told of a message is
+ * worked out in the scan's threads.
+ */
+int qt_archive_hook(struct qt_row *row, void *archive);
+#define QT_ARCHIVE_WANT (QT_WANT_KEPT | QT_WANT_RCPTS | QT_WANT_HEADERS | \
+	QT_WANT_LOCKS)
+/*
  * A message was selected and is left in the queue: a line in
  * metadata/missing.jsonl.  why is one word, "in_delivery".
  */
@@ -88,8 +157,8 @@ void qt_archive_moved(struct qt_archive *a, uint64_t txid);
 /* What is in it so far (sha256 and archive_bytes after finish). */
 const struct qt_archive_counts *qt_archive_counts(const struct qt_archive *a);
 /*
- * Manifests, end of archive, fsync, rename, fsync of the directory, and
- * FILE.sha256.  QT_E_GONE when it holds no message: no file is made.
+ * Lists, signature, end of archive, fsync, rename, fsync of the directory, and
+ * what is beside it.  QT_E_GONE when it holds no message: no file is made.
  */
 int qt_archive_finish(struct qt_archive *a, struct qt_archive_counts *counts,
     struct qt_error *err) QT_MUST_CHECK;

@@ -42,10 +42,14 @@ struct qt_bind {
 /*
  * From the next statement on, until picks is NULL, the tables are of these
  * files alone, in their order, and each row has what want says beside what its
- * columns take.  The picks are borrowed, and used up by one statement.
+ * columns take.  hook is run for each once it is loaded, in the scan's threads,
+ * and may put into row.extra what it makes in the row's arena (not 0: out of
+ * memory).  The picks are borrowed, and used up by one statement.
  */
 struct qt_picks;
-void qt_db_pick(struct qt_db *db, struct qt_picks *picks, unsigned want);
+typedef int qt_row_hook(struct qt_row *row, void *ctx);
+void qt_db_pick(struct qt_db *db, struct qt_picks *picks, unsigned want,
+    qt_row_hook *hook, void *ctx);
 /*
  * The message that the last step of a statement over one table came to; NULL
  * none.  Only of a statement that neither sorts nor groups; valid until the

@@ -54,6 +54,7 @@ struct qt_kept_file {
 	size_t len;
 	unsigned char sum[32]; /* SHA-256 */
 	struct stat st;
+	int64_t btime_ns; /* when it was made; 0 unknown */
 };
 
 #define QT_KEPT_LOGS 6 /* defer, bounce, trace, and a late one of each */
@@ -122,6 +123,7 @@ struct qt_row {
 	struct qt_kept *kept;
 	/* for the caller's finish hook (derived columns) */
 	void *derived; /* in the arena */
+	void *extra;   /* likewise, of who reads the rows */
 	struct qt_arena arena; /* everything the row points to */
 	struct qt_row *next;   /* queue link, the scanner's */
 };

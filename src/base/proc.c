@@ -24,6 +24,13 @@
 /* Of standard error the last part is kept; the reason comes last. */
 #define STDERR_KEEP ((size_t)4096)
 
+/* What it is started with. */
+struct start {
+	const char *const *argv;
+	int in; /* -1: /dev/null */
+	const char *env; /* NULL none */
+};
+
 /* A running program and the ends of its pipes that are ours. */
 struct child {
 	pid_t pid;
@@ -58,9 +65,8 @@ static int set_actions(posix_spawn_file_actions_t *fa, int in, int out,
 {
 	int e;
 
-	e = in < 0 ?
-	    posix_spawn_file_actions_addopen(fa, 0, "/dev/null", O_RDONLY, 0) :
-	    posix_spawn_file_actions_adddup2(fa, in, 0);
+	e = in >= 0 ? posix_spawn_file_actions_adddup2(fa, in, 0) :
+	    posix_spawn_file_actions_addopen(fa, 0, "/dev/null", O_RDONLY, 0);
 	if (e == 0)
 		e = posix_spawn_file_actions_adddup2(fa, out, 1);
 	if (e == 0)
@@ -88,36 +94,36 @@ static int set_signals(posix_spawnattr_t *attr)
 }
 
 /* Try one file; an errno value. */
-static int spawn_file(pid_t *pid, const char *file, const char *const argv[],
+static int spawn_file(pid_t *pid, const char *file, const struct start *s,
     const posix_spawn_file_actions_t *fa, const posix_spawnattr_t *attr)
 {
 	static const char path[] = "PATH=" SAFE_PATH, lang[] = "LC_ALL=C";
-	const char *const env[] = {path, lang, NULL};
+	const char *const env[] = {path, lang, s->env, NULL};
 
 	/* POSIX: the arrays are not written to, the type is of old C */
 	return posix_spawn(pid, file, fa, attr,
-	    (char *const *)(uintptr_t)argv, (char *const *)(uintptr_t)env);
+	    (char *const *)(uintptr_t)s->argv, (char *const *)(uintptr_t)env);
 }
 
 /* Find argv[0] in SAFE_PATH; posix_spawnp would look in our own $PATH. */
-static int spawn_search(pid_t *pid, const char *const argv[],
+static int spawn_search(pid_t *pid, const struct start *s,
     const posix_spawn_file_actions_t *fa, const posix_spawnattr_t *attr)
 {
-	const char *dir = SAFE_PATH, *end;
+	const char *dir = SAFE_PATH, *end, *name = s->argv[0];
 	char file[PATH_MAX];
 	int e, n, denied = 0;
 
-	if (strchr(argv[0], '/') != NULL)
-		return spawn_file(pid, argv[0], argv, fa, attr);
-	if (argv[0][0] == '\0')
+	if (strchr(name, '/') != NULL)
+		return spawn_file(pid, name, s, fa, attr);
+	if (name[0] == '\0')
 		return ENOENT;
 	for (; dir != NULL; dir = *end != '\0' ? end + 1 : NULL) {
 		end = strchrnul(dir, ':');
 		n = snprintf(file, sizeof file, "%.*s/%s", (int)(end - dir),
-		    dir, argv[0]);
+		    dir, name);
 		if (n < 0 || (size_t)n >= sizeof file)
 			return ENAMETOOLONG;
-		e = spawn_file(pid, file, argv, fa, attr);
+		e = spawn_file(pid, file, s, fa, attr);
 		if (e != ENOENT && e != ENOTDIR && e != EACCES)
 			return e;
 		denied |= e == EACCES;
@@ -125,8 +131,8 @@ static int spawn_search(pid_t *pid, const char *const argv[],
 	return denied ? EACCES : ENOENT;
 }
 
-static int spawn(pid_t *pid, const char *const argv[], int in, int out,
-    int errfd, struct qt_error *err)
+static int spawn(pid_t *pid, const struct start *s, int out, int errfd,
+    struct qt_error *err)
 {
 	posix_spawn_file_actions_t fa;
 	posix_spawnattr_t attr;
@@ -136,11 +142,11 @@ static int spawn(pid_t *pid, const char *const argv[], int in, int out,
 	if (e == 0) {
 		e = posix_spawnattr_init(&attr);
 		if (e == 0) {
-			e = set_actions(&fa, in, out, errfd);
+			e = set_actions(&fa, s->in, out, errfd);
 			if (e == 0)
 				e = set_signals(&attr);
 			if (e == 0)
-				e = spawn_search(pid, argv, &fa, &attr);
+				e = spawn_search(pid, s, &fa, &attr);
 			(void)posix_spawnattr_destroy(&attr);
 		}
 		(void)posix_spawn_file_actions_destroy(&fa);
@@ -148,14 +154,14 @@ static int spawn(pid_t *pid, const char *const argv[], int in, int out,
 	if (e == 0)
 		return 0;
 	errno = e;
-	(void)qt_fail_sys(err, "run", argv[0]);
+	(void)qt_fail_sys(err, "run", s->argv[0]);
 	/* a missing program is not a missing message: the run cannot go on */
 	if (err != NULL)
 		err->code = QT_E_SYS;
 	return -1;
 }
 
-static int start(struct child *c, const char *const argv[], int in,
+static int start(struct child *c, const struct start *s,
     struct qt_error *err)
 {
 	int out[2], errs[2];
@@ -168,7 +174,7 @@ static int start(struct child *c, const char *const argv[], int in,
 		return -1;
 	}
 	*c = (struct child){.pid = -1, .out = out[0], .err = errs[0]};
-	(void)spawn(&c->pid, argv, in, out[1], errs[1], err);
+	(void)spawn(&c->pid, s, out[1], errs[1], err);
 	/* ours must go, or the end of the child's output never comes */
 	qt_close_quiet(&out[1]);
 	qt_close_quiet(&errs[1]);
@@ -298,30 +304,61 @@ static int finish(struct child *c, const char *name, size_t max,
 	return r;
 }
 
-int qt_proc_capture(const char *const argv[], size_t max, struct qt_buf *out,
+static int run(const struct start *s, size_t max, struct qt_buf *out,
     int *exit_status, struct qt_error *err)
-{
-	return qt_proc_filter(argv, -1, max, out, exit_status, err);
-}
-
-int qt_proc_filter(const char *const argv[], int in, size_t max,
-    struct qt_buf *out, int *exit_status, struct qt_error *err)
 {
 	struct qt_buf said;
 	struct child c;
 	int status = 0, r;
 
 	qt_buf_clear(out);
-	if (start(&c, argv, in, err) < 0)
+	if (start(&c, s, err) < 0)
 		return -1;
 	qt_buf_init(&said, STDERR_KEEP + 16384);
-	r = finish(&c, argv[0], max, out, &said, &status, err);
+	r = finish(&c, s->argv[0], max, out, &said, &status, err);
 	if (r == 0 && WIFEXITED(status) && exit_status != NULL)
 		*exit_status = WEXITSTATUS(status);
 	else if (r == 0 && status != 0)
-		r = fail_exit(status, argv[0], &said, err);
+		r = fail_exit(status, s->argv[0], &said, err);
 	qt_buf_release(&said);
 	if (r < 0)
 		qt_buf_clear(out);
+	return r;
+}
+
+int qt_proc_capture(const char *const argv[], size_t max, struct qt_buf *out,
+    int *exit_status, struct qt_error *err)
+{
+	return run(&(struct start){.argv = argv, .in = -1}, max, out,
+	    exit_status, err);
+}
+
+int qt_proc_feed(const char *const argv[], int in, size_t max,
+    struct qt_buf *out, int *exit_status, struct qt_error *err)
+{
+	return run(&(struct start){.argv = argv, .in = in}, max, out,
+	    exit_status, err);
+}
+
+int qt_proc_filter(const char *const argv[], const struct qt_proc_input *in,
+    size_t max, struct qt_buf *out, struct qt_error *err)
+{
+	struct start s = {.argv = argv, .in = -1, .env = in->env};
+	int p[2], r;
+
+	if (in->bytes == NULL)
+		return run(&s, max, out, NULL, err);
+	if (in->len > QT_PROC_INPUT_MAX)
+		return qt_fail(err, QT_E_NOMEM, argv[0], "too much input");
+	if (open_pipe(p, err) < 0)
+		return -1;
+	/* it fits into the pipe: nobody has to read for this to return */
+	r = qt_write_all(p[1], in->bytes, in->len) != 0 ?
+	    qt_fail_sys(err, "write", "pipe") : 0;
+	qt_close_quiet(&p[1]);
+	s.in = p[0];
+	if (r == 0)
+		r = run(&s, max, out, NULL, err);
+	qt_close_quiet(&p[0]);
 	return r;
 }

@@ -24,8 +24,21 @@
  */
 int qt_proc_capture(const char *const argv[], size_t max, struct qt_buf *out,
     int *exit_status, struct qt_error *err) QT_MUST_CHECK;
+
 /* The same with a file, above 2, as its standard input; -1: /dev/null. */
-int qt_proc_filter(const char *const argv[], int in, size_t max,
+int qt_proc_feed(const char *const argv[], int in, size_t max,
     struct qt_buf *out, int *exit_status, struct qt_error *err) QT_MUST_CHECK;
+
+/* What a program is given beside its arguments. */
+struct qt_proc_input {
+	const void *bytes; /* its standard input; NULL: /dev/null */
+	size_t len;	   /* at most QT_PROC_INPUT_MAX */
+	const char *env;   /* one more of its environment, "NAME=value"; NULL */
+};
+#define QT_PROC_INPUT_MAX ((size_t)60 << 10) /* what any pipe holds */
+
+/* The same with input: an exit other than 0 is a failure. */
+int qt_proc_filter(const char *const argv[], const struct qt_proc_input *in,
+    size_t max, struct qt_buf *out, struct qt_error *err) QT_MUST_CHECK;
 
 #endif

@@ -5,6 +5,7 @@
 #ifndef QTOOL_EVIDENCE_BAG_H
 #define QTOOL_EVIDENCE_BAG_H
 
+#include "evidence/redact.h"
 #include "evidence/tarstream.h"
 #include "qtool/spool.h"
 
@@ -13,12 +14,19 @@ struct qt_bag {
 	const char *host;	/* myhostname; "" unknown */
 	const char *queue_dir;	/* "" unknown */
 	const char *case_id, *command, *reason; /* NULL none */
+	const char *title, *organization, *contact, *keep_until, *selection;
+	const char *program; /* sum of the program; NULL unknown */
+	const char *signer;  /* public key; NULL: it is not signed */
 	const struct qt_spool *spool; /* NULL: no live system to ask */
 	const char *postconf; /* qt_archive_postconf()'s; NULL: not asked yet */
 	enum qt_packing packing;
 	int64_t started;
 	bool fixed_clock; /* the time was given: nothing else may vary */
 	bool moved; /* the messages leave the queue */
+	bool eml, maillog, timestamp; /* what is in it, or beside it */
+	enum qt_redact redact;
+	const struct qt_redact_key *key; /* NULL: nothing is redacted */
+	uint64_t log_files, log_lines, log_skipped;
 	uint64_t txid; /* of the transaction that they are out of; 0 none */
 	uint64_t messages, logs, files, bytes, missing;
 	uint64_t by_queue[QT_Q_MESSAGES];
@@ -35,6 +43,8 @@ void qt_bag_bagit(struct qt_buf *out);
 void qt_bag_info(struct qt_buf *out, const struct qt_bag *bag);
 int qt_bag_case(struct qt_buf *out, const struct qt_bag *bag,
     struct qt_error *err) QT_MUST_CHECK;
+/* Who runs this, in one phrase: "root (sudo: anna)". */
+void qt_bag_actor(struct qt_buf *out);
 /* "2026-01-31T23:59:59Z". */
 void qt_utc(int64_t seconds, char out[32]);
 

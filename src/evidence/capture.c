@@ -156,6 +156,7 @@ int qt_capture_fd(struct qt_capture *c, int fd, const char *path,
 {
 	if (identify(fd, path, id, &c->st, err) != 0)
 		return -1;
+	c->btime_ns = qt_keep_btime(fd);
 	return read_still(c, fd, path, digest, err);
 }
 
@@ -177,4 +178,5 @@ void qt_capture_kept(struct qt_capture *c, const struct qt_kept_file *f)
 	qt_spill_borrow(&c->bytes, f->data, f->len);
 	memcpy(c->sum, f->sum, sizeof c->sum);
 	c->st = f->st;
+	c->btime_ns = f->btime_ns;
 }

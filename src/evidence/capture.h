@@ -20,6 +20,7 @@ struct qt_capture {
 	struct qt_spill bytes;	/* all of it */
 	struct stat st;		/* from the same descriptor, at that moment */
 	unsigned char sum[QT_SHA256_SIZE];
+	int64_t btime_ns;	/* when it was made; 0 unknown */
 };
 
 /* tmp_dirfd: where what is larger than memory_max goes meanwhile. */

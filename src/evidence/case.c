@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/timex.h>
+#include <sys/vfs.h>
 #include <sys/utsname.h>
 #include <time.h>
 #include <unistd.h>
@@ -129,6 +130,21 @@ static void operator_facts(struct qt_buf *out)
 	qt_buf_adds(out, "}");
 }
 
+void qt_bag_actor(struct qt_buf *out)
+{
+	const char *sudo = getenv("SUDO_USER");
+	struct passwd pw, *found = NULL;
+	char space[4096];
+
+	if (getpwuid_r(geteuid(), &pw, space, sizeof space, &found) == 0 &&
+	    found != NULL)
+		qt_buf_adds(out, pw.pw_name);
+	else
+		qt_buf_addf(out, "uid %u", (unsigned)geteuid());
+	if (sudo != NULL && sudo[0] != '\0')
+		qt_buf_addf(out, " (sudo: %.200s)", sudo);
+}
+
 /* How far the clock can be trusted, by the kernel's own word. */
 static void clock_facts(struct qt_buf *out)
 {
@@ -147,6 +163,141 @@ static void clock_facts(struct qt_buf *out)
 	    tx.maxerror, (long long)boot.tv_sec);
 }
 
+void qt_archive_program(char sha256[QT_SHA256_HEX])
+{
+	int fd = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
+	unsigned char sum[QT_SHA256_SIZE];
+	char block[65536];
+	struct qt_digest d;
+	struct qt_error ignored;
+	size_t got = 0;
+	int r;
+
+	sha256[0] = '\0';
+	r = fd >= 0 ? qt_digest_init(&d, &ignored) : -1;
+	if (r == 0) {
+		do {
+			r = qt_read_all(fd, block, sizeof block, &got);
+			if (r == 0)
+				qt_digest_add(&d, block, got);
+		} while (r == 0 && got == sizeof block);
+		if (r == 0 && qt_digest_final(&d, sum, &ignored) == 0)
+			qt_digest_hex(sum, sha256);
+		qt_digest_release(&d);
+	}
+	qt_close_quiet(&fd);
+}
+
+/* What differs between two archives of the same mail, and so proves nothing. */
+static void varies(struct qt_buf *out, const struct qt_bag *bag)
+{
+	key(out, "varies");
+	if (bag->fixed_clock) {
+		qt_buf_adds(out, "[]");
+		return;
+	}
+	qt_buf_adds(out, "[\"the name of the directory\", "
+	    "\"README.txt: begun\", "
+	    "\"metadata/case.json: started, finished, clock, boot_id, operator, "
+	    "transaction, uname\", "
+	    "\"metadata/custody.jsonl: time, actor\", "
+	    "\"metadata/messages.jsonl: stat.ctime_ns, stat.nlink, "
+	    "locked_at_capture\", "
+	    "\"bag-info.txt: Bagging-Date\", "
+	    "\"tagmanifest-sha256.txt and signatures, which are over these\", "
+	    "\"times of the files that are not below data/queue\"]");
+}
+
+/* What could not be helped: RFC 3227 and ISO 27037 want it named. */
+static void changes(struct qt_buf *out, const struct qt_bag *bag)
+{
+	char when[32];
+
+	qt_utc(bag->started, when);
+	key(out, "changes");
+	if (!bag->moved) {
+		qt_buf_adds(out, "[]");
+		return;
+	}
+	qt_buf_addf(out, "[{\"what\": \"messages were moved out of the queue; "
+	    "their change times are of that\", \"when\": \"%s\", \"by\": "
+	    "\"qtool, transaction %llu\", \"why\": ", when,
+	    (unsigned long long)bag->txid);
+	qt_json_string(out, bag->reason);
+	qt_buf_adds(out, "}, {\"what\": \"delivery agents may have marked "
+	    "recipients done in messages they had open before; such messages "
+	    "are told by locked_at_capture\", \"when\": null, \"by\": "
+	    "\"Postfix\", \"why\": \"delivery was in progress\"}]");
+}
+
+/* Which key redacted it, without the key. */
+static int key_facts(struct qt_buf *out, const struct qt_bag *bag,
+    struct qt_error *err)
+{
+	unsigned char sum[QT_SHA256_SIZE];
+	char hex[QT_SHA256_HEX];
+	struct qt_digest d;
+	int r;
+
+	text(out, "redaction", qt_redact_name(bag->redact));
+	if (bag->key == NULL)
+		return 0;
+	if (qt_digest_init(&d, err) != 0)
+		return -1;
+	qt_digest_add(&d, "qtool key id", 12);
+	qt_digest_add(&d, bag->key->bytes, sizeof bag->key->bytes);
+	r = qt_digest_final(&d, sum, err);
+	qt_digest_release(&d);
+	if (r != 0)
+		return -1;
+	qt_digest_hex(sum, hex);
+	hex[16] = '\0';
+	text(out, "redaction_key_id", hex);
+	text(out, "left_out", "queue files, their logs and postconf; "
+	    "data/eml has the messages without the names");
+	return 0;
+}
+
+static const char *fs_name(long type)
+{
+	static const struct {
+		long magic;
+		const char *name;
+	} known[] = {{0xef53, "ext"}, {0x58465342, "xfs"},
+	    {0x9123683e, "btrfs"}, {0x01021994, "tmpfs"}, {0x6969, "nfs"},
+	    {0x794c7630, "overlay"}, {0x2fc12fc1, "zfs"},
+	    {0xf2f52010, "f2fs"}, {0x65735546, "fuse"}};
+	size_t i;
+
+	for (i = 0; i < sizeof known / sizeof known[0]; i++)
+		if (known[i].magic == type)
+			return known[i].name;
+	return NULL;
+}
+
+static void file_system(struct qt_buf *out, const struct qt_spool *s)
+{
+	char number_text[32];
+	struct statfs f;
+	const char *name;
+
+	if (fstatfs(s->dirfd, &f) != 0)
+		return;
+	name = fs_name((long)f.f_type);
+	(void)snprintf(number_text, sizeof number_text, "0x%lx",
+	    (unsigned long)f.f_type);
+	text(out, "file_system", name != NULL ? name : number_text);
+}
+
+static void log_facts(struct qt_buf *out, const struct qt_bag *bag)
+{
+	if (bag->log_files == 0)
+		return;
+	number(out, "mail_log_files", bag->log_files);
+	number(out, "mail_log_lines", bag->log_lines);
+	number(out, "mail_log_lines_too_long", bag->log_skipped);
+}
+
 static void run_facts(struct qt_buf *out, const struct qt_bag *bag)
 {
 	struct qt_buf line;
@@ -154,6 +305,7 @@ static void run_facts(struct qt_buf *out, const struct qt_bag *bag)
 
 	qt_utc(bag->started, when);
 	text(out, "started", when);
+	text(out, "time_zone", tzname[0]);
 	if (bag->fixed_clock)
 		return;
 	qt_utc((int64_t)time(NULL), when);
@@ -172,6 +324,7 @@ static void queue_facts(struct qt_buf *out, const struct qt_bag *bag)
 	text(out, "queue_directory", bag->queue_dir);
 	if (s == NULL)
 		return;
+	file_system(out, s);
 	text(out, "config_directory", s->config_dir);
 	text(out, "mail_version", s->mail_version);
 	key(out, "postfix_running");
@@ -206,13 +359,19 @@ int qt_bag_case(struct qt_buf *out, const struct qt_bag *bag,
 {
 	qt_buf_addc(out, '{');
 	text(out, "case", bag->case_id);
+	text(out, "title", bag->title);
 	text(out, "reason", bag->reason);
+	text(out, "keep_until", bag->keep_until);
 	text(out, "tool", "qtool " QTOOL_VERSION);
+	text(out, "program_sha256", bag->program);
 	text(out, "command", bag->command);
+	text(out, "selection", bag->selection);
 	text(out, "mode", bag->moved ? "move" : "copy");
 	if (bag->txid != 0)
 		number(out, "transaction", bag->txid);
-	text(out, "redaction", "none");
+	if (key_facts(out, bag, err) != 0)
+		return -1;
+	changes(out, bag);
 	text(out, "host", bag->host);
 	system_facts(out);
 	if (machine(out, err) != 0)
@@ -221,6 +380,8 @@ int qt_bag_case(struct qt_buf *out, const struct qt_bag *bag,
 	queue_facts(out, bag);
 	run_facts(out, bag);
 	count_facts(out, bag);
+	log_facts(out, bag);
+	varies(out, bag);
 	qt_buf_adds(out, "\n}\n");
 	return qt_buf_check(out, err);
 }

@@ -4,6 +4,7 @@
 #include "evidence/hash.h"
 
 #include <openssl/evp.h>
+#include <openssl/hmac.h>
 
 int qt_digest_init(struct qt_digest *d, struct qt_error *err)
 {
@@ -41,6 +42,14 @@ void qt_digest_add(struct qt_digest *d, const void *bytes, size_t len)
 		d->failed = true;
 }
 
+int qt_digest_bytes(void *ctx, const void *bytes, size_t len,
+    struct qt_error *err)
+{
+	(void)err;
+	qt_digest_add(ctx, bytes, len);
+	return 0;
+}
+
 int qt_digest_final(struct qt_digest *d, unsigned char sum[QT_SHA256_SIZE],
     struct qt_error *err)
 {
@@ -61,4 +70,13 @@ void qt_digest_hex(const unsigned char sum[QT_SHA256_SIZE],
 		hex[2 * i + 1] = digits[sum[i] & 15];
 	}
 	hex[2 * i] = '\0';
+}
+
+bool qt_hmac(const void *key, size_t key_len, const void *bytes, size_t len,
+    unsigned char sum[QT_SHA256_SIZE])
+{
+	unsigned n = 0;
+
+	return HMAC(EVP_sha256(), key, (int)key_len, bytes, len, sum, &n) !=
+	    NULL && n == QT_SHA256_SIZE;
 }

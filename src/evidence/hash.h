@@ -22,10 +22,16 @@ void qt_digest_release(struct qt_digest *d);
 /* Forget what was fed, begin anew. */
 void qt_digest_clear(struct qt_digest *d);
 void qt_digest_add(struct qt_digest *d, const void *bytes, size_t len);
+/* The same as a taker of bytes (spill.h); ctx is the digest. */
+int qt_digest_bytes(void *ctx, const void *bytes, size_t len,
+    struct qt_error *err) QT_MUST_CHECK;
 /* The sum of everything since init or clear; clear before the next use. */
 int qt_digest_final(struct qt_digest *d, unsigned char sum[QT_SHA256_SIZE],
     struct qt_error *err) QT_MUST_CHECK;
 void qt_digest_hex(const unsigned char sum[QT_SHA256_SIZE],
     char hex[QT_SHA256_HEX]);
+/* HMAC-SHA-256 (RFC 2104), from any thread; false: the library failed. */
+bool qt_hmac(const void *key, size_t key_len, const void *bytes, size_t len,
+    unsigned char sum[QT_SHA256_SIZE]) QT_MUST_CHECK;
 
 #endif

@@ -5,29 +5,8 @@
 
 #include <string.h>
 
+#include "evidence/base64.h"
 #include "qtool/escape.h"
-
-static void base64(struct qt_buf *out, const char *s, size_t len)
-{
-	static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-				     "abcdefghijklmnopqrstuvwxyz0123456789+/";
-	const unsigned char *p = (const unsigned char *)s;
-	uint32_t v;
-	size_t i, n;
-
-	for (i = 0; i < len; i += 3) {
-		n = len - i < 3 ? len - i : 3;
-		v = (uint32_t)p[i] << 16;
-		if (n > 1)
-			v |= (uint32_t)p[i + 1] << 8;
-		if (n > 2)
-			v |= p[i + 2];
-		qt_buf_addc(out, digits[v >> 18]);
-		qt_buf_addc(out, digits[v >> 12 & 63]);
-		qt_buf_addc(out, n > 1 ? digits[v >> 6 & 63] : '=');
-		qt_buf_addc(out, n > 2 ? digits[v & 63] : '=');
-	}
-}
 
 static long long ns(const struct timespec *t)
 {
@@ -45,16 +24,21 @@ static void tell_file(struct qt_buf *out, const struct qt_member *p)
 }
 
 /* As it was in the queue, to be put back so. */
-static void tell_stat(struct qt_buf *out, const struct stat *st)
+static void tell_stat(struct qt_buf *out, const struct stat *st,
+    int64_t btime_ns)
 {
 	qt_buf_addf(out,
 	    ",\"stat\":{\"dev\":%llu,\"ino\":%llu,\"mode\":\"%04o\","
 	    "\"uid\":%u,\"gid\":%u,\"nlink\":%llu,\"mtime_ns\":%lld,"
-	    "\"ctime_ns\":%lld}",
+	    "\"ctime_ns\":%lld,\"btime_ns\":",
 	    (unsigned long long)st->st_dev, (unsigned long long)st->st_ino,
 	    (unsigned)st->st_mode & 07777, (unsigned)st->st_uid,
 	    (unsigned)st->st_gid, (unsigned long long)st->st_nlink,
 	    ns(&st->st_mtim), ns(&st->st_ctim));
+	if (btime_ns != 0)
+		qt_buf_addf(out, "%lld}", (long long)btime_ns);
+	else
+		qt_buf_adds(out, "null}");
 }
 
 static void tell_logs(struct qt_buf *out, const struct qt_member *log)
@@ -75,10 +59,87 @@ static void tell_logs(struct qt_buf *out, const struct qt_member *log)
 	qt_buf_addc(out, ']');
 }
 
+/* Text of a column, as it may be told. */
+static void put_text(struct qt_buf *out, const char *name, const char *text,
+    size_t len, bool json, const struct qt_redactor *r)
+{
+	struct qt_buf shown;
+
+	if (r == NULL) {
+		if (json)
+			qt_buf_add(out, text, len);
+		else
+			qt_escape_json(out, text, len);
+		return;
+	}
+	qt_buf_init(&shown, 0);
+	if (!qt_redact_column(r, name, &shown, text, len))
+		qt_buf_clear(&shown);
+	if (json)
+		qt_buf_adds(out, shown.len != 0 ? shown.data : "null");
+	else
+		qt_escape_json(out, qt_buf_str(&shown), shown.len);
+	if (shown.failed)
+		out->failed = true;
+	qt_buf_release(&shown);
+}
+
+static void put_column(struct qt_buf *out, const struct qt_stmt *st, int i,
+    const struct qt_redactor *r)
+{
+	const char *text;
+	bool json;
+	size_t len;
+
+	switch (qt_stmt_type(st, i)) {
+	case QT_COL_NULL:
+		qt_buf_adds(out, "null");
+		break;
+	case QT_COL_INT:
+		if (qt_stmt_isbool(st, i))
+			qt_buf_adds(out,
+			    qt_stmt_int(st, i) != 0 ? "true" : "false");
+		else
+			qt_buf_addf(out, "%lld",
+			    (long long)qt_stmt_int(st, i));
+		break;
+	case QT_COL_REAL:
+		qt_buf_addf(out, "%.17g", qt_stmt_real(st, i));
+		break;
+	case QT_COL_TEXT:
+	case QT_COL_BLOB:
+	default:
+		json = qt_stmt_isjson(st, i);
+		text = qt_stmt_text(st, i, &len);
+		if (!json)
+			qt_buf_addc(out, '"');
+		put_text(out, qt_stmt_colname(st, i), text, len, json, r);
+		if (!json)
+			qt_buf_addc(out, '"');
+		break;
+	}
+}
+
+void qt_line_row(struct qt_buf *out, const struct qt_stmt *st,
+    const struct qt_redactor *redactor)
+{
+	int i, n = qt_stmt_ncol(st);
+
+	for (i = 0; i < n; i++) {
+		qt_buf_adds(out, i == 0 ? "{\"" : ",\"");
+		qt_buf_adds(out, qt_stmt_colname(st, i));
+		qt_buf_adds(out, "\":");
+		put_column(out, st, i, redactor);
+	}
+	qt_buf_addc(out, '}');
+}
+
 void qt_line_message(struct qt_buf *out, const char *json,
     const struct qt_line *facts)
 {
+	const struct qt_capture *file;
 	size_t len = strlen(json);
+	char hex[QT_SHA256_HEX];
 
 	qt_buf_add(out, json, len - 1); /* without its brace */
 	if (len > 2)
@@ -88,10 +149,24 @@ void qt_line_message(struct qt_buf *out, const char *json,
 	qt_json_string(out, facts->found);
 	if (facts->odd) {
 		qt_buf_adds(out, ",\"name_b64\":\"");
-		base64(out, facts->id, strlen(facts->id));
+		qt_base64(out, facts->id, strlen(facts->id));
 		qt_buf_addc(out, '"');
 	}
-	tell_stat(out, &facts->message->file.st);
+	file = facts->source != NULL ? &facts->source->file :
+				       &facts->message->file;
+	if (facts->source != NULL) {
+		qt_digest_hex(facts->source->file.sum, hex);
+		qt_buf_addf(out, ",\"source_size\":%llu,"
+		    "\"source_sha256\":\"%s\"", (unsigned long long)
+			qt_spill_size(&facts->source->file.bytes), hex);
+	}
+	tell_stat(out, &file->st, file->btime_ns);
+	qt_buf_adds(out, facts->more);
+	if (facts->eml != NULL) {
+		qt_buf_adds(out, ",\"eml\":{");
+		tell_file(out, facts->eml);
+		qt_buf_addc(out, '}');
+	}
 	tell_logs(out, facts->log);
 	if (facts->problems[0] != '\0')
 		qt_buf_addf(out, ",\"problems\":[%s]", facts->problems);

@@ -3,10 +3,11 @@
  *
  * The bytes go to a temporary name in the same directory; only when all of
  * them are on disk does the file get its name, by a rename that replaces
- * nothing.  FILE.sha256, a line that sha256sum -c reads, is published after
- * it, and when that fails the archive goes too: an archive is there with its
- * sum or not at all.  (After a crash between the two renames it is there
- * without the sum, which is complete evidence all the same.)
+ * nothing.  What belongs beside it (FILE.sha256, a line that sha256sum -c
+ * reads; a signature, a key) is written under temporary names too and gets its
+ * name right before or after it; when that fails all of them go.  (After a
+ * crash between the renames the archive is there without its sum, which is
+ * complete evidence all the same.)
  */
 #include "evidence/outfile.h"
 
@@ -21,8 +22,6 @@
 
 #include "base/io.h"
 #include "evidence/spill.h"
-
-#define SIDECAR ".sha256"
 
 /* The directory part of path, opened; *name gets the last component. */
 static int open_dir(struct qt_outfile *o, struct qt_error *err)
@@ -70,13 +69,6 @@ static int must_not_exist(const struct qt_outfile *o, const char *name,
 	if (errno != ENOENT)
 		return qt_fail_own(err, "stat", o->path);
 	return 0;
-}
-
-static char *sidecar_name(const struct qt_outfile *o)
-{
-	char *s;
-
-	return asprintf(&s, "%s%s", o->name, SIDECAR) < 0 ? NULL : s;
 }
 
 /* A new file "NAME.RANDOM.tmp" beside NAME; *tmp is the caller's to free. */
@@ -135,9 +127,6 @@ static int open_stdout(struct qt_outfile *o, struct qt_error *err)
 int qt_outfile_open(struct qt_outfile *o, const char *path,
     const volatile sig_atomic_t *stop, struct qt_error *err)
 {
-	char *sidecar;
-	int r;
-
 	*o = (struct qt_outfile){.dirfd = -1, .fd = -1, .stop = stop};
 	if (qt_digest_init(&o->sha, err) != 0)
 		return -1;
@@ -148,14 +137,22 @@ int qt_outfile_open(struct qt_outfile *o, const char *path,
 		return open_stdout(o, err);
 	if (open_dir(o, err) != 0 || must_not_exist(o, o->name, err) != 0)
 		return -1;
-	sidecar = sidecar_name(o);
-	if (sidecar == NULL)
-		return qt_fail_mem(err);
-	r = must_not_exist(o, sidecar, err);
-	free(sidecar);
-	if (r != 0)
-		return -1;
 	return create_tmp(o, &o->fd, &o->tmp, err);
+}
+
+int qt_outfile_expect(const struct qt_outfile *o, const char *suffix,
+    struct qt_error *err)
+{
+	char *name;
+	int r;
+
+	if (o->name == NULL)
+		return 0;
+	if (asprintf(&name, "%s%s", o->name, suffix) < 0)
+		return qt_fail_mem(err);
+	r = must_not_exist(o, name, err);
+	free(name);
+	return r;
 }
 
 int qt_outfile_write(struct qt_outfile *o, const void *bytes, size_t len,
@@ -215,83 +212,108 @@ static int settle(int fd, const char *where, struct qt_error *err)
 	return 0;
 }
 
-/* FILE.sha256 under a temporary name, which is the caller's to free. */
-static int write_sidecar(const struct qt_outfile *o, char **tmp,
-    struct qt_error *err)
-{
-	char *line, *name = NULL;
-	int fd = -1, r;
-
-	if (asprintf(&line, "%s  %s\n", o->sha256, o->name) < 0) {
-		(void)qt_fail_mem(err);
-		return -1;
-	}
-	r = create_tmp(o, &fd, &name, err);
-	if (r == 0 && qt_write_all(fd, line, strlen(line)) != 0)
-		r = qt_fail_own(err, "write", o->path);
-	if (r == 0)
-		r = settle(fd, o->path, err);
-	free(line);
-	if (fd >= 0)
-		(void)close(fd);
-	if (r != 0 && name != NULL) {
-		(void)unlinkat(o->dirfd, name, 0);
-		free(name);
-		name = NULL;
-	}
-	*tmp = name;
-	return r;
-}
-
-/* Both renames and the directory, or neither name. */
-static int reveal(struct qt_outfile *o, const char *sidecar_tmp,
-    const char *sidecar, struct qt_error *err)
-{
-	if (rename_new(o, o->tmp, o->name, err) != 0)
-		return -1;
-	if (rename_new(o, sidecar_tmp, sidecar, err) != 0) {
-		(void)unlinkat(o->dirfd, o->name, 0);
-		return -1;
-	}
-	if (fsync(o->dirfd) != 0 && errno != EINVAL) {
-		(void)qt_fail_own(err, "fsync", o->path);
-		(void)unlinkat(o->dirfd, o->name, 0);
-		(void)unlinkat(o->dirfd, sidecar, 0);
-		return -1;
-	}
-	free(o->tmp);
-	o->tmp = NULL;
-	return 0;
-}
-
-static int publish_file(struct qt_outfile *o, struct qt_error *err)
-{
-	char *sidecar = sidecar_name(o), *sidecar_tmp = NULL;
-	int r = -1;
-
-	if (sidecar == NULL)
-		return qt_fail_mem(err);
-	if (settle(o->fd, o->path, err) == 0 &&
-	    write_sidecar(o, &sidecar_tmp, err) == 0) {
-		r = reveal(o, sidecar_tmp, sidecar, err);
-		if (r != 0)
-			(void)unlinkat(o->dirfd, sidecar_tmp, 0);
-	}
-	free(sidecar_tmp);
-	free(sidecar);
-	return r;
-}
-
-int qt_outfile_publish(struct qt_outfile *o, struct qt_error *err)
+int qt_outfile_sum(struct qt_outfile *o, struct qt_error *err)
 {
 	unsigned char sum[QT_SHA256_SIZE];
 
 	if (qt_digest_final(&o->sha, sum, err) != 0)
 		return -1;
 	qt_digest_hex(sum, o->sha256);
+	return 0;
+}
+
+static int write_new(const struct qt_outfile *o, struct qt_sidecar *s,
+    const void *bytes, size_t len, struct qt_error *err)
+{
+	int fd = -1, r = create_tmp(o, &fd, &s->tmp, err);
+
+	if (r == 0 && qt_write_all(fd, bytes, len) != 0)
+		r = qt_fail_own(err, "write", o->path);
+	if (r == 0)
+		r = settle(fd, o->path, err);
+	if (fd >= 0)
+		(void)close(fd);
+	return r;
+}
+
+int qt_outfile_beside(struct qt_outfile *o, const char *suffix, bool first,
+    const void *bytes, size_t len, struct qt_error *err)
+{
+	struct qt_sidecar *s = &o->beside[o->nbeside];
+
 	if (o->name == NULL)
 		return 0;
-	return publish_file(o, err);
+	if (o->nbeside == QT_SIDECARS)
+		return qt_fail(err, QT_E_STATE, o->path, "too many files");
+	*s = (struct qt_sidecar){.first = first};
+	o->nbeside++;
+	if (asprintf(&s->name, "%s%s", o->name, suffix) < 0) {
+		s->name = NULL;
+		return qt_fail_mem(err);
+	}
+	return write_new(o, s, bytes, len, err);
+}
+
+static int reveal_beside(struct qt_outfile *o, bool first,
+    struct qt_error *err)
+{
+	struct qt_sidecar *s;
+	unsigned i;
+
+	for (i = 0; i < o->nbeside; i++) {
+		s = &o->beside[i];
+		if (s->first != first)
+			continue;
+		if (rename_new(o, s->tmp, s->name, err) != 0)
+			return -1;
+		free(s->tmp);
+		s->tmp = NULL;
+		s->named = true;
+	}
+	return 0;
+}
+
+static void take_back(struct qt_outfile *o, bool named)
+{
+	unsigned i;
+
+	if (named)
+		(void)unlinkat(o->dirfd, o->name, 0);
+	for (i = 0; i < o->nbeside; i++)
+		if (o->beside[i].named) {
+			(void)unlinkat(o->dirfd, o->beside[i].name, 0);
+			o->beside[i].named = false;
+		}
+}
+
+/* All names and the directory, or none of them. */
+static int reveal(struct qt_outfile *o, struct qt_error *err)
+{
+	bool named = false;
+
+	if (reveal_beside(o, true, err) == 0 &&
+	    rename_new(o, o->tmp, o->name, err) == 0) {
+		named = true;
+		if (reveal_beside(o, false, err) == 0) {
+			if (fsync(o->dirfd) == 0 || errno == EINVAL) {
+				free(o->tmp);
+				o->tmp = NULL;
+				return 0;
+			}
+			(void)qt_fail_own(err, "fsync", o->path);
+		}
+	}
+	take_back(o, named);
+	return -1;
+}
+
+int qt_outfile_publish(struct qt_outfile *o, struct qt_error *err)
+{
+	if (o->name == NULL)
+		return 0;
+	if (settle(o->fd, o->path, err) != 0)
+		return -1;
+	return reveal(o, err);
 }
 
 /* Whether the name is still that of our open file. */
@@ -306,21 +328,34 @@ static bool still_ours(const struct qt_outfile *o)
 
 int qt_outfile_withdraw(struct qt_outfile *o, struct qt_error *err)
 {
-	char *sidecar;
+	unsigned i;
 	int r = 0;
 
 	if (o->name == NULL || o->tmp != NULL || !still_ours(o))
 		return 0;
-	sidecar = sidecar_name(o);
-	if (sidecar == NULL)
-		return qt_fail_mem(err);
 	/* the sum last: without it a file that stays would look unfinished */
-	if (unlinkat(o->dirfd, o->name, 0) != 0 ||
-	    (unlinkat(o->dirfd, sidecar, 0) != 0 && errno != ENOENT) ||
-	    (fsync(o->dirfd) != 0 && errno != EINVAL))
+	if (unlinkat(o->dirfd, o->name, 0) != 0)
+		return qt_fail_own(err, "unlink", o->path);
+	for (i = o->nbeside; i-- > 0;)
+		if (o->beside[i].named &&
+		    unlinkat(o->dirfd, o->beside[i].name, 0) != 0 &&
+		    errno != ENOENT)
+			r = qt_fail_own(err, "unlink", o->path);
+	if (fsync(o->dirfd) != 0 && errno != EINVAL)
 		r = qt_fail_own(err, "unlink", o->path);
-	free(sidecar);
 	return r;
+}
+
+static void release_beside(struct qt_outfile *o)
+{
+	unsigned i;
+
+	for (i = 0; i < o->nbeside; i++) {
+		if (o->beside[i].tmp != NULL)
+			(void)unlinkat(o->dirfd, o->beside[i].tmp, 0);
+		free(o->beside[i].tmp);
+		free(o->beside[i].name);
+	}
 }
 
 void qt_outfile_release(struct qt_outfile *o)
@@ -329,6 +364,7 @@ void qt_outfile_release(struct qt_outfile *o)
 		return;
 	if (o->tmp != NULL)
 		(void)unlinkat(o->dirfd, o->tmp, 0);
+	release_beside(o);
 	if (o->fd >= 0 && o->name != NULL)
 		(void)close(o->fd);
 	if (o->dirfd >= 0)

@@ -107,13 +107,49 @@ static int grow(struct qt_seen *s, struct qt_error *err)
 	return 0;
 }
 
-int qt_seen_add(struct qt_seen *s, const char *name, struct qt_error *err)
+static uint64_t hash(const struct qt_seen *s, const char *name)
 {
 	uint64_t h = siphash(s->key, name, strlen(name));
+
+	return h != 0 ? h : 1; /* 0 means free */
+}
+
+bool qt_seen_has(const struct qt_seen *s, const char *name)
+{
+	uint64_t h = hash(s, name);
+
+	return s->n != 0 && s->slot[place(s->slot, s->cap, h)] == h;
+}
+
+/* Those behind it move up where they were pushed aside, so that no gap comes
+ * between one and its place. */
+void qt_seen_remove(struct qt_seen *s, const char *name)
+{
+	uint64_t h = hash(s, name);
+	size_t i = place(s->slot, s->cap, h), k = i, home, mask = s->cap - 1;
+
+	if (s->slot[i] != h)
+		return;
+	s->n--;
+	for (;;) {
+		k = (k + 1) & mask;
+		if (s->slot[k] == 0)
+			break;
+		home = (size_t)s->slot[k] & mask;
+		/* its place is in (i, k]: it stays */
+		if (i <= k ? (i < home && home <= k) : (i < home || home <= k))
+			continue;
+		s->slot[i] = s->slot[k];
+		i = k;
+	}
+	s->slot[i] = 0;
+}
+
+int qt_seen_add(struct qt_seen *s, const char *name, struct qt_error *err)
+{
+	uint64_t h = hash(s, name);
 	size_t i;
 
-	if (h == 0) /* means free */
-		h = 1;
 	i = place(s->slot, s->cap, h);
 	if (s->slot[i] == h)
 		return 1;

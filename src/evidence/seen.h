@@ -4,6 +4,7 @@
 #ifndef QTOOL_EVIDENCE_SEEN_H
 #define QTOOL_EVIDENCE_SEEN_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -20,5 +21,8 @@ void qt_seen_release(struct qt_seen *s);
 /* 0: it is new and now in the set; 1: it was there. */
 int qt_seen_add(struct qt_seen *s, const char *name, struct qt_error *err)
     QT_MUST_CHECK;
+bool qt_seen_has(const struct qt_seen *s, const char *name);
+/* Take it out, if it is in. */
+void qt_seen_remove(struct qt_seen *s, const char *name);
 
 #endif

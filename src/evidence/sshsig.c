@@ -1,158 +1,154 @@
 /*
- * sshsig.c - SSH signatures (SSHSIG, OpenSSH's PROTOCOL.sshsig), checked by
- * ssh-keygen.
- *
- * It is run by argv, with what it reads in files of a private directory: neither
- * a name nor a byte of an archive is ever part of a command.
+ * sshsig.c - signatures by ssh-keygen -Y sign (OpenSSH's PROTOCOL.sshsig).
  */
-#include "qtool/verify.h"
-
-#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/io.h"
 #include "base/proc.h"
+#include "qtool/archive.h"
 
 #define NAMESPACE "qtool-evidence"
-#define OUTPUT_MAX ((size_t)16 << 10)
-#define PRINCIPAL_SIZE 256
+#define PUBLIC_MAX ((size_t)16 << 10)
+#define SIGNATURE_MAX ((size_t)64 << 10)
 
-struct check {
-	const struct qt_signed *s;
-	const struct qt_signature_opts *opts;
-	int dir;
-	char sig[512], allowed[512]; /* paths of the files */
-};
-
-static int fail(struct qt_error *err, const char *call, const char *where)
+/* What ssh-keygen needs of our environment. */
+static const char *agent(char *room, size_t size)
 {
-	(void)qt_fail_sys(err, call, where);
-	if (err != NULL && err->code != QT_E_NOMEM)
-		err->code = QT_E_SYS;
-	return -1;
+	const char *sock = getenv("SSH_AUTH_SOCK");
+	int n;
+
+	if (sock == NULL || sock[0] != '/')
+		return NULL;
+	n = snprintf(room, size, "SSH_AUTH_SOCK=%s", sock);
+	return n > 0 && (size_t)n < size ? room : NULL;
 }
 
-static int write_file(const struct check *c, const char *name,
-    const void *bytes, size_t len, struct qt_error *err)
+static int keygen(const char *const argv[], const void *bytes, size_t len,
+    size_t max, struct qt_buf *out, struct qt_error *err)
 {
-	int r = 0, fd = openat(c->dir, name,
-	    O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	char env[512];
+	const struct qt_proc_input in = {.bytes = bytes, .len = len,
+	    .env = agent(env, sizeof env)};
 
-	if (fd < 0)
-		return fail(err, "create", name);
-	if (qt_write_all(fd, bytes, len) != 0)
-		r = fail(err, "write", name);
-	if (r == 0)
-		r = qt_close(&fd, name, err);
-	qt_close_quiet(&fd);
-	return r;
+	return qt_proc_filter(argv, &in, max, out, err);
 }
 
-/* The first line of what a program said, without its end. */
-static void first_line(const struct qt_buf *out, char *to, size_t size)
-{
-	const char *s = qt_buf_str(out);
+/* ---- the public key ---- */
 
-	(void)snprintf(to, size, "%.*s", (int)strcspn(s, "\r\n"), s);
+/* One line "TYPE BASE64 [COMMENT]", without its end; false: it is none. */
+static bool is_public(struct qt_buf *b)
+{
+	static const char *const types[] = {"ssh-", "ecdsa-", "sk-"};
+	size_t i, n = strcspn(qt_buf_str(b), "\r\n");
+
+	if (n == 0 || b->len > n + 2)
+		return false;
+	for (i = 0; i < n; i++)
+		if ((unsigned char)b->data[i] < ' ' || b->data[i] == 127)
+			return false;
+	b->data[n] = '\0';
+	b->len = n;
+	for (i = 0; i < sizeof types / sizeof types[0]; i++)
+		if (strncmp(b->data, types[i], strlen(types[i])) == 0 &&
+		    strchr(b->data, ' ') != NULL)
+			return true;
+	return false;
 }
 
-/* ssh-keygen with the signed bytes as its input; its status. */
-static int run(const struct check *c, const char *const argv[], bool input,
-    struct qt_buf *out, int *status, struct qt_error *err)
+static bool read_public(const char *file, struct qt_buf *pub)
 {
-	int in = -1, r;
+	struct qt_error ignored;
 
-	if (input && (in = openat(c->dir, "data",
-		O_RDONLY | O_NOFOLLOW | O_CLOEXEC)) < 0)
-		return fail(err, "open", "data");
-	r = qt_proc_filter(argv, in, OUTPUT_MAX, out, status, err);
-	qt_close_quiet(&in);
-	return r;
+	return qt_slurp(AT_FDCWD, file, PUBLIC_MAX, pub, &ignored) == 0 &&
+	    is_public(pub);
 }
 
-/* Whose key it is, of those allowed: 1 nobody's. */
-static int find_principal(const struct check *c, char who[PRINCIPAL_SIZE],
-    struct qt_error *err)
+int qt_sshsig_public(const char *key, struct qt_buf *pub, struct qt_error *err)
 {
-	const char *const argv[] = {"ssh-keygen", "-Y", "find-principals",
-	    "-s", c->sig, "-f", c->allowed, NULL};
-	struct qt_buf out;
-	int status = 0, r;
+	const char *const argv[] = {"ssh-keygen", "-y", "-f", key, NULL};
+	char *beside;
+	bool have;
 
-	qt_buf_init(&out, 0);
-	r = run(c, argv, false, &out, &status, err);
-	if (r == 0)
-		first_line(&out, who, PRINCIPAL_SIZE);
-	qt_buf_release(&out);
-	return r != 0 ? -1 : status != 0 || who[0] == '\0';
-}
-
-static int verify(const struct check *c, const char *who, char told[256],
-    struct qt_error *err)
-{
-	const char *const by[] = {"ssh-keygen", "-Y", "verify", "-f",
-	    c->allowed, "-I", who, "-n", NAMESPACE, "-s", c->sig, NULL};
-	const char *const any[] = {"ssh-keygen", "-Y", "check-novalidate",
-	    "-n", NAMESPACE, "-s", c->sig, NULL};
-	struct qt_buf out;
-	int status = 0, r;
-
-	qt_buf_init(&out, 0);
-	r = run(c, who != NULL ? by : any, true, &out, &status, err);
-	if (r == 0) {
-		first_line(&out, told, 256);
-		if (status != 0 && told[0] == '\0')
-			(void)strlcpy(told, "it is not of these bytes", 256);
-	}
-	qt_buf_release(&out);
-	return r != 0 ? -1 : status != 0;
-}
-
-static int check(const struct check *c, char told[256], struct qt_error *err)
-{
-	const char *who = c->opts->identity;
-	char found[PRINCIPAL_SIZE] = "";
-	int r;
-
-	if (write_file(c, "sig", c->s->signature, c->s->signature_len, err) !=
-		0 || write_file(c, "data", c->s->data, c->s->data_len, err) != 0)
+	if (asprintf(&beside, "%s.pub", key) < 0)
+		return qt_fail_mem(err);
+	have = read_public(key, pub) || read_public(beside, pub);
+	free(beside);
+	if (have)
+		return 0;
+	if (keygen(argv, NULL, 0, PUBLIC_MAX, pub, err) != 0)
 		return -1;
-	if (c->opts->allowed == NULL)
-		return verify(c, NULL, told, err);
-	if (write_file(c, "allowed", c->opts->allowed, c->opts->allowed_len,
-		err) != 0)
-		return -1;
-	if (who == NULL) {
-		if ((r = find_principal(c, found, err)) != 0) {
-			(void)strlcpy(told, "its key is none of those that are "
-			    "allowed to sign", 256);
-			return r;
+	return is_public(pub) ? 0 :
+	    qt_fail(err, QT_E_LIBRARY, key, "ssh-keygen gives no public key");
+}
+
+/* ---- whose signature it is ---- */
+
+static int sextet(char c)
+{
+	return c >= 'A' && c <= 'Z' ? c - 'A' :
+	    c >= 'a' && c <= 'z'    ? c - 'a' + 26 :
+	    c >= '0' && c <= '9'    ? c - '0' + 52 :
+	    c == '+'		    ? 62 :
+	    c == '/'		    ? 63 :
+				      -1;
+}
+
+/* Base64 from s to end, passing over line ends; how many bytes. */
+static size_t decode(const char *s, const char *end, unsigned char *out,
+    size_t max)
+{
+	uint32_t bits = 0;
+	unsigned have = 0;
+	size_t n = 0;
+	int v;
+
+	for (; s < end && n < max; s++) {
+		v = sextet(*s);
+		if (v < 0)
+			continue;
+		bits = bits << 6 | (uint32_t)v;
+		have += 6;
+		if (have >= 8) {
+			have -= 8;
+			out[n++] = (unsigned char)(bits >> have);
 		}
-		who = found;
 	}
-	return verify(c, who, told, err);
+	return n;
 }
 
-int qt_signature_check(const struct qt_signed *s,
-    const struct qt_signature_opts *opts, char told[256], struct qt_error *err)
+/* SSHSIG, u32 version, string public key: is it that one? */
+static bool made_by(const char *sig, const char *pub)
 {
-	struct check c = {.s = s, .opts = opts};
-	int r;
+	static const char open[] = "-----BEGIN SSH SIGNATURE-----";
+	unsigned char have[4096], want[2048];
+	const char *key = strchr(pub, ' ');
+	size_t nh, nw, len;
 
-	told[0] = '\0';
-	c.dir = open(opts->tmp_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (c.dir < 0)
-		return fail(err, "open", opts->tmp_dir);
-	(void)snprintf(c.sig, sizeof c.sig, "%s/sig", opts->tmp_dir);
-	(void)snprintf(c.allowed, sizeof c.allowed, "%s/allowed",
-	    opts->tmp_dir);
-	r = check(&c, told, err);
-	(void)unlinkat(c.dir, "sig", 0);
-	(void)unlinkat(c.dir, "data", 0);
-	(void)unlinkat(c.dir, "allowed", 0);
-	qt_close_quiet(&c.dir);
-	return r;
+	if (strncmp(sig, open, sizeof open - 1) != 0 || key == NULL)
+		return false;
+	sig += sizeof open - 1;
+	key++;
+	nh = decode(sig, sig + strcspn(sig, "-"), have, sizeof have);
+	nw = decode(key, key + strcspn(key, " "), want, sizeof want);
+	if (nh < 14 || memcmp(have, "SSHSIG\0\0\0\1", 10) != 0)
+		return false;
+	len = (size_t)have[10] << 24 | (size_t)have[11] << 16 |
+	    (size_t)have[12] << 8 | have[13];
+	return len == nw && len <= nh - 14 && memcmp(have + 14, want, nw) == 0;
+}
+
+int qt_sshsig_sign(const char *key, const char *pub, const void *bytes,
+    size_t len, struct qt_buf *sig, struct qt_error *err)
+{
+	const char *const argv[] = {"ssh-keygen", "-q", "-Y", "sign", "-n",
+	    NAMESPACE, "-f", key, NULL};
+
+	if (keygen(argv, bytes, len, SIGNATURE_MAX, sig, err) != 0)
+		return -1;
+	return made_by(qt_buf_str(sig), pub) ? 0 :
+	    qt_fail(err, QT_E_LIBRARY, key,
+		"ssh-keygen made no signature of its public key");
 }

@@ -195,10 +195,13 @@ void qt_db_forget_stats(struct qt_db *db)
 	db->stats = db->closed = (struct qt_scan_stats){.entries = 0};
 }
 
-void qt_db_pick(struct qt_db *db, struct qt_picks *picks, unsigned want)
+void qt_db_pick(struct qt_db *db, struct qt_picks *picks, unsigned want,
+    qt_row_hook *hook, void *ctx)
 {
 	db->picks = picks;
 	db->pick_want = want;
+	db->hook = hook;
+	db->hook_ctx = ctx;
 }
 
 const struct qt_row *qt_db_row(const struct qt_db *db)

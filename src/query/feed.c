@@ -84,6 +84,17 @@ static bool is_listed(void *set, const char *name, size_t len)
 	return idset_has(set, name, len);
 }
 
+/* In a worker: the table's own columns first. */
+static int finish_row(struct qt_row *row, void *ctx)
+{
+	const struct feed *f = ctx;
+
+	if (f->plan.finish != NULL &&
+	    f->plan.finish(row, f->plan.finish_ctx) != 0)
+		return -1;
+	return f->db->hook(row, f->db->hook_ctx);
+}
+
 static int start(struct feed *f, const char *id, struct qt_error *err)
 {
 	struct qt_scan_opts opts = {
@@ -97,8 +108,8 @@ static int start(struct feed *f, const char *id, struct qt_error *err)
 	    .picks = f->db->picks,
 	    .prefilter = f->plan.nfilters != 0 ? f->plan.filter : NULL,
 	    .nprefilter = f->plan.nfilters,
-	    .finish = f->plan.finish,
-	    .finish_ctx = f->plan.finish_ctx,
+	    .finish = f->db->hook != NULL ? finish_row : f->plan.finish,
+	    .finish_ctx = f->db->hook != NULL ? f : f->plan.finish_ctx,
 	    .stop = f->db->opts.stop};
 
 	return qt_scan_open(&f->scan, f->db->spools, &opts, err);

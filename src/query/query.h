@@ -26,6 +26,8 @@ struct qt_db {
 	bool have_err;
 	struct qt_picks *picks;	 /* borrowed; NULL: the queues are walked */
 	unsigned pick_want;	 /* QT_WANT_ bits of their rows */
+	qt_row_hook *hook;	 /* NULL none */
+	void *hook_ctx;
 	const struct qt_row *row; /* the last one a cursor came to */
 	int64_t stop_seen;	 /* monotonic ns when stop was first seen; 0 */
 	uint64_t sip_key[2];	 /* random: hostile values cannot collide */

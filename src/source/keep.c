@@ -8,6 +8,7 @@
  */
 #include "source/keep.h"
 
+#include <fcntl.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
@@ -38,6 +39,16 @@ static bool same_content(const struct stat *a, const struct stat *b)
 	return a->st_size == b->st_size &&
 	    a->st_mtim.tv_sec == b->st_mtim.tv_sec &&
 	    a->st_mtim.tv_nsec == b->st_mtim.tv_nsec;
+}
+
+int64_t qt_keep_btime(int fd)
+{
+	struct statx x;
+
+	if (statx(fd, "", AT_EMPTY_PATH, STATX_BTIME, &x) != 0 ||
+	    (x.stx_mask & STATX_BTIME) == 0)
+		return 0;
+	return x.stx_btime.tv_sec * 1000000000LL + x.stx_btime.tv_nsec;
 }
 
 int qt_keep_begin(struct qt_row *row)
@@ -75,6 +86,7 @@ int qt_keep_file(struct qt_loader *l, struct qt_kept_file *f, int fd,
 	f->data = (const unsigned char *)data;
 	f->len = size;
 	f->st = after;
+	f->btime_ns = qt_keep_btime(fd);
 	f->have = true;
 	return 0;
 }

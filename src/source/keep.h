@@ -13,10 +13,10 @@
  */
 bool qt_keep_recent(const struct stat *st);
 
-/*
- * The row's kept files, none of them read yet, for a row that wants them.  -1:
- * out of memory.
- */
+/* When a file was made, in nanoseconds; 0: its file system does not tell. */
+int64_t qt_keep_btime(int fd);
+
+/* The row's kept files, none of them read yet.  -1: out of memory. */
 int qt_keep_begin(struct qt_row *row) QT_MUST_CHECK;
 /*
  * Read an open file.  What is too large, or is written to, is left to who can

@@ -241,40 +241,49 @@ struct lines {
 	bool too_long; /* the line that is being read, and is not kept */
 };
 
+/* Part of a line, which goes on. */
+static int keep_part(struct lines *w, const char *p, size_t n,
+    struct qt_error *err)
+{
+	if (w->rest.len + n > LINE_MAX_BYTES)
+		w->too_long = true;
+	else if (!w->too_long)
+		qt_buf_add(&w->rest, p, n);
+	return qt_buf_check(&w->rest, err);
+}
+
+/* The last part of a line; most lines are one. */
+static int end_line(struct lines *w, const char *p, size_t n,
+    struct qt_error *err)
+{
+	int r = 0;
+
+	if (w->rest.len == 0 && !w->too_long && n <= LINE_MAX_BYTES)
+		return take(w->m, p, n, w->out, err);
+	if (keep_part(w, p, n, err) != 0)
+		return -1;
+	if (w->too_long)
+		w->m->skipped++;
+	else
+		r = take(w->m, qt_buf_str(&w->rest), w->rest.len, w->out, err);
+	w->too_long = false;
+	qt_buf_clear(&w->rest);
+	return r;
+}
+
 static int add_bytes(struct lines *w, const char *p, size_t len,
     struct qt_error *err)
 {
 	const char *end = p + len, *nl;
-	int r = 0;
 
-	while (p < end && r == 0) {
+	for (; p < end; p = nl + 1) {
 		nl = memchr(p, '\n', (size_t)(end - p));
-		if (nl == NULL || w->rest.len != 0 || w->too_long) {
-			size_t n = (size_t)((nl != NULL ? nl : end) - p);
-
-			if (w->rest.len + n > LINE_MAX_BYTES)
-				w->too_long = true;
-			else if (!w->too_long)
-				qt_buf_add(&w->rest, p, n);
-			if (qt_buf_check(&w->rest, err) != 0)
-				return -1;
-			if (nl == NULL)
-				return 0;
-			if (!w->too_long)
-				r = take(w->m, qt_buf_str(&w->rest),
-				    w->rest.len, w->out, err);
-			else
-				w->m->skipped++;
-			w->too_long = false;
-			qt_buf_clear(&w->rest);
-		} else if ((size_t)(nl - p) > LINE_MAX_BYTES) {
-			w->m->skipped++;
-		} else {
-			r = take(w->m, p, (size_t)(nl - p), w->out, err);
-		}
-		p = nl + 1;
+		if (nl == NULL)
+			return keep_part(w, p, (size_t)(end - p), err);
+		if (end_line(w, p, (size_t)(nl - p), err) < 0)
+			return -1;
 	}
-	return r < 0 ? -1 : 0;
+	return 0;
 }
 
 static int read_fail(struct archive *a, const char *file, struct qt_error *err)

@@ -1,0 +1,352 @@
+#!/usr/bin/env bats
+# What qtool archive puts beside the queue files: signatures, mail as mail
+# programs have it, log lines; and archives without people's names.
+
+load common
+load bag
+
+setup_file() {
+	export Q=$BATS_FILE_TMPDIR/spool KEY=$BATS_FILE_TMPDIR/key
+	practice_queue "$Q" 120
+	ssh-keygen -q -t ed25519 -N '' -C analyst -f "$KEY"
+}
+
+setup() {
+	OUT=$BATS_TEST_TMPDIR/out
+	mkdir "$OUT"
+	X=$OUT/x.tar.zst
+}
+
+archive() {
+	run_q -Q "$Q" archive -q -o "$X" "$@"
+}
+
+# check_signature SIGNATURE FILE [PUBLIC KEY]
+check_signature() {
+	(printf 'evidence '; cat "${3:-$KEY.pub}") >"$BATS_TEST_TMPDIR/allowed"
+	ssh-keygen -q -Y verify -f "$BATS_TEST_TMPDIR/allowed" -I evidence \
+	    -n qtool-evidence -s "$1" <"$2" 2>/dev/null
+}
+
+@test "a directory: the archive gets a name that tells host, time and case" {
+	run_q -Q "$Q" archive -q -o "$OUT" --queue hold --all --case 2026-17
+	expect_status 0
+	X=$(echo "$OUT"/qtool-evidence_*_2026-17.tar.zst)
+	[[ ${X##*/} =~ ^qtool-evidence_[A-Za-z0-9._-]+_[0-9]{8}T[0-9]{6}Z_2026-17\.tar\.zst$ ]]
+	(cd "$OUT" && sha256sum --quiet -c "${X##*/}.sha256")
+	[ "$(ls "$OUT" | wc -l)" -eq 2 ]
+	[ "$(stat -c %a "$X" "$X.sha256" | sort -u)" = 400 ]
+	check_bag "$X"
+	# the same name as the directory in it
+	[ "${BAG##*/}" = "$(basename "$X" .tar.zst)" ]
+}
+
+@test "what the operator says is in case.json and bag-info.txt" {
+	archive --queue hold --all --case 17 --title 'Spam run' --keep-until 2027-06-30 \
+	    --organization 'Example Ltd' --contact 'Anna <anna@example.org>' --note 'court order'
+	expect_status 0
+	check_bag "$X"
+	[ "$(jq -r '[.case, .title, .reason, .keep_until, .redaction] | join("|")' metadata/case.json)" = \
+	    '17|Spam run|court order|2027-06-30|none' ]
+	[ "$(jq -r .program_sha256 metadata/case.json)" = "$(sha256sum <"$QTOOL" | cut -c-64)" ]
+	jq -r .selection metadata/case.json | grep -q queue_name
+	grep -qx 'Source-Organization: Example Ltd' bag-info.txt
+	grep -qx 'Contact-Name: Anna' bag-info.txt
+	grep -qx 'Contact-Email: anna@example.org' bag-info.txt
+	[ "$(jq -r .why metadata/custody.jsonl | sort -u)" = 'court order' ]
+}
+
+@test "each line of custody has the sum of the one before" {
+	archive --queue hold --all --sign "$KEY"
+	expect_status 0
+	check_bag "$X"
+	[ "$(jq -r .event metadata/custody.jsonl | tr '\n' ' ')" = 'collected hashed signed ' ]
+	prev=null
+	while IFS= read -r line; do
+		[ "$(jq -r .prev <<<"$line")" = "$prev" ]
+		prev=$(printf '%s\n' "$line" | sha256sum | cut -c-64)
+	done <metadata/custody.jsonl
+	[ "$(jq -r 'select(.event == "hashed").sha256' metadata/custody.jsonl)" = \
+	    "$(sha256sum <manifest-sha256.txt | cut -c-64)" ]
+}
+
+@test "two archives of the same mail differ in what is declared alone" {
+	archive --all --eml
+	check_bag "$X"
+	mv "$BAG" "$BATS_TEST_TMPDIR/first"
+	sleep 1.1 # another second in every time stamp
+	X=$OUT/y.tar.zst
+	archive --all --eml --jobs 1
+	check_bag "$X"
+	run diff -rq "$BATS_TEST_TMPDIR/first" "$BAG"
+	[ "$(sed 's/.* and .*\/\(.*\) differ/\1/' <<<"$output" | sort | tr '\n' ' ')" = \
+	    'README.txt case.json custody.jsonl tagmanifest-sha256.txt ' ]
+	diff <(grep -v begun README.txt) <(grep -v begun "$BATS_TEST_TMPDIR/first/README.txt")
+	diff <(jq 'del(.started, .finished, .clock, .command)' metadata/case.json) \
+	    <(jq 'del(.started, .finished, .clock, .command)' "$BATS_TEST_TMPDIR/first/metadata/case.json")
+	diff <(jq -c 'del(.time, .prev)' metadata/custody.jsonl) \
+	    <(jq -c 'del(.time, .prev)' "$BATS_TEST_TMPDIR/first/metadata/custody.jsonl")
+}
+
+@test "--eml: the mail that show gives, beside its file" {
+	archive --all --eml
+	expect_status 0
+	check_bag "$X"
+	n=0
+	for f in data/eml/*/*.eml; do
+		id=$(basename "$f" .eml)
+		"$QTOOL" -Q "$Q" show --eml "$id" | cmp - "$f"
+		n=$((n + 1))
+	done
+	[ "$n" -eq "$(wc -l <metadata/messages.jsonl)" ]
+	jq -r '.eml.sha256 + "  " + .eml.path' metadata/messages.jsonl |
+	    sha256sum --quiet --strict -c
+}
+
+@test "--sign: ssh-keygen verifies the archive, the sums, and nothing altered" {
+	archive --queue hold --all --sign "$KEY"
+	expect_status 0
+	check_signature "$X.sig" "$X.sha256"
+	(cd "$OUT" && sha256sum --quiet -c x.tar.zst.sha256)
+	[ "$(stat -c %a "$X.sig")" = 400 ]
+	# signatures are not in the list that they are over
+	mkdir "$BATS_TEST_TMPDIR/bag"
+	tar --warning=no-timestamp -xf "$X" -C "$BATS_TEST_TMPDIR/bag"
+	cd "$BATS_TEST_TMPDIR"/bag/*
+	sha256sum --quiet --strict -c tagmanifest-sha256.txt manifest-sha256.txt
+	cmp signatures/signer.pub "$KEY.pub"
+	check_signature signatures/tagmanifest-sha256.txt.sig tagmanifest-sha256.txt
+	chmod u+w tagmanifest-sha256.txt
+	sed -i '1s/^./x/' tagmanifest-sha256.txt
+	! check_signature signatures/tagmanifest-sha256.txt.sig tagmanifest-sha256.txt
+	# what README.txt says, with another's key
+	ssh-keygen -q -t ed25519 -N '' -f "$BATS_TEST_TMPDIR/other"
+	! check_signature "$X.sig" "$X.sha256" "$BATS_TEST_TMPDIR/other.pub"
+}
+
+@test "--sign with --move: read back, and then the mail is gone" {
+	cp -a "$Q" "$BATS_TEST_TMPDIR/moved"
+	Q=$BATS_TEST_TMPDIR/moved
+	archive --move --yes --all --sign "$KEY"
+	expect_status 0
+	check_signature "$X.sig" "$X.sha256"
+	[ -z "$(find "$Q/deferred" "$Q/hold" -type f)" ]
+}
+
+@test "the commands in README.txt check the signatures" {
+	archive --queue hold --all --sign "$KEY"
+	tar --warning=no-timestamp -xf "$X" -C "$OUT"
+	cd "$OUT"/qtool-evidence_*
+	sed -n '/^  (printf/p; /^  ssh-keygen/,/txt$/p' README.txt >"$BATS_TEST_TMPDIR/commands"
+	[ "$(wc -l <"$BATS_TEST_TMPDIR/commands")" -eq 3 ]
+	run -0 bash -e "$BATS_TEST_TMPDIR/commands"
+	[[ $output == 'Good "qtool-evidence" signature for evidence'* ]]
+	[ "$(LC_ALL=C awk 'length > 79 || /[^ -~]/' README.txt)" = "" ]
+}
+
+@test "no signature, no archive, and with --move the queue as it was" {
+	before=$(tree "$Q")
+	archive --all --sign "$BATS_TEST_TMPDIR/none"
+	expect_status 5
+	no_file_left
+	# a public key alone, and no agent that has the other half
+	cp "$KEY.pub" "$BATS_TEST_TMPDIR/alone.pub"
+	unset SSH_AUTH_SOCK
+	archive --all --sign "$BATS_TEST_TMPDIR/alone.pub"
+	expect_status 5
+	[[ $stderr == *"not signed"* ]]
+	no_file_left
+	cp -a "$Q" "$BATS_TEST_TMPDIR/moved"
+	Q=$BATS_TEST_TMPDIR/moved
+	names=$(find "$Q" -name qtool -prune -o -type f -printf '%P %i %s %T@\n' | sort)
+	archive --all --sign "$BATS_TEST_TMPDIR/alone.pub" --move --yes
+	expect_status 5
+	[[ $stderr == *"nothing was changed"* ]]
+	no_file_left
+	diff <(find "$Q" -name qtool -prune -o -type f -printf '%P %i %s %T@\n' | sort) - <<<"$names"
+}
+
+@test "a key that an agent has" {
+	cp "$KEY.pub" "$BATS_TEST_TMPDIR/alone.pub"
+	eval "$(ssh-agent -a "$BATS_TEST_TMPDIR/agent")" >/dev/null
+	ssh-add -q "$KEY"
+	archive --queue hold --all --sign "$BATS_TEST_TMPDIR/alone.pub"
+	kill "$SSH_AGENT_PID"
+	expect_status 0
+	check_signature "$X.sig" "$X.sha256"
+}
+
+@test "--timestamp-request: openssl reads it, and it is for this archive" {
+	archive --queue hold --all --timestamp-request
+	expect_status 0
+	check_bag "$X"
+	openssl ts -query -in "$X.tsq" -text 2>/dev/null >"$BATS_TEST_TMPDIR/request"
+	grep -q 'Hash Algorithm: sha256' "$BATS_TEST_TMPDIR/request"
+	grep -q 'Certificate required: yes' "$BATS_TEST_TMPDIR/request"
+	sum=$(sed -n 's/^    00[0-9]0 - \(.*\)   .*/\1/p' "$BATS_TEST_TMPDIR/request" | tr -d ' \n-')
+	[ "$sum" = "$(sha256sum <tagmanifest-sha256.txt | cut -c-64)" ]
+	run_q -Q "$Q" archive -o - --all --timestamp-request
+	expect_status 2
+}
+
+@test "files beside it that exist are refused and stay" {
+	for f in sig tsq key sha256; do
+		echo mine >"$X.$f"
+		archive --all --sign "$KEY" --timestamp-request --redact full
+		expect_status 4
+		[[ $stderr == *"not overwritten"* ]]
+		[ "$(cat "$X.$f")" = mine ]
+		[ "$(ls "$OUT")" = "x.tar.zst.$f" ]
+		rm "$X.$f"
+	done
+}
+
+@test "whichever file does not get its name: none of them is there" {
+	for n in 1 2 3 4 5; do
+		run env "ASAN_OPTIONS=${ASAN_OPTIONS:-}:detect_leaks=0" \
+		    strace -f -o /dev/null -P "$OUT" -e trace=renameat2 \
+		    -e inject=renameat2:error=EIO:when="$n" \
+		    "$QTOOL" -Q "$Q" archive -q -o "$X" --queue hold --all \
+		    --sign "$KEY" --timestamp-request --redact recipients
+		[ "$status" -eq 5 ]
+		no_file_left
+	done
+}
+
+# ---- the mail log ----
+
+# Lines about one login's mail, and about others'.
+make_log() {
+	login=$("$QTOOL" -Q "$Q" query --format ids "SELECT sasl_username FROM messages
+	    WHERE sasl_username IS NOT NULL GROUP BY 1 ORDER BY count(*) DESC LIMIT 1")
+	id=$("$QTOOL" -Q "$Q" list --sasl "$login" --format ids | head -1)
+	local p='Nov 27 02:03:04 mx postfix'
+	cat >"$BATS_TEST_TMPDIR/ours.1" <<-EOF2
+		$p/smtpd[1]: AAAAAAAAAAA: client=x[192.0.2.1], sasl_method=LOGIN, sasl_username=$login
+		$p/qmgr[2]: AAAAAAAAAAA: removed
+	EOF2
+	cat >"$BATS_TEST_TMPDIR/ours.2" <<-EOF2
+		$p/qmgr[2]: $id: from=<x@y>, size=1234, nrcpt=1 (queue active)
+	EOF2
+	printf '%s\n' "$p/qmgr[2]: BBBBBBBBBBB: from=<ann@z>, size=1" \
+	    "$p/smtpd[1]: warning: z[192.0.2.9]: SASL LOGIN authentication failed, sasl_username=ann@z" \
+	    >"$BATS_TEST_TMPDIR/theirs"
+	cat "$BATS_TEST_TMPDIR"/{theirs,ours.1} >"$BATS_TEST_TMPDIR/mail.log.1"
+	cat "$BATS_TEST_TMPDIR"/{ours.2,theirs} >"$BATS_TEST_TMPDIR/mail.log"
+}
+
+@test "--log: the lines of these messages and logins, rotated and packed, nobody else's" {
+	make_log
+	cd "$BATS_TEST_TMPDIR"
+	for pack in gzip bzip2 xz 'zstd -q --rm'; do
+		cp mail.log.1 rotated
+		$pack rotated
+		archive --sasl "$login" --log rotated.* --log mail.log
+		expect_status 0
+		check_bag "$X"
+		cmp data/context/maillog.txt <(cat "$BATS_TEST_TMPDIR"/ours.{1,2})
+		[ "$(jq -c '[.mail_log_files, .mail_log_lines]' metadata/case.json)" = '[2,3]' ]
+		cd "$BATS_TEST_TMPDIR"
+		rm -rf bag rotated.* "$OUT"/*
+	done
+}
+
+@test "--log: a file that is not there, or is damaged, is no archive" {
+	make_log
+	archive --all --log "$BATS_TEST_TMPDIR/none"
+	expect_status 5
+	no_file_left
+	gzip -c "$BATS_TEST_TMPDIR/mail.log" | head -c 40 >"$BATS_TEST_TMPDIR/cut.gz"
+	archive --all --log "$BATS_TEST_TMPDIR/cut.gz"
+	expect_status 5
+	no_file_left
+}
+
+# ---- without names ----
+
+@test "--redact: no recipient's name in the archive, the key is beside it" {
+	"$QTOOL" -Q "$Q" query --format tsv \
+	    "SELECT DISTINCT address FROM recipients WHERE address LIKE '%_._%@%'" |
+	    sed 1d | sed 's/@.*//' | sort -u >"$BATS_TEST_TMPDIR/names"
+	[ "$(wc -l <"$BATS_TEST_TMPDIR/names")" -gt 100 ]
+	archive --all --redact full --rcpt '*'
+	expect_status 0
+	[ "$(stat -c %a "$X.key")" = 400 ]
+	check_bag "$X"
+	[ ! -e data/queue ]
+	[ "$(ls data/eml/*/*.eml | wc -l)" -eq "$(wc -l <metadata/messages.jsonl)" ]
+	! grep -rqiFw -f "$BATS_TEST_TMPDIR/names" .
+	! grep -rqF -f "$X.key" .
+	[ "$(jq -r .redaction metadata/case.json)" = full ]
+	grep -q 'r-XXXXXXXXXXXXXXXX' README.txt
+	! grep -q postcat README.txt
+}
+
+@test "--redact recipients: each message without the names of its own recipients" {
+	archive --all --redact recipients
+	expect_status 0
+	check_bag "$X"
+	n=0
+	while IFS=$'\t' read -r path queue id; do
+		"$QTOOL" -Q "$Q" query --format tsv "SELECT address FROM recipients
+		    WHERE queue_id = '$id' AND queue_name = '$queue'" | sed 1d | sed 's/@.*//' \
+		    >"$BATS_TEST_TMPDIR/names"
+		! grep -qiFw -f "$BATS_TEST_TMPDIR/names" "$path"
+		n=$((n + 1))
+	done < <(jq -r '[.path, .queue_name, .queue_id] | @tsv' metadata/messages.jsonl | head -40)
+	[ "$n" -eq 40 ]
+	! jq -r '.address, .orig_address // empty' metadata/recipients.jsonl |
+	    grep -vE '^r-[a-z2-7]{16}@'
+	# who sent it stays
+	jq -r '.sasl_username // empty' metadata/messages.jsonl | grep -q @
+}
+
+@test "the same key gives the same tokens, another one others" {
+	archive --queue hold --all --redact recipients
+	cp "$X.key" "$BATS_TEST_TMPDIR/key"
+	for n in 1 2 3; do
+		key=(--redact-key "$BATS_TEST_TMPDIR/key")
+		[ "$n" -ne 3 ] || key=()
+		X=$OUT/$n.tar
+		archive --queue hold --all --redact recipients "${key[@]}"
+		expect_status 0
+		tar -xOf "$X" --wildcards '*/recipients.jsonl' | sha256sum >"$BATS_TEST_TMPDIR/$n"
+		tar -xOf "$X" --wildcards '*/case.json' | jq -r .redaction_key_id >>"$BATS_TEST_TMPDIR/$n"
+	done
+	cmp "$BATS_TEST_TMPDIR/1" "$BATS_TEST_TMPDIR/2"
+	! cmp -s "$BATS_TEST_TMPDIR/1" "$BATS_TEST_TMPDIR/3"
+	[ ! -e "$OUT/1.tar.key" ]
+	[ -e "$OUT/3.tar.key" ]
+}
+
+@test "what cannot be together with --redact" {
+	make_log
+	archive --all --redact full --move --yes
+	expect_status 2
+	archive --all --redact full --log "$BATS_TEST_TMPDIR/mail.log"
+	expect_status 2
+	archive --all --redact some
+	expect_status 2
+	archive --all --redact-key "$KEY"
+	expect_status 2
+	run_q -Q "$Q" archive -o - --all --redact full
+	expect_status 2
+	archive --all --redact full --redact-key "$KEY"
+	expect_status 2
+	no_file_left
+}
+
+@test "a full disk: neither the archive nor what is beside it" {
+	mount -t tmpfs -o size=200k tmpfs "$OUT"
+	for ((k = 0; k <= 190; k += 10)); do
+		head -c "${k}k" /dev/zero >"$OUT/fill"
+		archive --queue hold --all --sign "$KEY" --timestamp-request
+		[ "$status" -eq 0 ] || break
+		rm -f "$X"*
+	done
+	left=$(ls "$OUT")
+	umount "$OUT"
+	expect_status 5
+	[[ $stderr == *"No space left on device"* ]]
+	[ "$left" = fill ]
+}

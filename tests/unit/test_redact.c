@@ -1,0 +1,289 @@
+/*
+ * test_redact.c - names taken out of text and of messages.
+ */
+#include "unit/archive_world.h"
+
+#include "evidence/eml.h"
+#include "evidence/redact.h"
+
+/* A redactor for mail to these recipients. */
+struct hiding {
+	struct qt_redact_key key;
+	struct qt_redactor r;
+	struct qt_arena arena;
+};
+
+static void hide_for(struct hiding *h, enum qt_redact level, const char *sender,
+    const char *login, const char *const *rcpts)
+{
+	struct qt_rcpt v[8] = {{0}};
+	struct qt_msg msg = {.sender = sender, .sasl_username = login, .rcpt = v};
+	struct qt_error err;
+
+	memset(h->key.bytes, 7, sizeof h->key.bytes);
+	qt_arena_init(&h->arena, 0);
+	for (; *rcpts != NULL; rcpts++)
+		v[msg.nrcpt++].address = *rcpts;
+	assert_int_equal(qt_redactor_init(&h->r, level, &h->key, &msg, NULL,
+	    &h->arena, &err), 0);
+}
+
+/* Text with tokens made short: <r> <u> <s>. */
+static const char *shown(const struct hiding *h,
+    void (*fn)(const struct qt_redactor *, struct qt_buf *, const char *, size_t),
+    const char *text)
+{
+	static char out[1024];
+	struct qt_buf b;
+	const char *p;
+	char *q = out;
+	size_t n;
+
+	qt_buf_init(&b, 0);
+	fn(&h->r, &b, text, strlen(text));
+	for (p = qt_buf_str(&b); *p != '\0';) {
+		n = strspn(p + 2, "abcdefghijklmnopqrstuvwxyz234567");
+		if (strchr("rus", *p) != NULL && p[1] == '-' && n == 16) {
+			q += sprintf(q, "<%c>", *p);
+			p += 18;
+		} else {
+			*q++ = *p++;
+		}
+	}
+	*q = '\0';
+	qt_buf_release(&b);
+	return out;
+}
+
+static void recipients_in_text(void **state)
+{
+	static const char *const rcpts[] = {"Joe.Doe@example.org", "info@x.example",
+	    "a@short.example", "tag+shop@example.net", "\"o'neil x\"@example.org",
+	    NULL};
+	static const struct {
+		const char *text, *want;
+	} cases[] = {
+	    {"to joe.doe@example.org, please", "to <r>@example.org, please"},
+	    {"Hello JOE.DOE!", "Hello <r>!"},
+	    {"bounce+joe.doe=example.org@list.example",
+		"bounce+<r>=example.org@list.example"},
+	    {"joe.doe-lists@x", "<r>-lists@x"},
+	    {"xjoe.doe joe.doex", "xjoe.doe joe.doex"},
+	    {"for <info@x.example>; info desk", "for <<r>@x.example>; <r> desk"},
+	    {"information", "information"},
+	    {"a man, a@short.example", "a man, <r>@short.example"},
+	    {"tag+shop@example.net and tag", "<r>@example.net and <r>"},
+	    {"\"o'neil x\"@example.org", "\"<r>\"@example.org"},
+	    {"see https://x.example/u?id=abc&m=joe.doe#top, more",
+		"see https://x.example/u?redacted more"},
+	    {"really? yes", "really? yes"},
+	    {"<a href=\"http://x/?q=1\">", "<a href=\"http://x/?redacted\">"},
+	    {"from ann@victim.example", "from ann@victim.example"},
+	    {"", ""},
+	};
+	struct hiding h;
+	size_t i;
+
+	(void)state;
+	hide_for(&h, QT_REDACT_RECIPIENTS, "ann@victim.example", "ann", rcpts);
+	for (i = 0; i < sizeof cases / sizeof cases[0]; i++)
+		assert_string_equal(shown(&h, qt_redact_text, cases[i].text),
+		    cases[i].want);
+	assert_string_equal(shown(&h, qt_redact_user, "ann@victim.example"),
+	    "ann@victim.example");
+	assert_string_equal(shown(&h, qt_redact_subject, "For joe.doe"),
+	    "For <r>");
+	qt_arena_release(&h.arena);
+}
+
+static void everybody_in_text(void **state)
+{
+	static const char *const rcpts[] = {"joe@example.org", NULL};
+	struct hiding h;
+
+	(void)state;
+	hide_for(&h, QT_REDACT_FULL, "ann@victim.example", "login", rcpts);
+	assert_string_equal(shown(&h, qt_redact_text,
+	    "ann@victim.example to joe@example.org, x@y, (login), ann"),
+	    "<u>@victim.example to <r>@example.org, <u>@y, (<u>), <u>");
+	assert_string_equal(shown(&h, qt_redact_user, "login"), "<u>");
+	assert_string_equal(shown(&h, qt_redact_user, ""), "");
+	assert_string_equal(shown(&h, qt_redact_subject, "Offer"), "<s>");
+	qt_arena_release(&h.arena);
+	/* a bounce is about others' recipients */
+	hide_for(&h, QT_REDACT_RECIPIENTS, "", NULL, rcpts);
+	assert_string_equal(shown(&h, qt_redact_text, "Final-Recipient: x@y.example"),
+	    "Final-Recipient: <r>@y.example");
+	qt_arena_release(&h.arena);
+}
+
+/* HMAC-SHA-256 with a known key, its first ten bytes in base32. */
+static void tokens_are_what_is_documented(void **state)
+{
+	static const char *const rcpts[] = {"Joe@example.org", NULL};
+	struct hiding h;
+	struct qt_buf b;
+
+	(void)state;
+	hide_for(&h, QT_REDACT_RECIPIENTS, "a@b", NULL, rcpts);
+	qt_buf_init(&b, 0);
+	qt_redact_address(&h.r, &b, "Joe@example.org");
+	/* printf joe | openssl mac -digest SHA256 -macopt hexkey:0707...07 HMAC */
+	assert_string_equal(qt_buf_str(&b), "r-v6b3rxfhizstfpjd@example.org");
+	qt_buf_release(&b);
+	qt_arena_release(&h.arena);
+}
+
+static void key_files(void **state)
+{
+	const struct world *w = *state;
+	static const char *const bad[] = {"", "07\n", "zz", NULL};
+	struct qt_redact_key key, again;
+	struct qt_error err;
+	struct qt_buf b;
+	size_t i;
+
+	qt_buf_init(&b, 0);
+	assert_int_equal(qt_redact_key_make(&key, &err), 0);
+	qt_redact_key_text(&key, &b);
+	assert_int_equal(b.len, 65);
+	write_file(at(w, "key"), b.data, b.len);
+	assert_int_equal(qt_redact_key_read(&again, at(w, "key"), &err), 0);
+	assert_memory_equal(&key, &again, sizeof key);
+	for (i = 0; bad[i] != NULL; i++) {
+		write_file(at(w, "key"), bad[i], strlen(bad[i]));
+		assert_int_equal(qt_redact_key_read(&again, at(w, "key"), &err), -1);
+	}
+	b.data[63] = 'x';
+	write_file(at(w, "key"), b.data, b.len);
+	assert_int_equal(qt_redact_key_read(&again, at(w, "key"), &err), -1);
+	assert_int_equal(err.code, QT_E_USAGE);
+	qt_buf_release(&b);
+}
+
+/* ---- whole messages ---- */
+
+static void put_mail(const struct world *w, const char *path, const char *mail)
+{
+	struct qfile q;
+	char full[128];
+
+	qfile_init(&q);
+	(void)qfile_size_record(&q, 6);
+	(void)qfile_recs(&q, 'T', "1700000000 123456");
+	(void)qfile_recs(&q, 'S', "ann@victim.example");
+	(void)qfile_recs(&q, 'R', "joe@example.org");
+	qfile_message(&q);
+	qfile_text(&q, mail);
+	qfile_extracted(&q);
+	qfile_end(&q);
+	(void)snprintf(full, sizeof full, "spool/%s", path);
+	write_file(at(w, full), q.b.data, q.b.len);
+	qfile_release(&q);
+}
+
+/* The one message of an archive made with these options, as a mail program
+ * has it; NULL: there is none. */
+static char *eml_of(const struct world *w, const struct qt_archive_opts *opts,
+    const char *mail)
+{
+	struct contents *c;
+	const struct member *m;
+	struct qt_archive *a;
+	char *text;
+
+	(void)unlink(at(w, "out/x.tar"));
+	(void)unlink(at(w, "out/x.tar.sha256"));
+	(void)unlink(at(w, "out/x.tar.key"));
+	put_mail(w, "hold/AAAAA1111", mail);
+	a = open_archive(w, "out/x.tar", opts);
+	must_add(w, a, "hold/AAAAA1111");
+	must_finish(a, NULL);
+	c = read_archive(at(w, "out/x.tar"));
+	check_manifest(c, "manifest-sha256.txt", is_payload);
+	m = find(c, "data/eml/hold/AAAAA1111.eml");
+	text = m != NULL ? strdup(m->data) : NULL;
+	if (opts->redact != QT_REDACT_NONE) {
+		assert_null(find(c, "data/queue/hold/AAAAA1111"));
+		assert_null(memmem(must_find(c, "metadata/recipients.jsonl")->data,
+		    must_find(c, "metadata/recipients.jsonl")->len, "joe@", 4));
+	} else {
+		assert_non_null(find(c, "data/queue/hold/AAAAA1111"));
+	}
+	free_contents(c);
+	return text;
+}
+
+static void eml_is_the_mail(void **state)
+{
+	static const char mail[] = "Subject: x\nTo: joe@example.org\n\nHello\n"
+				   ".dot\n\n";
+	const struct world *w = *state;
+	struct qt_archive_opts opts = some_opts(w);
+	char *text;
+
+	assert_null(eml_of(w, &opts, mail));
+	opts.eml = true;
+	text = eml_of(w, &opts, mail);
+	assert_non_null(text);
+	assert_string_equal(text, mail);
+	free(text);
+}
+
+static void redacted_mail(void **state)
+{
+	static const char mail[] =
+	    "Received: from x by y for <joe@example.org>; today\n"
+	    "From: Ann <ann@victim.example>\n"
+	    "To: \"Joe Jones\" <joe@example.org>,\n"
+	    "\tSue <sue@example.org>\n"
+	    "Subject: =?utf-8?Q?joe=40example?= wins\n"
+	    "Content-Type: multipart/mixed; boundary=\"b1\"\n"
+	    "\n"
+	    "--b1\n"
+	    "Content-Transfer-Encoding: base64\n"
+	    "\n"
+	    "am9lQGV4YW1wbGUub3Jn\n"
+	    "--b1\n"
+	    "Content-Type: text/plain\n"
+	    "\n"
+	    "Dear joe, sue\n"
+	    "--b1--\n";
+	const struct world *w = *state;
+	struct qt_archive_opts opts = some_opts(w);
+	char *text;
+
+	opts.redact = QT_REDACT_RECIPIENTS;
+	text = eml_of(w, &opts, mail);
+	assert_non_null(text);
+	assert_null(strcasestr(text, "joe"));
+	assert_null(strcasestr(text, "sue"));
+	assert_null(strcasestr(text, "jones"));
+	assert_null(strstr(text, "am9l"));
+	assert_non_null(strstr(text, "From: Ann <ann@victim.example>\n"));
+	assert_non_null(strstr(text, "Subject: [encoded] wins\n"));
+	assert_non_null(strstr(text, "[21 bytes left out]\n--b1\n"));
+	assert_non_null(strstr(text, "\n\nDear r-"));
+	free(text);
+	opts.redact = QT_REDACT_FULL;
+	text = eml_of(w, &opts, mail);
+	assert_null(strcasestr(text, "ann@"));
+	assert_null(strstr(text, "wins"));
+	assert_null(strstr(text, "Dear"));
+	assert_non_null(strstr(text, "@victim.example>\n"));
+	free(text);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(recipients_in_text),
+	    cmocka_unit_test(everybody_in_text),
+	    cmocka_unit_test(tokens_are_what_is_documented),
+	    TEST(key_files),
+	    TEST(eml_is_the_mail),
+	    TEST(redacted_mail),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

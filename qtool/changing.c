@@ -26,56 +26,7 @@ const char *messages_text(uint64_t n, char out[48])
 	return out;
 }
 
-/* ---- opening ---- */
-
-static void on_progress(void *ctx, size_t done, size_t total)
-{
-	const struct changing *how = ctx;
-
-	progress(how->c, how->what, done, total);
-}
-
-static int on_decide(void *ctx, uint64_t txid, struct qt_error *err)
-{
-	struct changing *how = ctx;
-
-	return how->decide(how, txid, err);
-}
-
-int open_change(struct ctx *c, struct changing *how,
-    struct qt_change **out, struct qt_error *err)
-{
-	struct qt_change_opts opts = {.state_dir = c->state_dir,
-	    .no_wait = true, .strict = c->strict, .in_place = how->in_place,
-	    .purge_rate = how->purge_rate, .wait_s = c->wait_left,
-	    .decide = how->decide != NULL ? on_decide : NULL,
-	    .decide_ctx = how,
-	    .stop = c->stop, .progress = on_progress, .progress_ctx = how,
-	    .hand = roles_hand(c)};
-	struct qt_error e = {0};
-	size_t recovered = 0;
-	int r;
-
-	how->c = c;
-	r = qt_change_open(out, c->spools.v[0], &opts, &recovered, &e);
-	if (r != 0 && e.sys == EWOULDBLOCK && !c->no_wait) {
-		remark("another qtool is changing this queue; waiting for it");
-		opts.no_wait = false;
-		r = qt_change_open(out, c->spools.v[0], &opts, &recovered, &e);
-	}
-	progress_end(c);
-	if (r != 0) {
-		*err = e;
-		return -1;
-	}
-	if (recovered != 0)
-		remark("%zu interrupted transaction%s recovered first; see "
-		       "qtool history", recovered,
-		    recovered == 1 ? " was" : "s were");
-	return 0;
-}
-
-/* ---- the outcome ---- */
+/* ---- messages that do not go as planned ---- */
 
 /* In the answer's words. */
 static const char *fate_name(enum qt_fate fate)
@@ -91,10 +42,8 @@ static const char *fate_name(enum qt_fate fate)
 	return fate == QT_FATE_DELIVERED ? "delivered" : "in_delivery";
 }
 
-static void report(void *ctx, enum qt_fate fate, const char *queue,
-    const char *id)
+static void say_fate(enum qt_fate fate, const char *queue, const char *id)
 {
-	answer_message(ctx, queue, id, fate_name(fate));
 	switch (fate) {
 	case QT_FATE_GONE:
 		remark("%s/%s: gone: delivered or removed meanwhile", queue, id);
@@ -121,10 +70,77 @@ static void report(void *ctx, enum qt_fate fate, const char *queue,
 	}
 }
 
+static void report(void *ctx, enum qt_fate fate, const char *queue,
+    const char *id)
+{
+	answer_message(ctx, queue, id, fate_name(fate));
+	say_fate(fate, queue, id);
+}
+
 void outcome_init(struct ctx *c, struct qt_outcome *out)
 {
 	*out = (struct qt_outcome){.report = report, .report_ctx = c};
 }
+
+/* Of a transaction that is recovered before: none of the answer's. */
+static void say_recovered(void *ctx, enum qt_fate fate, const char *queue,
+    const char *id)
+{
+	(void)ctx;
+	say_fate(fate, queue, id);
+}
+
+/* ---- opening ---- */
+
+static void on_progress(void *ctx, size_t done, size_t total)
+{
+	const struct changing *how = ctx;
+
+	progress(how->c, how->what, done, total);
+}
+
+static int on_decide(void *ctx, uint64_t txid, struct qt_error *err)
+{
+	struct changing *how = ctx;
+
+	return how->decide(how, txid, err);
+}
+
+int open_change(struct ctx *c, struct changing *how,
+    struct qt_change **out, struct qt_error *err)
+{
+	struct qt_change_opts opts = {.state_dir = c->state_dir,
+	    .no_wait = true, .strict = c->strict, .in_place = how->in_place,
+	    .purge_rate = how->purge_rate, .wait_s = c->wait_left,
+	    .decide = how->decide != NULL ? on_decide : NULL,
+	    .decide_ctx = how,
+	    .stop = c->stop, .report = say_recovered,
+	    .progress = on_progress, .progress_ctx = how,
+	    .hand = roles_hand(c)};
+	struct qt_error e = {0};
+	size_t recovered = 0;
+	int r;
+
+	how->c = c;
+	r = qt_change_open(out, c->spools.v[0], &opts, &recovered, &e);
+	if (r != 0 && e.sys == EWOULDBLOCK && !c->no_wait) {
+		remark("another qtool is changing this queue; waiting for it");
+		opts.no_wait = false;
+		r = qt_change_open(out, c->spools.v[0], &opts, &recovered, &e);
+	}
+	progress_end(c);
+	if (r != 0) {
+		*err = e;
+		return -1;
+	}
+	if (recovered != 0)
+		remark("%zu interrupted transaction%s recovered first; see "
+		       "qtool history", recovered,
+		    recovered == 1 ? " was" : "s were");
+	return 0;
+}
+
+/* ---- the outcome ---- */
 
 int change_failed(struct ctx *c, const struct qt_error *err, bool moved)
 {

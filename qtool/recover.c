@@ -172,16 +172,34 @@ static int stopped_recovery(struct ctx *c, const struct qt_tx_list *before,
 	return said != 0 && status == EXIT_FAILED ? EXIT_PARTLY : status;
 }
 
+/* Each message that was not moved as it was decided is named. */
+struct told {
+	struct qt_outcome as; /* how */
+	size_t n;
+};
+
+static void report(void *ctx, enum qt_fate fate, const char *queue,
+    const char *id)
+{
+	struct told *t = ctx;
+
+	t->n++;
+	t->as.report(t->as.report_ctx, fate, queue, id);
+}
+
 static int bring_to_end(struct ctx *c, const struct qt_tx_list *before)
 {
+	struct told told;
 	struct qt_change_opts opts = {.state_dir = c->state_dir,
-	    .no_wait = c->no_wait, .stop = c->stop,
-	    .hand = roles_hand(c)};
+	    .no_wait = c->no_wait, .stop = c->stop, .report = report,
+	    .report_ctx = &told, .hand = roles_hand(c)};
 	struct qt_change *change = NULL;
 	struct qt_tx_list after;
 	struct qt_error err = {0};
 	size_t recovered = 0, left, said;
 
+	told = (struct told){.n = 0};
+	outcome_init(c, &told.as);
 	if (qt_change_open(&change, c->spools.v[0], &opts, &recovered, &err) != 0)
 		return stopped_recovery(c, before, &err);
 	if (qt_tx_list_read(&after, c->spools.v[0], c->state_dir, &err) != 0) {
@@ -201,7 +219,7 @@ static int bring_to_end(struct ctx *c, const struct qt_tx_list *before)
 		    recovered);
 	qt_tx_list_release(&after);
 	qt_change_close(change);
-	return left != 0 ? EXIT_PARTLY : EXIT_DONE;
+	return left + told.n != 0 ? EXIT_PARTLY : EXIT_DONE;
 }
 
 static void answer_before(struct answer *a, const struct qt_tx_list *before)
@@ -261,6 +279,7 @@ const struct cmd cmd_recover = {
 	"After a crash, a kill or a power cut: what was not committed goes back\n"
 	"to where it was, what was committed stays taken, and what was decided\n"
 	"(a hold, release, requeue or restore, an undo, a purge) is ended.\n"
+	"What had gone, was changed or is in delivery is named (exit status 3).\n"
 	"Doing it twice changes nothing more.  Every command that changes the\n"
 	"queue does the same first, and so does qtool-recover.service before\n"
 	"Postfix starts.  It also makes a reserve in SPOOL/qtool: run it once\n"

@@ -192,6 +192,10 @@ struct qt_change_opts {
 	void *supply_ctx;
 	bool again; /* QT_OP_IMPORT: also what is here, or was, already */
 	volatile sig_atomic_t *stop;
+	/* as qt_outcome.report, of what is recovered before; may be NULL */
+	void (*report)(void *ctx, enum qt_fate fate, const char *queue,
+	    const char *id);
+	void *report_ctx;
 	void (*progress)(void *ctx, size_t done, size_t total);
 	void *progress_ctx;
 	/* the process that does it in place of this one, until the change is

@@ -250,6 +250,7 @@ static void serve_open(struct served *s)
 	    .no_wait = w->no_wait != 0, .strict = w->strict != 0,
 	    .in_place = w->in_place != 0, .purge_rate = w->purge_rate,
 	    .wait_s = w->wait_s, .stop = s->opts->stop,
+	    .report = on_report, .report_ctx = s,
 	    .progress = on_progress, .progress_ctx = s,
 	    .supply = on_supply, .supply_ctx = s, .again = w->again != 0};
 	struct qt_error err = {0};

@@ -32,7 +32,8 @@ static int same_boot(const struct qt_plan *p, bool *same, struct qt_error *err)
 int qt_own_begin(struct qt_own *o, struct qt_change *c, struct qt_tx *tx,
     bool again, struct qt_error *err)
 {
-	*o = (struct qt_own){.c = c, .tx = tx, .known = !again};
+	*o = (struct qt_own){.c = c, .tx = tx, .again = again,
+	    .known = !again};
 	mark(tx->plan, 0, o->known);
 	/* what is restored lies where nobody else comes: it was we */
 	if (!again || tx->plan->op == QT_OP_RESTORE ||

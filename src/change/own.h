@@ -20,6 +20,7 @@
 struct qt_own {
 	struct qt_change *c;
 	struct qt_tx *tx;
+	bool again;  /* by recovery */
 	bool known;  /* whatever is there already was put there by others */
 	bool asking; /* not yet known: a message that nobody moved will tell */
 };

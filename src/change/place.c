@@ -24,7 +24,8 @@
  * leaves them behind, as postsuper -r does.
  *
  * Forth, a message has to be what was judged.  Back, it has to be the same
- * file: after a release it may have been tried, and undo means just those.
+ * file: after a release it may have been tried, and undo means just those.  So
+ * it has to be when recovery ends a hold.
  */
 #include "change/place.h"
 
@@ -70,6 +71,7 @@ struct trip {
 	struct qt_tx *tx;
 	const struct qt_plan_item *it;
 	enum way way;
+	bool again; /* by recovery: what was decided is ended */
 	char target[QT_PLAN_PATH_SIZE];
 };
 
@@ -150,9 +152,14 @@ static int find_target(struct trip *t, struct qt_error *err)
 static enum qt_likeness compare(const struct trip *t, const struct stat *st)
 {
 	enum qt_likeness like = qt_identity_compare(t->c, t->it, st, false);
+	const bool hold = t->again && t->tx->plan->op == QT_OP_HOLD;
 
-	/* back: delivery agents and qmgr may have been at it */
-	if (like == QT_LIKE_TOUCHED && t->way != WAY_FORTH &&
+	/*
+	 * Back: delivery agents and qmgr may have been at it.  So they may when
+	 * a hold was decided and qtool killed: it is ended all the same, as to
+	 * have been tried in vain is no reason to be let go.
+	 */
+	if (like == QT_LIKE_TOUCHED && (t->way != WAY_FORTH || hold) &&
 	    st->st_size == t->it->size)
 		return QT_LIKE_SAME;
 	return like;
@@ -641,7 +648,8 @@ static int forth(struct qt_change *c, struct qt_tx *tx, struct qt_own *own,
     size_t *reached, struct qt_outcome *out, struct qt_error *err)
 {
 	struct qt_journal_record rec = {.state = QT_TX_PLACED};
-	struct trip t = {.c = c, .tx = tx, .way = WAY_FORTH};
+	struct trip t = {.c = c, .tx = tx, .way = WAY_FORTH,
+	    .again = own->again};
 	size_t left;
 
 	if (place_all(&t, own, out, reached, &left, err) != 0 ||

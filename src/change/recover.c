@@ -109,7 +109,8 @@ static int inspect(struct qt_change *c, uint64_t id, enum action *what,
 static int carry_on(struct qt_change *c, struct qt_tx *tx, bool *did,
     struct qt_error *err)
 {
-	struct qt_outcome out = {0};
+	struct qt_outcome out = {.report = c->opts.report,
+	    .report_ctx = c->opts.report_ctx};
 	int r = 0;
 
 	if (qt_op_places(tx->plan->op)) {
@@ -130,7 +131,8 @@ static int carry_on(struct qt_change *c, struct qt_tx *tx, bool *did,
 static int act(struct qt_change *c, struct qt_tx *tx, enum action what,
     bool *did, struct qt_error *err)
 {
-	struct qt_outcome out = {0};
+	struct qt_outcome out = {.report = c->opts.report,
+	    .report_ctx = c->opts.report_ctx};
 	size_t moved = 0;
 	int r = 0;
 

@@ -86,9 +86,13 @@ static void on_report(const struct call *k)
 {
 	const uint32_t fate = k->m->u.report.fate;
 
-	if (k->out != NULL && k->out->report != NULL &&
-	    fate <= QT_FATE_THERE)
+	if (fate > QT_FATE_THERE)
+		return;
+	if (k->out != NULL && k->out->report != NULL)
 		k->out->report(k->out->report_ctx, (enum qt_fate)fate,
+		    k->m->u.report.queue, k->m->u.report.id);
+	if (k->out == NULL && k->c->opts.report != NULL)
+		k->c->opts.report(k->c->opts.report_ctx, (enum qt_fate)fate,
 		    k->m->u.report.queue, k->m->u.report.id);
 }
 

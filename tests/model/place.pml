@@ -100,6 +100,8 @@ bit atonce; /* a delivery is one step: for searches with more messages */
 #define SENT_SAME 5 /* an agent's mark, and its time put back */
 #define IS_SENT(x) ((x) >= SENT)
 #define AS_JUDGED(x) ((x) == SAME || (x) == SENT_SAME)
+/* Recovery holds what was tried since, too. */
+#define FITS(x) (AS_JUDGED(x) || (op == HOLDS && late))
 
 /* The last record of the log.  UNDO_H to hold, UNDO_O to the origin. */
 #define PREP 0
@@ -145,6 +147,7 @@ bit acked, undone; /* exit 0 of the operation, and of its undo */
 bit must;	/* an UNDO is durable: all has to go back */
 bit rolled;	/* a call failed: not the user's undo */
 bit redone;	/* a redo has begun */
+bit late;	/* this is recovery */
 bit whole;	/* nobody was killed since the run began */
 
 hidden byte dest; /* within a step */
@@ -438,12 +441,12 @@ look:
 		fi;
 		if
 		:: loc[i] != p -> next(); goto look
-		:: loc[i] == p && IS_SOURCE(i) && AS_JUDGED(ino[i]) -> goto rename
-		:: loc[i] == p && IS_SOURCE(i) && !AS_JUDGED(ino[i]) ->
+		:: loc[i] == p && IS_SOURCE(i) && FITS(ino[i]) -> goto rename
+		:: loc[i] == p && IS_SOURCE(i) && !FITS(ino[i]) ->
 			TELL(i); NOT_MINE(i)
 		:: loc[i] == p && !IS_SOURCE(i) && IS_QMGRS(i) ->
 			TELL(i); NOT_MINE(i)
-		:: loc[i] == p && p == DROP && AS_JUDGED(ino[i]) -> goto stamp
+		:: loc[i] == p && p == DROP && FITS(ino[i]) -> goto stamp
 		:: else /* it is there */
 			if
 			:: M_ANYBODYS -> mine = mine | BIT(i)
@@ -470,7 +473,7 @@ rename:
 			dest = TARGET; move(i, dest); ours = ours | BIT(i)
 		fi;
 		if
-		:: !AS_JUDGED(ino[i]) -> wrong = wrong | BIT(i)
+		:: !FITS(ino[i]) -> wrong = wrong | BIT(i)
 		:: else
 		fi }
 	CRASH
@@ -480,7 +483,7 @@ rename:
 	:: atomic {
 		if
 		:: M_NOCOMPARE -> goto stamp
-		:: !M_NOCOMPARE && loc[i] == TARGET && !AS_JUDGED(ino[i])
+		:: !M_NOCOMPARE && loc[i] == TARGET && !FITS(ino[i])
 		:: else -> /* others have moved it on: nobody can tell */
 			wrong = wrong & ~BIT(i); goto stamp
 		fi }
@@ -639,7 +642,8 @@ all_back:
 
 	/* ---- recovery ---- */
 killed:
-	atomic { i = 0; p = 0; wrong = 0; k = 0; rolled = 0; sure = 0 };
+	atomic { i = 0; p = 0; wrong = 0; k = 0; rolled = 0; sure = 0;
+		late = 1 };
 	if
 	:: atomic {
 		if
@@ -667,7 +671,7 @@ abort: /* nothing has moved */
 	CRASH
 	fi;
 settle:
-	atomic { check(); whole = 1; rolled = 0 };
+	atomic { check(); whole = 1; rolled = 0; late = 0 };
 	if
 	:: atomic { log == PLACED -> acked = 0; note() };
 		goto undo

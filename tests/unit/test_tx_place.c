@@ -604,6 +604,34 @@ static void a_killed_hold_is_undone_as_far_as_it_came(void **state)
 	}
 }
 
+/* Qmgr has tried one meanwhile, and is at another. */
+static void a_killed_hold_holds_what_was_tried_since(void **state)
+{
+	struct timespec later[2] = {{0, UTIME_OMIT}, {1900000000, 0}};
+	struct tspool t;
+	struct job j = {&t, QT_OP_HOLD, 2, 5, -1};
+	char want[128];
+	struct run r;
+
+	(void)state;
+	fill(&t);
+	assert_true(ends_in(4, false, do_job, &j));
+	assert_int_equal(utimensat(t.fd, t.m[3].path, later, 0), 0);
+	move(&t, t.m[4].path, &t.m[4], "active");
+	run_init(&r);
+	r.opts.report = on_report;
+	r.opts.report_ctx = &r.seen;
+	assert_int_equal(recover(&t, &r), 1);
+	assert_int_equal(state_of(&t, 1, NULL), QT_TX_PLACED);
+	(void)snprintf(want, sizeof(want), "in delivery deferred %s;",
+	    t.m[4].id);
+	assert_string_equal(r.seen.text, want);
+	assert_true(lies_in(&t, "hold", &t.m[2]));
+	assert_true(lies_in(&t, "hold", &t.m[3]));
+	assert_true(lies_in(&t, "active", &t.m[4]));
+	ts_release(&t);
+}
+
 /* A fault, and killed while it goes back: recovery knows what it had moved. */
 struct fault {
 	unsigned n, at, end; /* renames: made, failing, the last */
@@ -726,6 +754,7 @@ int main(void)
 	    cmocka_unit_test(undo_of_a_hold_lets_go_only_its_own),
 	    cmocka_unit_test(what_others_held_meanwhile_is_theirs),
 	    cmocka_unit_test(a_killed_hold_is_undone_as_far_as_it_came),
+	    cmocka_unit_test(a_killed_hold_holds_what_was_tried_since),
 	    cmocka_unit_test(killed_on_its_way_back_it_goes_on_with_its_own),
 	    cmocka_unit_test(interrupted_before_the_record_nothing_moves),
 	    cmocka_unit_test(an_undo_can_be_undone),

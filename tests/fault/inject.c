@@ -9,7 +9,8 @@
  * (it fails so without being made).  Counted are the calls that change a file
  * system, but for writes to standard output and error; with -r those that read
  * it, from the moment when the directory "qtool" is opened, so that neither the
- * loader nor the scan is counted.
+ * loader nor the scan is counted.  The change layer names files by directory
+ * and name, so calls that take a path alone (a temporary directory) are none.
  *
  * Of a call that fails "inject: CALL<TAB>FILE..." is printed on standard error.
  * Exit status: the command's; 137 when it was killed here; 200 when there was
@@ -84,13 +85,6 @@ static bool changes(const struct ptrace_syscall_info *i)
 	case SYS_fchmodat:
 	case SYS_linkat:
 	case SYS_utimensat:
-#ifdef SYS_mkdir /* the C library's choice where there are two */
-	case SYS_mkdir:
-	case SYS_rename:
-	case SYS_renameat:
-	case SYS_unlink:
-	case SYS_rmdir:
-#endif
 		return true;
 	default:
 		return false;

@@ -104,11 +104,11 @@ int qt_commit_look(struct qt_change *c, struct qt_plan *p,
 /* ---- staging ---- */
 
 static int stage_one(struct qt_change *c, struct qt_tx *tx, size_t seq,
-    bool again, struct qt_outcome *out, struct qt_error *err)
+    enum qt_take how, struct qt_outcome *out, struct qt_error *err)
 {
 	enum qt_taken what;
 
-	if (qt_stage_take(c, tx, seq, again, &what, err) != 0)
+	if (qt_stage_take(c, tx, seq, how, &what, err) != 0)
 		return -1;
 	count_out(out, what, tx->plan, seq);
 	out->done += what == QT_TAKEN;
@@ -123,7 +123,7 @@ static int stage_all(struct qt_change *c, struct qt_tx *tx,
 	for (i = 0; i < n; i++) {
 		if (qt_state_stopped(c))
 			return stopped(c, err);
-		if (stage_one(c, tx, i, false, out, err) != 0 ||
+		if (stage_one(c, tx, i, QT_TAKE_FIRST, out, err) != 0 ||
 		    check_strict(c, out, err) != 0)
 			return -1;
 		qt_settle_progress(c, i + 1, n);
@@ -265,7 +265,7 @@ int qt_commit_again(struct qt_change *c, struct qt_tx *tx,
 				return -1;
 			out->done++;
 		} else if (!p->v[i].left &&
-		    stage_one(c, tx, i, true, out, err) != 0) {
+		    stage_one(c, tx, i, QT_TAKE_MORE, out, err) != 0) {
 			return -1;
 		}
 		qt_settle_progress(c, i + 1, p->n);

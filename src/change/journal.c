@@ -164,7 +164,10 @@ static void remember(struct qt_journal *j)
 	if (j->last.own || j->last.state == QT_TX_COMMITTED ||
 	    j->last.state == QT_TX_REDOING)
 		j->placed = j->last;
-	j->redone += j->last.state == QT_TX_REDOING;
+	if (j->last.state == QT_TX_REDOING) {
+		j->redone++;
+		j->redone_ns = j->last.time_ns;
+	}
 }
 
 int qt_journal_parse(struct qt_journal *j, const char *bytes, size_t len,
@@ -176,6 +179,7 @@ int qt_journal_parse(struct qt_journal *j, const char *bytes, size_t len,
 
 	j->last = j->commit = j->placed = none;
 	j->redone = 0;
+	j->redone_ns = 0;
 	j->good = 0;
 	for (; at < len; at += line) {
 		lf = memchr(bytes + at, '\n', len - at);

@@ -38,6 +38,7 @@ struct qt_journal {
 	struct qt_journal_record placed; /* the last one with own, since the
 					  * last COMMITTED or REDOING */
 	unsigned redone; /* how often an undo was undone */
+	int64_t redone_ns; /* when, the last time; 0 never */
 	size_t good; /* bytes up to the end of the last valid record */
 	bool torn;   /* bytes follow that are no record */
 	/* while it is open for writing */

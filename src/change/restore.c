@@ -207,14 +207,18 @@ int qt_restore_in(struct qt_change *c, struct qt_restore *r,
 		*what = QT_TAKEN; /* it never left, or has come back */
 		return qt_stage_logs(c, &r->tx, seq, err);
 	}
-	return qt_stage_take(c, &r->tx, seq, true, what, err);
+	return qt_stage_take(c, &r->tx, seq, QT_TAKE_BACK, what, err);
 }
 
 /* ---- what was restored stays ---- */
 
-/* Whether a transaction is a restore out of source that stands: 0 yes; 1 no. */
+/*
+ * Whether a transaction is a restore out of source that stands: 0 yes; 1 no.
+ * One that was undone since the source took its messages stands for what its
+ * undo did not bring back: that was sent or changed, or is in delivery.
+ */
 static int is_restore_of(struct qt_change *c, struct qt_tx *tx,
-    uint64_t source, struct qt_error *err)
+    const struct qt_tx *source, struct qt_error *err)
 {
 	struct qt_plan *head = NULL;
 	size_t count;
@@ -228,6 +232,10 @@ static int is_restore_of(struct qt_change *c, struct qt_tx *tx,
 	case QT_TX_UNDOING:
 	case QT_TX_REDOING:
 		break;
+	case QT_TX_UNDONE:
+		if (tx->log.last.time_ns > source->log.redone_ns)
+			break;
+		return 1;
 	default:
 		return 1;
 	}
@@ -238,7 +246,7 @@ static int is_restore_of(struct qt_change *c, struct qt_tx *tx,
 	r = qt_plan_peek(&head, &count, fd, tx->where, err);
 	qt_close_quiet(&fd);
 	if (r == 0)
-		r = head->op != QT_OP_RESTORE || head->source != source;
+		r = head->op != QT_OP_RESTORE || head->source != source->id;
 	qt_plan_free(head);
 	return r;
 }
@@ -271,7 +279,7 @@ int qt_restore_mark(struct qt_change *c, struct qt_tx *tx,
 		if (ids[i] <= tx->id) /* a restore is younger */
 			continue;
 		qt_tx_init(&other, ids[i]);
-		r = is_restore_of(c, &other, tx->id, err);
+		r = is_restore_of(c, &other, tx, err);
 		if (r == 0 && (r = qt_tx_load(&other, err)) == 0)
 			mark(tx->plan, v, other.plan);
 		qt_tx_release(&other);

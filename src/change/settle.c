@@ -257,7 +257,7 @@ static int redo_one(struct qt_change *c, struct qt_tx *tx, size_t seq,
 	}
 	if (it->staged != '\0' || it->left)
 		return 0;
-	if (qt_stage_take(c, tx, seq, true, &what, err) != 0)
+	if (qt_stage_take(c, tx, seq, QT_TAKE_RECOVER, &what, err) != 0)
 		return -1;
 	*moved += what == QT_TAKEN;
 	return 0;

@@ -23,6 +23,7 @@
 
 #define ROUNDS 8	 /* over all places, when there is no handle to ask */
 #define ROUNDS_ALIVE 40	 /* when the kernel says that it is somewhere */
+#define ROUNDS_LATER 4	 /* of what was taken and put back before */
 #define ROUND_PAUSE_NS 5000000L
 
 /* ---- places ---- */
@@ -55,15 +56,17 @@ static int step_path(const struct qt_change *c, const struct qt_plan *p,
 	return 0;
 }
 
-/*
- * Whether what is found at a step is left alone: a message that was judged in
- * hold or deferred and is in active now is qmgr's.  Recovery takes it: a power
- * cut brought it back, and it was taken once.
- */
-static bool leave_there(const struct qt_plan_item *it, size_t step, bool again)
+/* Whether what is found at a step is left alone, as qmgr has it (stage.h). */
+static bool leave_there(const struct qt_plan_item *it, size_t step,
+    enum qt_take how)
 {
-	return !again && search[step] == QT_Q_ACTIVE &&
-	    it->queue != QT_Q_ACTIVE && it->queue != QT_Q_INCOMING;
+	const bool active = search[step] == QT_Q_ACTIVE ||
+	    (step == 0 && it->queue == QT_Q_ACTIVE);
+
+	if (!active || how == QT_TAKE_RECOVER)
+		return false;
+	return how == QT_TAKE_BACK ||
+	    (it->queue != QT_Q_ACTIVE && it->queue != QT_Q_INCOMING);
 }
 
 /* ---- looking, before there is a plan ---- */
@@ -94,7 +97,7 @@ static int look_round(struct qt_change *c, struct qt_plan *p, size_t i,
 			continue;
 		*any = true;
 		like = qt_identity_compare(c, it, &st, step == 0);
-		if (like != QT_LIKE_OTHER && leave_there(it, step, false))
+		if (like != QT_LIKE_OTHER && leave_there(it, step, QT_TAKE_FIRST))
 			like = QT_LIKE_BUSY;
 		if (like == QT_LIKE_SAME &&
 		    (r = qt_identity_handle(dir, name, h, path, err)) != 0) {
@@ -246,7 +249,7 @@ static int look_at(struct qt_change *c, const struct qt_plan_item *it,
 
 /* One round over the places. */
 static int take_round(struct qt_change *c, struct qt_tx *tx, size_t seq,
-    bool again, enum qt_likeness *best, struct qt_error *err)
+    enum qt_take how, enum qt_likeness *best, struct qt_error *err)
 {
 	const struct qt_plan_item *it = &tx->plan->v[seq];
 	char path[QT_PLAN_PATH_SIZE], letter;
@@ -264,9 +267,10 @@ static int take_round(struct qt_change *c, struct qt_tx *tx, size_t seq,
 		letter = step == 0 ?
 		    qt_staged_letter((enum qt_queue)it->queue) :
 		    (char)(qt_staged_letter(search[step]) - 'a' + 'A');
-		r = leave_there(it, step, again) ?
+		r = leave_there(it, step, how) ?
 		    look_at(c, it, path, &like, err) :
-		    take_from(c, tx, seq, path, letter, step == 0 && !again,
+		    take_from(c, tx, seq, path, letter, step == 0 &&
+			how == QT_TAKE_FIRST,
 			&like, err);
 		if (r < 0)
 			return -1;
@@ -329,15 +333,15 @@ static int judge_alive(struct qt_change *c, const struct qt_plan *p,
 
 /* After a round that found nothing: what to say, or *more: look again. */
 static int judge_miss(struct qt_change *c, const struct qt_plan *p,
-    const struct qt_plan_item *it, int round, bool again, enum qt_taken *what,
-    bool *more, struct qt_error *err)
+    const struct qt_plan_item *it, int round, enum qt_take how,
+    enum qt_taken *what, bool *more, struct qt_error *err)
 {
 	enum qt_life life;
 	bool moved;
 
 	*more = false;
 	*what = QT_TAKEN_GONE;
-	if (again) /* nothing moves it: it came back, or it did not */
+	if (how == QT_TAKE_RECOVER) /* it came back, or it did not */
 		return 0;
 	if (qt_identity_ask(c, p, it, &life, err) != 0)
 		return -1;
@@ -349,12 +353,19 @@ static int judge_miss(struct qt_change *c, const struct qt_plan *p,
 		*what = QT_TAKEN_CHANGED;
 		return 0;
 	}
+	if (how != QT_TAKE_FIRST) {
+		/* another transaction may have it, and that is no failure */
+		if (life == QT_LIFE_ALIVE)
+			*what = QT_TAKEN_CHANGED;
+		*more = round + 1 < ROUNDS_LATER;
+		return 0;
+	}
 	*more = round + 1 < (life == QT_LIFE_ALIVE ? ROUNDS_ALIVE : ROUNDS);
 	return *more || life != QT_LIFE_ALIVE ? 0 : judge_alive(c, p, it, what, err);
 }
 
 int qt_stage_take(struct qt_change *c, struct qt_tx *tx, size_t seq,
-    bool again, enum qt_taken *what, struct qt_error *err)
+    enum qt_take how, enum qt_taken *what, struct qt_error *err)
 {
 	enum qt_likeness best = QT_LIKE_OTHER;
 	bool more = true;
@@ -365,7 +376,7 @@ int qt_stage_take(struct qt_change *c, struct qt_tx *tx, size_t seq,
 			qt_dirs_forget(&c->dirs);
 		if (round > 2)
 			pause_round();
-		if (take_round(c, tx, seq, again, &best, err) != 0)
+		if (take_round(c, tx, seq, how, &best, err) != 0)
 			return -1;
 		if (best == QT_LIKE_TOUCHED || best == QT_LIKE_BUSY) {
 			*what = best == QT_LIKE_BUSY ? QT_TAKEN_IN_DELIVERY :
@@ -378,7 +389,7 @@ int qt_stage_take(struct qt_change *c, struct qt_tx *tx, size_t seq,
 			return qt_stage_logs(c, tx, seq, err);
 		}
 		if (round > 0 && judge_miss(c, tx->plan, &tx->plan->v[seq],
-			round, again, what, &more, err) != 0)
+			round, how, what, &more, err) != 0)
 			return -1;
 	}
 	tx->plan->v[seq].left |= *what == QT_TAKEN_CHANGED;

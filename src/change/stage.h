@@ -27,9 +27,20 @@ enum qt_taken {
  */
 int qt_stage_look(struct qt_change *c, struct qt_plan *p, size_t i,
     enum qt_taken *what, struct qt_error *err) QT_MUST_CHECK;
-/* Take it.  again: by recovery, when change times are no longer the same. */
+/*
+ * Which time it is.  What is in active qmgr has in its memory: brought back
+ * before qmgr forgot it, it is sent twice or, as the first of the two is done
+ * with, unlinked unsent.  So what was not judged there is left to it, but by
+ * recovery: that takes what a power cut brought back before Postfix was begun.
+ */
+enum qt_take {
+	QT_TAKE_FIRST,	/* change times are as judged, in its own place */
+	QT_TAKE_MORE,	/* an undo is undone: they are not, from here on */
+	QT_TAKE_BACK,	/* it was restored: never out of active */
+	QT_TAKE_RECOVER /* out of active, too */
+};
 int qt_stage_take(struct qt_change *c, struct qt_tx *tx, size_t seq,
-    bool again, enum qt_taken *what, struct qt_error *err) QT_MUST_CHECK;
+    enum qt_take how, enum qt_taken *what, struct qt_error *err) QT_MUST_CHECK;
 /*
  * The path, below the spool, of the planned inode in any queue and under any
  * name: 0 found, 1 not.

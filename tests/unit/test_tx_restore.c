@@ -130,6 +130,46 @@ static void recovery_leaves_what_was_restored(void **state)
 	ts_release(&t);
 }
 
+/* Out of hold into active: released, and qmgr has it in its memory. */
+static void to_active(const struct tspool *t, size_t i)
+{
+	char from[128], to[128];
+
+	(void)snprintf(from, sizeof(from), "hold/%s", t->m[i].id);
+	(void)snprintf(to, sizeof(to), "active/%s", t->m[i].id);
+	assert_int_equal(renameat(t->fd, from, t->fd, to), 0);
+}
+
+/* By the undo of a restore, and by recovery of what it was restored from. */
+static void what_qmgr_has_is_left_to_it(void **state)
+{
+	struct schedule s;
+	struct tspool t;
+	char want[128];
+	struct run r;
+
+	(void)state;
+	fill(&t);
+	run_init(&r);
+	use_schedule(&r, &s, &t);
+	s.when = t.m[0].id;
+	s.act = remove_the_last;
+	assert_int_equal(carry_out(&t, &r, ts_plan(&t, 0, 5)), 0);
+	run_init(&r);
+	assert_int_equal(carry_out(&t, &r, restore_plan(&t, 0, 3)), 0);
+	to_active(&t, 1);
+	assert_int_equal(undo(&t, &r, 2, false), 0);
+	assert_int_equal(r.out.done, 2);
+	(void)snprintf(want, sizeof(want), "in delivery hold %s;", t.m[1].id);
+	assert_string_equal(r.seen.text, want);
+	assert_true(ts_exists(&t, "active/%s", t.m[1].id));
+	assert_int_equal(state_of(&t, 2, NULL), QT_TX_UNDONE);
+	assert_int_equal(recover(&t, &r), 0);
+	assert_true(ts_exists(&t, "active/%s", t.m[1].id));
+	assert_int_equal(staged(&t), 3);
+	ts_release(&t);
+}
+
 static void nothing_is_restored_from_what_is_over(void **state)
 {
 	struct tspool t;
@@ -228,6 +268,49 @@ static void a_deletion_is_done_again(void **state)
 	assert_int_equal(redo(&t, &r, 1), 0);
 	assert_int_equal(purge(&t, &r, 1), 0);
 	assert_true(held(&t, 2));
+	ts_release(&t);
+}
+
+/* Undone into hold, released, and in delivery: not taken again. */
+static void a_redo_takes_nothing_out_of_active(void **state)
+{
+	struct tspool t;
+	char want[128];
+	struct run r;
+
+	(void)state;
+	fill(&t);
+	delete_all(&t, &r);
+	assert_int_equal(undo(&t, &r, 1, false), 0);
+	to_active(&t, 3);
+	run_init(&r);
+	assert_int_equal(redo(&t, &r, 1), 0);
+	assert_int_equal(r.out.done, 4);
+	(void)snprintf(want, sizeof(want), "in delivery deferred %s;",
+	    t.m[3].id);
+	assert_string_equal(r.seen.text, want);
+	assert_int_equal(recover(&t, &r), 0);
+	assert_true(ts_exists(&t, "active/%s", t.m[3].id));
+	ts_release(&t);
+}
+
+/* It is alive, and another transaction has it. */
+static void what_another_transaction_has_is_no_failure(void **state)
+{
+	struct tspool t;
+	char want[128];
+	struct run r;
+
+	(void)state;
+	fill(&t);
+	delete_all(&t, &r);
+	assert_int_equal(undo(&t, &r, 1, true), 0);
+	assert_int_equal(carry_out(&t, &r, ts_plan(&t, 2, 3)), 0);
+	run_init(&r);
+	assert_int_equal(redo(&t, &r, 1), 0);
+	assert_int_equal(r.out.done, 4);
+	(void)snprintf(want, sizeof(want), "changed deferred %s;", t.m[2].id);
+	assert_string_equal(r.seen.text, want);
 	ts_release(&t);
 }
 
@@ -400,9 +483,12 @@ int main(void)
 	    cmocka_unit_test(a_part_comes_back_with_its_logs),
 	    cmocka_unit_test(what_was_restored_is_not_taken_again),
 	    cmocka_unit_test(recovery_leaves_what_was_restored),
+	    cmocka_unit_test(what_qmgr_has_is_left_to_it),
 	    cmocka_unit_test(nothing_is_restored_from_what_is_over),
 	    cmocka_unit_test(a_crash_of_restore_is_whole_after_recovery),
 	    cmocka_unit_test(a_deletion_is_done_again),
+	    cmocka_unit_test(a_redo_takes_nothing_out_of_active),
+	    cmocka_unit_test(what_another_transaction_has_is_no_failure),
 	    cmocka_unit_test(with_nothing_left_the_undo_stands),
 	    cmocka_unit_test(a_crash_of_it_goes_on),
 	    cmocka_unit_test(agents_are_waited_for),

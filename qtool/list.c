@@ -65,6 +65,13 @@ static int add_name(void *ctx, const char *name, struct qt_error *err)
 	return qt_buf_check(b, err);
 }
 
+/* The columns of JSON are one that has them all, and is made in parallel. */
+static bool are_objects(const struct ctx *c, const struct own *own)
+{
+	return own->columns == NULL &&
+	    (c->format == QT_FMT_JSON || c->format == QT_FMT_JSONL);
+}
+
 static int columns_for(const struct ctx *c, const struct own *own,
     struct qt_buf *out, struct qt_error *err)
 {
@@ -80,6 +87,8 @@ static int columns_for(const struct ctx *c, const struct own *own,
 		break;
 	case QT_FMT_JSON:
 	case QT_FMT_JSONL:
+		qt_buf_adds(out, "as_json");
+		break;
 	case QT_FMT_CSV:
 	case QT_FMT_TSV:
 	default:
@@ -89,12 +98,24 @@ static int columns_for(const struct ctx *c, const struct own *own,
 	return qt_buf_check(out, err);
 }
 
-/* ORDER BY and LIMIT; names were checked, so they can be part of the text. */
-static int tail_for(const struct own *own, struct qt_buf *out,
-    struct qt_error *err)
+/* The column that a member of that name shows. */
+static const char *shown_by(const char *name)
 {
-	char name[64];
+	const char *member, *from;
+	size_t i;
+
+	for (i = 0; qt_db_json_member(i, &member, &from); i++)
+		if (strcmp(member, name) == 0)
+			return from;
+	return name;
+}
+
+/* ORDER BY and LIMIT; names were checked, so they can be part of the text. */
+static int tail_for(const struct ctx *c, const struct own *own,
+    struct qt_buf *out, struct qt_error *err)
+{
 	const char *order;
+	char name[64];
 	size_t len;
 
 	if (own->sort != NULL) {
@@ -110,7 +131,8 @@ static int tail_for(const struct own *own, struct qt_buf *out,
 		name[len] = '\0';
 		if (check_column(name, err) != 0)
 			return -1;
-		qt_buf_addf(out, "ORDER BY %s%s", name,
+		qt_buf_addf(out, "ORDER BY %s%s",
+		    are_objects(c, own) ? shown_by(name) : name,
 		    strcmp(order, ":desc") == 0 ? " DESC" : "");
 	}
 	if (own->limit != 0)
@@ -248,6 +270,47 @@ static int print_table(struct ctx *c, struct qt_stmt *st, uint64_t *rows,
 	return r;
 }
 
+/* ---- JSON ---- */
+
+static int put_objects(struct ctx *c, struct qt_stmt *st, struct qt_output *o,
+    uint64_t *rows, struct qt_error *err)
+{
+	const char *text;
+	size_t len;
+	int r;
+
+	while ((r = qt_stmt_step(st, err)) == 0) {
+		if (c->tty_out) { /* rows and progress share the terminal */
+			progress_end(c);
+			c->progress.off = true;
+		}
+		text = qt_stmt_text(st, 0, &len);
+		if (qt_output_object(o, text, len, err) != 0)
+			return -1;
+		++*rows;
+	}
+	return r < 0 && err->code != QT_E_INTERRUPTED ? -1 : 0;
+}
+
+static int print_objects(struct ctx *c, struct qt_stmt *st, uint64_t *rows,
+    struct qt_error *err)
+{
+	const struct qt_outcol col = {.name = "as_json"};
+	struct qt_error late = {0};
+	struct qt_output *o = NULL;
+	int r;
+
+	if (qt_output_new(&o, stdout, c->format, &col, 1, 0, false, err) != 0)
+		return -1;
+	r = put_objects(c, st, o, rows, err);
+	if (qt_output_finish(o, &late) != 0 && r == 0) {
+		*err = late;
+		r = -1;
+	}
+	qt_output_free(o);
+	return r;
+}
+
 /* ---- the command ---- */
 
 static int print(struct ctx *c, const struct own *own, const char *columns,
@@ -261,6 +324,8 @@ static int print(struct ctx *c, const struct own *own, const char *columns,
 		return complain(err);
 	if (c->format == QT_FMT_TABLE && own->columns == NULL)
 		r = print_table(c, st, &rows, err);
+	else if (are_objects(c, own))
+		r = print_objects(c, st, &rows, err);
 	else
 		r = print_rows(c, st, &rows, err);
 	qt_stmt_close(st);
@@ -283,7 +348,7 @@ static int run(struct ctx *c, int argc, char **argv)
 	qt_buf_init(&columns, 0);
 	qt_buf_init(&tail, 0);
 	if (own == NULL || columns_for(c, own, &columns, &err) != 0 ||
-	    tail_for(own, &tail, &err) != 0)
+	    tail_for(c, own, &tail, &err) != 0)
 		status = complain(&err);
 	else if (c->explain)
 		status = explain_messages(c, qt_buf_str(&columns),

@@ -55,43 +55,16 @@ int each_column(const char *list,
 	}
 }
 
-/* postqueue -j's members, in its order, each as it prints it. */
-static const struct {
-	const char *name, *from;
-} members[] = {
-    {"queue_name", "queue_name"}, {"queue_id", "queue_id"},
-    {"arrival_time", "showq_time"}, {"message_size", "message_size"},
-    {"forced_expire", "forced_expire"}, {"sender", "sender_shown"},
-    {"recipients", "recipients"},
-};
-#define NMEMBERS (sizeof(members) / sizeof(members[0]))
-
-static bool is_member(const char *name)
-{
-	size_t i;
-
-	for (i = 0; i < NMEMBERS; i++)
-		if (strcmp(members[i].name, name) == 0)
-			return true;
-	return false;
-}
-
 void json_columns(struct qt_buf *out)
 {
-	const struct qt_column *col;
+	const char *name, *from;
 	size_t i;
 
-	for (i = 0; i < NMEMBERS; i++) {
-		qt_buf_addf(out, "%s%s", i == 0 ? "" : ", ", members[i].from);
-		if (strcmp(members[i].from, members[i].name) != 0)
-			qt_buf_addf(out, " AS %s", members[i].name);
+	for (i = 0; qt_db_json_member(i, &name, &from); i++) {
+		qt_buf_addf(out, "%s%s", i == 0 ? "" : ", ", from);
+		if (strcmp(from, name) != 0)
+			qt_buf_addf(out, " AS %s", name);
 	}
-	/* whole contents are read only when they are asked for by name */
-	for (col = qt_db_columns("messages"); col->name != NULL; col++)
-		if (!col->hidden && !is_member(col->name) &&
-		    strcmp(col->name, "body") != 0 &&
-		    strcmp(col->name, "sha256") != 0)
-			qt_buf_addf(out, ", %s", col->name);
 }
 
 /* ---- statements ---- */

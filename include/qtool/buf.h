@@ -32,11 +32,18 @@ void qt_buf_clear(struct qt_buf *b); /* keep the memory, drop the content */
 void qt_buf_add(struct qt_buf *b, const void *bytes, size_t len);
 void qt_buf_adds(struct qt_buf *b, const char *s);
 void qt_buf_addc(struct qt_buf *b, char c);
+void qt_buf_addi(struct qt_buf *b, int64_t v); /* in decimal */
 void qt_buf_addf(struct qt_buf *b, const char *fmt, ...) QT_PRINTF(2, 3);
 /* 0, or -1 with QT_E_NOMEM when an append since clear has failed. */
 int qt_buf_check(const struct qt_buf *b, struct qt_error *err) QT_MUST_CHECK;
 /* The NUL-terminated content, never NULL; owned by the buffer. */
 const char *qt_buf_str(const struct qt_buf *b);
+
+/*
+ * A number's decimal digits, at the end of buf (24 bytes will do for any); *len
+ * counts them.  There is no NUL behind them.
+ */
+const char *qt_decimal(char buf[static 24], int64_t v, size_t *len);
 
 /*
  * An arena: allocations are freed all at once.  reset keeps the first block,

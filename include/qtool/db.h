@@ -92,5 +92,11 @@ struct qt_column {
 	const char *help; /* one line */
 };
 const struct qt_column *qt_db_columns(const char *table);
+/*
+ * The members of a message as JSON, postqueue -j's first: the name of member i
+ * and the column that it is from; false when there is no such member.  The
+ * hidden column as_json has them all.
+ */
+bool qt_db_json_member(size_t i, const char **name, const char **from);
 
 #endif

@@ -28,6 +28,7 @@ struct qt_log_reader {
 	const char *data; /* borrowed */
 	size_t len, pos;
 	enum qt_log_kind kind;
+	bool has_nul; /* somewhere */
 	size_t skipped; /* lines that are no entry */
 };
 

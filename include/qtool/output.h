@@ -62,6 +62,9 @@ void qt_output_bytes(struct qt_output *o, int64_t bytes);
  * by every later end_row and by finish.
  */
 int qt_output_end_row(struct qt_output *o, struct qt_error *err) QT_MUST_CHECK;
+/* A whole row that is JSON already, in the JSON formats alone. */
+int qt_output_object(struct qt_output *o, const char *s, size_t len,
+    struct qt_error *err) QT_MUST_CHECK;
 /* Flush; the errors of all writes so far. */
 int qt_output_finish(struct qt_output *o, struct qt_error *err) QT_MUST_CHECK;
 void qt_output_free(struct qt_output *o);

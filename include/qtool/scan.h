@@ -128,6 +128,12 @@ struct qt_row {
 	struct qt_row *next;   /* queue link, the scanner's */
 };
 
+/* Where a finish hook builds what it then copies to the row's arena. */
+#define QT_FINISH_MAX ((size_t)64 << 20) /* bytes of either */
+struct qt_finish_tmp {
+	struct qt_buf out, part;
+};
+
 /*
  * Equality tests that workers may apply as soon as the envelope is known, so
  * that rows which cannot match are dropped before the dear tiers are read.
@@ -165,8 +171,9 @@ struct qt_scan_opts {
 	const struct qt_prefilter *prefilter;
 	size_t nprefilter;
 	/* called once a row is loaded, in a worker or the caller's thread; may
-	 * allocate in its arena; not 0: out of memory, the scan fails */
-	int (*finish)(struct qt_row *row, void *ctx);
+	 * allocate in its arena; tmp is the thread's, its content is lost
+	 * before the next row; not 0: out of memory, the scan fails */
+	int (*finish)(struct qt_row *row, struct qt_finish_tmp *tmp, void *ctx);
 	void *finish_ctx;
 	volatile sig_atomic_t *stop; /* set by a signal: end early; may be NULL */
 };

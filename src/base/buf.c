@@ -90,6 +90,30 @@ void qt_buf_addc(struct qt_buf *b, char c)
 	b->data[b->len] = '\0';
 }
 
+/* printf is what would cost in a row of numbers. */
+const char *qt_decimal(char buf[static 24], int64_t v, size_t *len)
+{
+	char *p = buf + 24;
+	uint64_t u = v < 0 ? 0 - (uint64_t)v : (uint64_t)v;
+
+	do
+		*--p = (char)('0' + u % 10);
+	while ((u /= 10) != 0);
+	if (v < 0)
+		*--p = '-';
+	*len = (size_t)(buf + 24 - p);
+	return p;
+}
+
+void qt_buf_addi(struct qt_buf *b, int64_t v)
+{
+	char buf[24];
+	size_t len;
+	const char *s = qt_decimal(buf, v, &len);
+
+	qt_buf_add(b, s, len);
+}
+
 /* Most of what is formatted fits as it is, and need not be measured first. */
 void qt_buf_addf(struct qt_buf *b, const char *fmt, ...)
 {

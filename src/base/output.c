@@ -247,13 +247,17 @@ static void fail_write(struct qt_output *o, const char *call)
 	o->failed = true;
 }
 
+static void write_bytes(struct qt_output *o, const char *s, size_t len)
+{
+	if (!o->failed && len != 0 && fwrite(s, 1, len, o->out) != len)
+		fail_write(o, "write");
+}
+
 static void write_buf(struct qt_output *o, const struct qt_buf *b)
 {
 	if (!o->failed && qt_buf_check(b, &o->error) < 0)
 		o->failed = true;
-	if (!o->failed && b->len != 0 &&
-	    fwrite(b->data, 1, b->len, o->out) != b->len)
-		fail_write(o, "write");
+	write_bytes(o, b->data, b->len);
 }
 
 /* Send o->row on its way and empty it. */
@@ -520,29 +524,15 @@ void qt_output_bool(struct qt_output *o, bool v)
 		add_plain(o, s, strlen(s), false, false);
 }
 
-/* Decimal digits that stop before end; printf is what costs in such rows. */
-static char *digits(char *end, int64_t v, size_t *len)
-{
-	char *p = end;
-	uint64_t u = v < 0 ? 0 - (uint64_t)v : (uint64_t)v;
-
-	do
-		*--p = (char)('0' + u % 10);
-	while ((u /= 10) != 0);
-	if (v < 0)
-		*--p = '-';
-	*len = (size_t)(end - p);
-	return p;
-}
-
 void qt_output_int(struct qt_output *o, int64_t v)
 {
-	char buf[24], *s;
+	const char *s;
+	char buf[24];
 	size_t len;
 
 	if (!has_place(o))
 		return;
-	s = digits(buf + sizeof buf, v, &len);
+	s = qt_decimal(buf, v, &len);
 	add_plain(o, s, len, true, false);
 }
 
@@ -745,6 +735,23 @@ int qt_output_end_row(struct qt_output *o, struct qt_error *err)
 		end_table_row(o);
 	else
 		end_text_row(o);
+	o->begun = true;
+	return o->failed ? give_error(o, err) : 0;
+}
+
+int qt_output_object(struct qt_output *o, const char *s, size_t len,
+    struct qt_error *err)
+{
+	if (!o->failed && (!is_json(o) || o->col != 0)) {
+		(void)qt_fail(&o->error, QT_E_STATE, "output",
+		    "an object is no value of this row");
+		o->failed = true;
+	}
+	if (o->fmt == QT_FMT_JSON)
+		write_bytes(o, o->begun ? ",\n" : "[\n", 2);
+	write_bytes(o, s, len);
+	if (o->fmt == QT_FMT_JSONL)
+		write_bytes(o, "\n", 1);
 	o->begun = true;
 	return o->failed ? give_error(o, err) : 0;
 }

@@ -25,9 +25,13 @@ struct slice { /* of the log; s NULL when absent */
 	size_t len;
 };
 
+enum field {
+	F_RECIPIENT, F_ORIG_RECIPIENT, F_DSN_ORCPT, F_STATUS, F_ACTION,
+	F_DIAG_TYPE, F_DIAG_TEXT, F_MTA_TYPE, F_MTA_NAME, F_REASON, F_COUNT
+};
+
 struct fields {
-	struct slice recipient, orig_recipient, dsn_orcpt, status, action,
-	    diag_type, diag_text, mta_type, mta_name, reason;
+	struct slice v[F_COUNT];
 	int64_t offset;
 	int notify;
 };
@@ -36,12 +40,14 @@ void qt_log_reader_init(struct qt_log_reader *r, const void *data, size_t len,
     enum qt_log_kind kind)
 {
 	*r = (struct qt_log_reader){.data = data, .len = len, .kind = kind};
+	/* no line of nearly every log need be searched for one */
+	r->has_nul = len > 0 && memchr(data, '\0', len) != NULL;
 }
 
 /* The next line up to its LF and its first NUL; false at the end. */
 static bool next_line(struct qt_log_reader *r, struct slice *line)
 {
-	const char *s = r->data + r->pos, *lf, *nul;
+	const char *s = r->data + r->pos, *lf, *nul = NULL;
 	size_t len = r->len - r->pos;
 
 	if (len == 0)
@@ -50,7 +56,8 @@ static bool next_line(struct qt_log_reader *r, struct slice *line)
 	if (lf != NULL)
 		len = (size_t)(lf - s);
 	r->pos += len + (lf != NULL);
-	nul = memchr(s, '\0', len);
+	if (r->has_nul)
+		nul = memchr(s, '\0', len);
 	if (nul != NULL)
 		len = (size_t)(nul - s);
 	*line = (struct slice){s, len};
@@ -70,18 +77,16 @@ static bool is_name(struct slice v, const char *name)
 /* Split at '=', with the blank as the only white space. */
 static bool split(struct slice line, struct slice *name, struct slice *value)
 {
-	const char *s = line.s, *end = line.s + line.len, *eq, *e;
+	const char *s = line.s, *end = line.s + line.len, *e;
 
-	eq = memchr(s, '=', line.len);
-	if (eq == NULL)
-		return false;
-	for (e = s; e < eq && *e != ' '; e++)
+	for (e = s; e < end && *e != '=' && *e != ' '; e++)
 		;
 	*name = (struct slice){s, (size_t)(e - s)};
-	for (; e < eq; e++)
-		if (*e != ' ') /* two words before the '=' */
-			return false;
-	for (s = eq + 1; s < end && *s == ' '; s++)
+	while (e < end && *e == ' ')
+		e++;
+	if (e == end || *e != '=') /* or two words before the '=' */
+		return false;
+	for (s = e + 1; s < end && *s == ' '; s++)
 		;
 	while (end > s && end[-1] == ' ')
 		end--;
@@ -89,43 +94,48 @@ static bool split(struct slice line, struct slice *name, struct slice *value)
 	return true;
 }
 
-/* The field of a text member; NULL when the name is another one. */
-static struct slice *text_field(struct fields *f, struct slice name)
+#define NAME(text) text, sizeof text - 1
+
+/* The field of a text member; F_COUNT when the name is another one. */
+static enum field text_field(struct slice name)
 {
-	const struct {
+	static const struct {
 		const char *name;
-		struct slice *field;
+		size_t len;
+		enum field field;
 	} members[] = {
-	    {"recipient", &f->recipient},
-	    {"original_recipient", &f->orig_recipient},
-	    {"dsn_orig_rcpt", &f->dsn_orcpt},
-	    {"status", &f->status},
-	    {"action", &f->action},
-	    {"diag_type", &f->diag_type},
-	    {"diag_text", &f->diag_text},
-	    {"mta_type", &f->mta_type},
-	    {"mta_mname", &f->mta_name},
-	    {"reason", &f->reason},
+	    {NAME("recipient"), F_RECIPIENT},
+	    {NAME("original_recipient"), F_ORIG_RECIPIENT},
+	    {NAME("dsn_orig_rcpt"), F_DSN_ORCPT},
+	    {NAME("status"), F_STATUS},
+	    {NAME("action"), F_ACTION},
+	    {NAME("diag_type"), F_DIAG_TYPE},
+	    {NAME("diag_text"), F_DIAG_TEXT},
+	    {NAME("mta_type"), F_MTA_TYPE},
+	    {NAME("mta_mname"), F_MTA_NAME},
+	    {NAME("reason"), F_REASON},
 	};
 	size_t i;
 
 	for (i = 0; i < sizeof members / sizeof members[0]; i++)
-		if (is_name(name, members[i].name))
+		if (members[i].len == name.len &&
+		    memcmp(members[i].name, name.s, name.len) == 0)
 			return members[i].field;
-	return NULL;
+	return F_COUNT;
 }
 
 static bool new_style(struct fields *f, struct slice line)
 {
 	const int some = 2 | 4 | 8; /* NOTIFY; NEVER (1) stands alone */
-	struct slice name, value, *field;
+	struct slice name, value;
+	enum field field;
 	int64_t n;
 
 	if (!split(line, &name, &value))
 		return false;
-	field = text_field(f, name);
-	if (field != NULL) {
-		*field = value;
+	field = text_field(name);
+	if (field != F_COUNT) {
+		f->v[field] = value;
 		return true;
 	}
 	if (is_name(name, "offset")) {
@@ -146,15 +156,17 @@ static bool new_style(struct fields *f, struct slice line)
 /* "<address>: reason" */
 static bool old_style(struct fields *f, struct slice line)
 {
-	const char *s = line.s + 1, *end = line.s + line.len, *mark;
+	const char *s = line.s + 1, *end = line.s + line.len, *mark = s;
 
-	mark = memmem(s, (size_t)(end - s), ">: ", 3);
+	while ((mark = memchr(mark, '>', (size_t)(end - mark))) != NULL &&
+	    (end - mark < 3 || mark[1] != ':' || mark[2] != ' '))
+		mark++;
 	if (mark == NULL)
 		return false;
-	f->recipient = (struct slice){s, (size_t)(mark - s)};
+	f->v[F_RECIPIENT] = (struct slice){s, (size_t)(mark - s)};
 	for (s = mark + 2; s < end && *s == ' '; s++)
 		;
-	f->reason = (struct slice){s, (size_t)(end - s)};
+	f->v[F_REASON] = (struct slice){s, (size_t)(end - s)};
 	return true;
 }
 
@@ -216,21 +228,22 @@ static bool fill(struct qt_log_entry *e, const struct fields *f,
     enum qt_log_kind kind, struct qt_arena *a)
 {
 	const bool defer = kind == QT_LOG_DEFER;
+	const struct slice *v = f->v;
 
 	*e = (struct qt_log_entry){.offset = f->offset, .notify = f->notify};
-	return keep(a, &e->recipient, f->recipient,
-		   f->recipient.s != NULL
+	return keep(a, &e->recipient, v[F_RECIPIENT],
+		   v[F_RECIPIENT].s != NULL
 		       ? ""
 		       : "(recipient address unavailable)") &&
-	       keep(a, &e->orig_recipient, f->orig_recipient, NULL) &&
-	       keep(a, &e->dsn_orcpt, f->dsn_orcpt, NULL) &&
-	       keep(a, &e->status, f->status, defer ? "4.0.0" : "5.0.0") &&
-	       keep(a, &e->action, f->action, defer ? "delayed" : "failed") &&
-	       keep(a, &e->diag_type, f->diag_type, NULL) &&
-	       keep(a, &e->diag_text, f->diag_text, NULL) &&
-	       keep(a, &e->mta_type, f->mta_type, NULL) &&
-	       keep(a, &e->mta_name, f->mta_name, NULL) &&
-	       keep(a, &e->reason, f->reason, "(description unavailable)");
+	       keep(a, &e->orig_recipient, v[F_ORIG_RECIPIENT], NULL) &&
+	       keep(a, &e->dsn_orcpt, v[F_DSN_ORCPT], NULL) &&
+	       keep(a, &e->status, v[F_STATUS], defer ? "4.0.0" : "5.0.0") &&
+	       keep(a, &e->action, v[F_ACTION], defer ? "delayed" : "failed") &&
+	       keep(a, &e->diag_type, v[F_DIAG_TYPE], NULL) &&
+	       keep(a, &e->diag_text, v[F_DIAG_TEXT], NULL) &&
+	       keep(a, &e->mta_type, v[F_MTA_TYPE], NULL) &&
+	       keep(a, &e->mta_name, v[F_MTA_NAME], NULL) &&
+	       keep(a, &e->reason, v[F_REASON], "(description unavailable)");
 }
 
 int qt_log_reader_next(struct qt_log_reader *r, struct qt_log_entry *entry,
@@ -241,8 +254,8 @@ int qt_log_reader_next(struct qt_log_reader *r, struct qt_log_entry *entry,
 
 	if (!read_fields(r, &f))
 		return 1;
-	if (is_name(f.recipient, "<>"))
-		f.recipient.len = 0;
+	if (is_name(f.v[F_RECIPIENT], "<>"))
+		f.v[F_RECIPIENT].len = 0;
 	if (!fill(&e, &f, r->kind, arena))
 		return qt_fail_mem(err);
 	*entry = e;

@@ -30,7 +30,8 @@ enum { /* derived values, worked out in the scanner's threads */
 	DV_TODO_DOMAINS = 1 << 9,
 	DV_HEADERS_TEXT = 1 << 10,
 	DV_REASONS = 1 << 11,
-	DV_SENDER_SHOWN = 1 << 12
+	DV_SENDER_SHOWN = 1 << 12,
+	DV_AS_JSON = 1 << 13
 };
 
 #define STAT QT_WANT_STAT
@@ -39,6 +40,11 @@ enum { /* derived values, worked out in the scanner's threads */
 #define HDRS (MSG | QT_WANT_HEADERS)
 #define LOGS (MSG | QT_WANT_LOGS)
 #define BOTHLOGS (LOGS | QT_WANT_BOUNCES)
+/* as_json: all that its members take */
+#define WHOLE (RCPTS | HDRS | LOGS | QT_WANT_LOCKS)
+#define WHOLE_NEED (DV_SENDER_DOMAIN | DV_SENDER_ORG | DV_RCPT_DOMAINS | \
+	DV_RECIPIENTS | DV_CLASS | DV_FROM | DV_FIELDS | DV_REPORT | \
+	DV_SENDER_SHOWN | DV_AS_JSON)
 
 #define MESSAGES_COLUMNS(X) \
 	X(M_HOST, "host", "TEXT", 0, 0, false, \
@@ -156,12 +162,12 @@ enum { /* derived values, worked out in the scanner's threads */
 	    "addresses still to do, as an array") \
 	X(M_TODO_DOMAINS, "todo_domains", "JSON", RCPTS, DV_TODO_DOMAINS, \
 	    true, "domains still to do, sorted, as an array") \
-	X(M_BODY_TEXT, "body_text", "TEXT", HDRS | QT_WANT_BODY, 0, true, \
-	    "the body's text parts, decoded, in UTF-8") \
 	X(M_HEADERS_TEXT, "headers_text", "TEXT", HDRS, DV_HEADERS_TEXT, true, \
 	    "the header, one unfolded field a line") \
 	X(M_DELAY_REASONS, "delay_reasons", "JSON", BOTHLOGS, DV_REASONS, true, \
 	    "distinct reasons in the defer and bounce logs, as an array") \
+	X(M_AS_JSON, "as_json", "JSON", WHOLE, WHOLE_NEED, true, \
+	    "the message as list --format json prints it") \
 	X(M_ODD, "odd", "TEXT", MSG, 0, true, \
 	    "what is odd about the file though Postfix accepts it") \
 	X(M_RCPT_CANCELLED, "rcpt_cancelled", "INTEGER", MSG, 0, true, \
@@ -263,5 +269,6 @@ void columns_declare(struct qt_buf *out, const struct columns *c);
 #undef HDRS
 #undef LOGS
 #undef BOTHLOGS
+#undef WHOLE
 
 #endif

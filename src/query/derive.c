@@ -7,6 +7,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "query/as_json.h"
 #include "query/columns.h"
 #include "query/domain.h"
 
@@ -102,10 +103,10 @@ static enum msg_class classify(struct qt_row *row, const char *domain)
 	return CLASS_RELAYED;
 }
 
-static void derive_sender(struct qt_row *row, struct derived *d, unsigned need)
+static void derive_sender(struct qt_row *row, struct derived *d, unsigned need,
+    struct qt_buf *b)
 {
 	const char *sender = row->msg.sender;
-	struct qt_buf b;
 
 	if (sender == NULL)
 		return;
@@ -118,14 +119,21 @@ static void derive_sender(struct qt_row *row, struct derived *d, unsigned need)
 		d->sender_shown = "MAILER-DAEMON"; /* empty_address_recipient */
 		return;
 	}
-	qt_buf_init(&b, 0);
-	qt_address_print(&b, sender, row->spool->smtputf8);
-	if (!b.failed)
-		d->sender_shown = qt_arena_dup(&row->arena, qt_buf_str(&b), b.len);
-	qt_buf_release(&b);
+	qt_buf_clear(b);
+	qt_address_print(b, sender, row->spool->smtputf8);
+	if (!b->failed)
+		d->sender_shown = qt_arena_dup(&row->arena, qt_buf_str(b), b->len);
 }
 
-int derive_row(struct qt_row *row, void *ctx)
+/* Where the caller's thread has to decode something, it is for that to do. */
+static void derive_json(struct qt_row *row, struct derived *d, struct qt_buf *b)
+{
+	qt_buf_clear(b);
+	if (as_json(b, row, NULL) && !b->failed)
+		d->as_json = qt_arena_dup(&row->arena, qt_buf_str(b), b->len);
+}
+
+int derive_row(struct qt_row *row, struct qt_finish_tmp *tmp, void *ctx)
 {
 	const struct derive *derive = ctx;
 	unsigned need = derive->need;
@@ -136,16 +144,18 @@ int derive_row(struct qt_row *row, void *ctx)
 		return -1;
 	*d = (struct derived){0};
 	if (need & (DV_SENDER_DOMAIN | DV_SENDER_ORG | DV_SENDER_SHOWN | DV_CLASS))
-		derive_sender(row, d, need);
+		derive_sender(row, d, need, &tmp->out);
 	if (need & DV_CLASS)
 		d->class = classify(row, d->sender_domain);
 	if (need & (DV_RCPT_DOMAINS | DV_RECIPIENTS | DV_TODO_RCPTS |
 		DV_TODO_DOMAINS | DV_REASONS))
-		derive_recipients(row, d, need);
+		derive_recipients(row, d, need, tmp);
 	if (need & (DV_FROM | DV_FIELDS | DV_HEADERS_TEXT))
 		derive_header(row, d, need);
 	if ((need & DV_REPORT) && row->msg.sender != NULL &&
 	    *row->msg.sender == '\0')
 		derive_report(row, d);
+	if (need & DV_AS_JSON)
+		derive_json(row, d, &tmp->out);
 	return 0;
 }

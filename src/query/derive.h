@@ -22,7 +22,7 @@ struct derived {
 	const char *rcpt_domain;
 	/* JSON */
 	const char *rcpt_domains, *recipients, *todo_rcpts, *todo_domains,
-	    *delay_reasons;
+	    *delay_reasons, *as_json;
 	/* from the header, raw bytes cut at a NUL */
 	const char *subject, *from_addr, *from_domain, *reply_to, *message_id,
 	    *mailer, *content_type;
@@ -38,10 +38,11 @@ struct derive {
 };
 
 /* The finish hook of qt_scan_opts; ctx is a struct derive.  0 or negative. */
-int derive_row(struct qt_row *row, void *ctx);
+int derive_row(struct qt_row *row, struct qt_finish_tmp *tmp, void *ctx);
 
 /* ---- derive_rcpt.c ---- */
-void derive_recipients(struct qt_row *row, struct derived *d, unsigned need);
+void derive_recipients(struct qt_row *row, struct derived *d, unsigned need,
+    struct qt_finish_tmp *tmp);
 
 /* ---- derive_header.c ---- */
 void derive_header(struct qt_row *row, struct derived *d, unsigned need);

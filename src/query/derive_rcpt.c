@@ -21,9 +21,7 @@
  */
 #define DUP_FILTER 1000
 
-/* ceiling of one JSON value; what is larger is NULL */
-#define JSON_MAX ((size_t)64 << 20)
-
+/* NULL when it is larger than QT_FINISH_MAX. */
 static const char *keep(struct qt_row *row, struct qt_buf *b)
 {
 	return b->failed ? NULL :
@@ -40,8 +38,8 @@ static size_t distinct(const char **v, size_t n)
 {
 	size_t i, k = 0;
 
-	if (n == 0)
-		return 0;
+	if (n <= 1)
+		return n;
 	qsort(v, n, sizeof *v, compare);
 	for (i = 0; i < n; i++)
 		if (k == 0 || strcmp(v[k - 1], v[i]) != 0)
@@ -49,24 +47,20 @@ static size_t distinct(const char **v, size_t n)
 	return k;
 }
 
-static const char *json_array(struct qt_row *row, const char *const *v,
-    size_t n)
+static const char *json_array(struct qt_row *row, struct qt_buf *b,
+    const char *const *v, size_t n)
 {
-	struct qt_buf b;
-	const char *s;
 	size_t i;
 
-	qt_buf_init(&b, JSON_MAX);
-	qt_buf_addc(&b, '[');
+	qt_buf_clear(b);
+	qt_buf_addc(b, '[');
 	for (i = 0; i < n; i++) {
 		if (i > 0)
-			qt_buf_adds(&b, ", ");
-		qt_json_string(&b, v[i]);
+			qt_buf_add(b, ", ", 2);
+		qt_json_string(b, v[i]);
 	}
-	qt_buf_addc(&b, ']');
-	s = keep(row, &b);
-	qt_buf_release(&b);
-	return s;
+	qt_buf_addc(b, ']');
+	return keep(row, b);
 }
 
 /*
@@ -95,7 +89,8 @@ static const char **domains(struct qt_row *row, bool done, size_t *n)
 	return v;
 }
 
-static void rcpt_domains(struct qt_row *row, struct derived *d)
+static void rcpt_domains(struct qt_row *row, struct derived *d,
+    struct qt_buf *b)
 {
 	size_t n;
 	const char **v = domains(row, true, &n);
@@ -104,10 +99,10 @@ static void rcpt_domains(struct qt_row *row, struct derived *d)
 		return;
 	if (n == 1)
 		d->rcpt_domain = v[0];
-	d->rcpt_domains = json_array(row, v, n);
+	d->rcpt_domains = json_array(row, b, v, n);
 }
 
-static const char *todo_rcpts(struct qt_row *row)
+static const char *todo_rcpts(struct qt_row *row, struct qt_buf *b)
 {
 	const struct qt_msg *m = &row->msg;
 	const char **v;
@@ -119,7 +114,7 @@ static const char *todo_rcpts(struct qt_row *row)
 	for (i = 0; i < m->nrcpt; i++)
 		if (m->rcpt[i].state == QT_RCPT_TODO)
 			v[n++] = m->rcpt[i].address;
-	return json_array(row, v, n);
+	return json_array(row, b, v, n);
 }
 
 static size_t add_reasons(const char **v, size_t n, const struct qt_logs *logs)
@@ -132,7 +127,7 @@ static size_t add_reasons(const char **v, size_t n, const struct qt_logs *logs)
 	return n;
 }
 
-static const char *reasons(struct qt_row *row)
+static const char *reasons(struct qt_row *row, struct qt_buf *b)
 {
 	const char **v;
 	size_t n;
@@ -143,17 +138,17 @@ static const char *reasons(struct qt_row *row)
 		return NULL;
 	n = add_reasons(v, 0, &row->defer);
 	n = add_reasons(v, n, &row->bounce);
-	return json_array(row, v, distinct(v, n));
+	return json_array(row, b, v, distinct(v, n));
 }
 
 /* ---- recipients, as postqueue -j has them ---- */
 
 struct showq {
 	struct qt_row *row;
-	struct qt_buf out;   /* the array */
-	struct qt_buf shown; /* one address */
-	const char **seen;   /* hash table of addresses, or NULL */
-	size_t mask;	     /* its slots, less one */
+	struct qt_buf *out;   /* the array */
+	struct qt_buf *shown; /* one address */
+	const char **seen;    /* hash table of addresses, or NULL */
+	size_t mask;	      /* its slots, less one */
 	size_t nseen;
 	size_t n; /* members so far */
 };
@@ -177,47 +172,58 @@ static bool make_filter(struct showq *q, size_t entries)
 	return true;
 }
 
+/* The table is small and bounded: no need of a hash with a key. */
+static uint64_t hash(const char *s, size_t len)
+{
+	uint64_t h = len, w;
+
+	for (; len >= sizeof w; s += sizeof w, len -= sizeof w) {
+		memcpy(&w, s, sizeof w);
+		h = (h ^ w) * 0x9e3779b97f4a7c15u;
+		h ^= h >> 32;
+	}
+	w = 0;
+	memcpy(&w, s, len);
+	h = (h ^ w) * 0x9e3779b97f4a7c15u;
+	return h ^ h >> 32;
+}
+
 /* The address's place in the filter, or the empty one where it would be. */
 static const char **find_slot(const struct showq *q, const char *address)
 {
-	uint32_t h = 2166136261u; /* FNV-1a; the table is small and bounded */
-	const char *s;
-	size_t i;
+	size_t i = (size_t)hash(address, strlen(address)) & q->mask;
 
-	for (s = address; *s != '\0'; s++)
-		h = (h ^ (unsigned char)*s) * 16777619u;
-	i = h & q->mask;
 	while (q->seen[i] != NULL && strcmp(q->seen[i], address) != 0)
 		i = (i + 1) & q->mask;
 	return &q->seen[i];
 }
 
-static void member(struct showq *q, const char *name, const char *value,
-    bool first)
-{
-	if (!first)
-		qt_buf_adds(&q->out, ", ");
-	qt_json_string(&q->out, name);
-	qt_buf_adds(&q->out, ": ");
-	qt_json_string(&q->out, value);
-}
+#define LITERAL(text) text, sizeof text - 1
 
 static void add_object(struct showq *q, const char *orig, const char *address,
-    const char *reason_name, const char *reason)
+    const char *reason_key, const char *reason)
 {
-	bool orig_too = q->row->spool->orig_address;
+	struct qt_buf *b = q->out;
 
-	qt_buf_adds(&q->out, q->n++ > 0 ? ", {" : "{");
-	if (orig_too)
-		member(q, "orig_address", orig, true);
-	member(q, "address", address, !orig_too);
-	if (reason != NULL && *reason != '\0')
-		member(q, reason_name, reason, false);
-	qt_buf_addc(&q->out, '}');
+	if (q->n++ > 0)
+		qt_buf_add(b, LITERAL(", "));
+	if (q->row->spool->orig_address) {
+		qt_buf_add(b, LITERAL("{\"orig_address\": "));
+		qt_json_string(b, orig);
+		qt_buf_add(b, LITERAL(", \"address\": "));
+	} else {
+		qt_buf_add(b, LITERAL("{\"address\": "));
+	}
+	qt_json_string(b, address);
+	if (reason != NULL && *reason != '\0') {
+		qt_buf_adds(b, reason_key);
+		qt_json_string(b, reason);
+	}
+	qt_buf_addc(b, '}');
 }
 
 static void add_log(struct showq *q, const struct qt_logs *logs,
-    const char *reason_name)
+    const char *reason_key)
 {
 	const struct qt_log_entry *e;
 	const char *address, **slot;
@@ -233,18 +239,20 @@ static void add_log(struct showq *q, const struct qt_logs *logs,
 			q->nseen++;
 		}
 		add_object(q, e->orig_recipient != NULL ? e->orig_recipient : "",
-		    address, reason_name, e->reason);
+		    address, reason_key, e->reason);
 	}
 }
 
 /* An address as showq prints it from the queue file; valid until the next. */
 static const char *shown(struct showq *q, const char *address)
 {
-	qt_buf_clear(&q->shown);
+	qt_buf_clear(q->shown);
 	if (*address == '\0')
 		return "MAILER-DAEMON"; /* empty_address_recipient */
-	qt_address_print(&q->shown, address, q->row->spool->smtputf8);
-	return qt_buf_str(&q->shown);
+	qt_address_print(q->shown, address, q->row->spool->smtputf8);
+	if (q->shown->failed)
+		q->out->failed = true;
+	return qt_buf_str(q->shown);
 }
 
 static void add_rcpt(struct showq *q, const struct qt_rcpt *r)
@@ -260,7 +268,7 @@ static void add_rcpt(struct showq *q, const struct qt_rcpt *r)
 	}
 	copy = qt_arena_dup(&q->row->arena, address, strlen(address));
 	if (copy == NULL) {
-		q->out.failed = true;
+		q->out->failed = true;
 		return;
 	}
 	add_object(q, shown(q, r->showq_orig), copy, "", NULL);
@@ -273,35 +281,30 @@ static void add_all(struct showq *q)
 	size_t i;
 
 	if (!make_filter(q, row->defer.n + (bounces ? row->bounce.n : 0))) {
-		q->out.failed = true;
+		q->out->failed = true;
 		return;
 	}
-	qt_buf_addc(&q->out, '[');
-	add_log(q, &row->defer, "delay_reason");
+	qt_buf_addc(q->out, '[');
+	add_log(q, &row->defer, ", \"delay_reason\": ");
 	if (bounces)
-		add_log(q, &row->bounce, "bounce_reason");
+		add_log(q, &row->bounce, ", \"bounce_reason\": ");
 	for (i = 0; i < row->msg.nrcpt; i++)
 		if (row->msg.rcpt[i].state == QT_RCPT_TODO)
 			add_rcpt(q, &row->msg.rcpt[i]);
-	qt_buf_addc(&q->out, ']');
+	qt_buf_addc(q->out, ']');
 }
 
-static const char *recipients(struct qt_row *row)
+static const char *recipients(struct qt_row *row, struct qt_finish_tmp *tmp)
 {
-	struct showq q = {.row = row};
-	const char *s = NULL;
+	struct showq q = {.row = row, .out = &tmp->out, .shown = &tmp->part};
 
-	qt_buf_init(&q.out, JSON_MAX);
-	qt_buf_init(&q.shown, JSON_MAX);
+	qt_buf_clear(q.out);
 	add_all(&q);
-	if (!q.shown.failed)
-		s = keep(row, &q.out);
-	qt_buf_release(&q.out);
-	qt_buf_release(&q.shown);
-	return s;
+	return keep(row, q.out);
 }
 
-void derive_recipients(struct qt_row *row, struct derived *d, unsigned need)
+void derive_recipients(struct qt_row *row, struct derived *d, unsigned need,
+    struct qt_finish_tmp *tmp)
 {
 	size_t n;
 	const char **v;
@@ -310,16 +313,16 @@ void derive_recipients(struct qt_row *row, struct derived *d, unsigned need)
 	if (row->msg.sender == NULL)
 		return;
 	if (need & DV_RCPT_DOMAINS)
-		rcpt_domains(row, d);
+		rcpt_domains(row, d, &tmp->out);
 	if (need & DV_RECIPIENTS)
-		d->recipients = recipients(row);
+		d->recipients = recipients(row, tmp);
 	if (need & DV_TODO_RCPTS)
-		d->todo_rcpts = todo_rcpts(row);
+		d->todo_rcpts = todo_rcpts(row, &tmp->out);
 	if (need & DV_TODO_DOMAINS) {
 		v = domains(row, false, &n);
 		if (v != NULL)
-			d->todo_domains = json_array(row, v, n);
+			d->todo_domains = json_array(row, &tmp->out, v, n);
 	}
 	if (need & DV_REASONS)
-		d->delay_reasons = reasons(row);
+		d->delay_reasons = reasons(row, &tmp->out);
 }

@@ -24,13 +24,17 @@ static void lower_all(char *s)
 		*s = lower(*s);
 }
 
-static bool is_ascii(const char *s, size_t len)
+/* A lower case copy of ASCII text without NUL; false: it is not all that. */
+static bool lower_ascii(char *to, const char *s, size_t len)
 {
 	size_t i;
 
-	for (i = 0; i < len; i++)
-		if ((unsigned char)s[i] >= 0x80 || s[i] == '\0')
+	for (i = 0; i < len; i++) {
+		if ((signed char)s[i] <= 0)
 			return false;
+		to[i] = lower(s[i]);
+	}
+	to[len] = '\0';
 	return true;
 }
 
@@ -87,13 +91,12 @@ const char *domain_normal(struct qt_arena *a, const char *s, size_t len)
 		len--;
 	if (len == 0)
 		return NULL;
-	if (is_ascii(s, len)) {
-		d = qt_arena_dup(a, s, len);
-	} else {
-		d = to_ascii(a, s, len);
-		if (d == NULL)
-			d = as_it_is(a, s, len);
-	}
+	d = qt_arena_dup(a, s, len);
+	if (d == NULL || lower_ascii(d, s, len))
+		return d;
+	d = to_ascii(a, s, len);
+	if (d == NULL)
+		d = as_it_is(a, s, len);
 	if (d != NULL)
 		lower_all(d);
 	return d;

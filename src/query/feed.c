@@ -85,12 +85,12 @@ static bool is_listed(void *set, const char *name, size_t len)
 }
 
 /* In a worker: the table's own columns first. */
-static int finish_row(struct qt_row *row, void *ctx)
+static int finish_row(struct qt_row *row, struct qt_finish_tmp *tmp, void *ctx)
 {
 	const struct feed *f = ctx;
 
 	if (f->plan.finish != NULL &&
-	    f->plan.finish(row, f->plan.finish_ctx) != 0)
+	    f->plan.finish(row, tmp, f->plan.finish_ctx) != 0)
 		return -1;
 	return f->db->hook(row, f->db->hook_ctx);
 }

@@ -23,7 +23,7 @@ struct feed_plan {
 	struct idset *listed; /* owned; not NULL: names of this set alone */
 	struct qt_prefilter filter[FEED_FILTERS]; /* values owned */
 	size_t nfilters;
-	int (*finish)(struct qt_row *row, void *ctx);
+	int (*finish)(struct qt_row *row, struct qt_finish_tmp *tmp, void *ctx);
 	void *finish_ctx; /* borrowed */
 };
 

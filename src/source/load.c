@@ -73,6 +73,8 @@ int qt_loader_new(struct qt_loader **out, const struct qt_load_plan *plan,
 		return qt_fail_mem(err);
 	l->plan = plan;
 	qt_buf_init(&l->log, 0);
+	qt_buf_init(&l->tmp.out, QT_FINISH_MAX);
+	qt_buf_init(&l->tmp.part, QT_FINISH_MAX);
 	if (qt_file_input_init(&l->file, -1, 0, err) != 0) {
 		free(l);
 		return -1;
@@ -88,6 +90,8 @@ void qt_loader_free(struct qt_loader *l)
 	qt_file_input_release(&l->file);
 	qt_sha256_free(l->sha);
 	qt_buf_release(&l->log);
+	qt_buf_release(&l->tmp.out);
+	qt_buf_release(&l->tmp.part);
 	free(l);
 }
 
@@ -644,6 +648,26 @@ static int load_rest(struct qt_loader *l, struct qt_row *row,
 	return 0;
 }
 
+/* Memory that one row took is kept for the next, unless it was unusual. */
+static void clear_tmp(struct qt_buf *b)
+{
+	if (b->cap > QT_BUF_KEEP_MAX)
+		qt_buf_release(b);
+	qt_buf_clear(b);
+}
+
+static int finish(struct qt_loader *l, struct qt_row *row)
+{
+	int rc;
+
+	if (l->plan->finish == NULL)
+		return 0;
+	rc = l->plan->finish(row, &l->tmp, l->plan->finish_ctx);
+	clear_tmp(&l->tmp.out);
+	clear_tmp(&l->tmp.part);
+	return rc;
+}
+
 void qt_load(struct qt_loader *l, struct qt_scan_row *r, struct qt_task *task,
     unsigned ready)
 {
@@ -667,8 +691,7 @@ void qt_load(struct qt_loader *l, struct qt_scan_row *r, struct qt_task *task,
 	if (r->fate == QT_FATE_READ && row->state != QT_STATE_FOREIGN &&
 	    load_rest(l, row, &err) != 0)
 		read_failed(r, &err);
-	if (r->fate == QT_FATE_READ && l->plan->finish != NULL &&
-	    l->plan->finish(row, l->plan->finish_ctx) != 0)
+	if (r->fate == QT_FATE_READ && finish(l, row) != 0)
 		fail(r, ENOMEM);
 	settle_charge(l, r);
 }

@@ -46,7 +46,7 @@ struct qt_load_plan {
 	unsigned want; /* QT_WANT_ bits with what they imply */
 	const struct qt_prefilter *prefilter;
 	size_t nprefilter;
-	int (*finish)(struct qt_row *row, void *ctx);
+	int (*finish)(struct qt_row *row, struct qt_finish_tmp *tmp, void *ctx);
 	void *finish_ctx;
 	const struct qt_picks *picks; /* the rows are these; NULL: a walk's */
 	struct qt_locks locks;

@@ -12,7 +12,6 @@
 #include "source/staged.h"
 
 #define LOG_MAX ((size_t)16 << 20)	   /* bytes of one log file */
-#define LOG_KEEP_MAX ((size_t)256 << 10) /* buffer kept between rows */
 
 /* ---- headers and body ---- */
 
@@ -204,7 +203,7 @@ static int read_log(struct qt_loader *l, struct qt_logs *logs, int fd,
 	} else if (rc == 0 && logs != NULL &&
 	    qt_slurp_fd(fd, "", LOG_MAX, &l->log, &ignored) == 0) {
 		rc = take_log(logs, l->log.data, l->log.len, kind, arena, err);
-		if (l->log.cap > LOG_KEEP_MAX)
+		if (l->log.cap > QT_BUF_KEEP_MAX)
 			qt_buf_release(&l->log);
 	}
 	(void)close(fd);

@@ -13,7 +13,10 @@ struct qt_loader {
 	struct qt_file_input file;
 	struct qt_sha256 *sha; /* made when first needed */
 	struct qt_buf log;
+	struct qt_finish_tmp tmp;
 };
+
+#define QT_BUF_KEEP_MAX ((size_t)256 << 10) /* kept between rows */
 
 /* Headers and body text, as far as the plan wants them. */
 int qt_load_content(struct qt_loader *l, struct qt_row *row,

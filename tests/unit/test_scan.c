@@ -413,9 +413,11 @@ static void locked_is_in_delivery(void **state)
 
 /* ---- prefilter ---- */
 
-static int count_finish(struct qt_row *row, void *ctx)
+static int count_finish(struct qt_row *row, struct qt_finish_tmp *tmp,
+    void *ctx)
 {
 	(void)row;
+	(void)tmp;
 	(void)atomic_fetch_add((atomic_uint *)ctx, 1);
 	return 0;
 }

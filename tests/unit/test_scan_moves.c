@@ -131,12 +131,14 @@ struct vanisher {
 	bool done;
 };
 
-static int vanish_others(struct qt_row *row, void *ctx)
+static int vanish_others(struct qt_row *row, struct qt_finish_tmp *tmp,
+    void *ctx)
 {
 	static const char *const ids[] = {"A1234567", "B1234567", "C1234567"};
 	struct vanisher *v = ctx;
 	char from[64], to[64], path[256];
 
+	(void)tmp;
 	for (size_t i = 0; i < 3 && !v->done; i++) {
 		(void)snprintf(from, sizeof from, "hold/%s", ids[i]);
 		if (strcmp(row->id, ids[i]) == 0)

@@ -277,7 +277,7 @@ static void a_row_opens_its_file(void **state)
 }
 
 /* Undone while it is read: gone from there, and no error. */
-static int undo_b(struct qt_row *row, void *ctx)
+static int undo_b(struct qt_row *row, struct qt_finish_tmp *tmp, void *ctx)
 {
 	const struct world *w = ctx;
 	char from[256], to[256];
@@ -286,6 +286,7 @@ static int undo_b(struct qt_row *row, void *ctx)
 	box_path(&w->box, "hold/BBBBB2222", to);
 	(void)rename(from, to);
 	(void)row;
+	(void)tmp;
 	return 0;
 }
 

@@ -389,7 +389,7 @@ static int allow_spool(struct qt_confine *rules, const struct ctx *c,
 		return -1;
 	for (q = 0; q < QT_Q_COUNT; q++)
 		if (s->qfd[q] >= 0 && qt_confine_allow(rules, s->qfd[q], NULL,
-			QT_ACCESS_READ, err) != 0)
+			QT_ACCESS_QUEUE, err) != 0)
 			return -1;
 	return qt_hand_allow_judge(rules, s, c->state_dir, err);
 }

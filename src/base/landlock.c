@@ -85,6 +85,8 @@ static uint64_t means(enum qt_access access)
 	    TRUNCATE | READ_DIR;
 
 	switch (access) {
+	case QT_ACCESS_QUEUE:
+		return READ_FILE | READ_DIR | TRUNCATE;
 	case QT_ACCESS_DEVICE:
 		return READ_FILE | WRITE_FILE | IOCTL_DEV;
 	case QT_ACCESS_CREATE:

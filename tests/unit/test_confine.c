@@ -114,6 +114,14 @@ static int truncate_message(const struct world *w)
 	return open_it(w, "spool/deferred/MSG", O_RDONLY | O_TRUNC);
 }
 
+static int truncate_by_name(const struct world *w)
+{
+	char full[128];
+
+	(void)snprintf(full, sizeof(full), "%s/spool/deferred/MSG", w->dir);
+	return outcome(truncate(full, 1) == 0);
+}
+
 static int create_in_spool(const struct world *w)
 {
 	return open_it(w, "spool/deferred/NEW", O_WRONLY | O_CREAT | O_EXCL);
@@ -361,7 +369,7 @@ static int confine(const struct world *w, enum qt_role role,
 		r = qt_confine_allow_system(&c, &err);
 	if (r == 0)
 		r = qt_confine_allow(&c, w->spool, NULL,
-		    role == QT_ROLE_HAND ? QT_ACCESS_CHANGE : QT_ACCESS_READ,
+		    role == QT_ROLE_HAND ? QT_ACCESS_CHANGE : QT_ACCESS_QUEUE,
 		    &err);
 	if (r == 0 && role != QT_ROLE_HAND)
 		r = qt_confine_allow(&c, AT_FDCWD, tmp, QT_ACCESS_CREATE, &err);
@@ -393,6 +401,8 @@ static const struct {
     {"writing to a message", write_message, REFUSED, REFUSED, DONE, false},
     {"appending to a message", append_message, REFUSED, REFUSED, DONE, false},
     {"truncating a message", truncate_message, REFUSED, REFUSED, DONE, false},
+    {"truncating it by its name", truncate_by_name, REFUSED, REFUSED, DONE,
+	false},
     {"a new file in the queue", create_in_spool, REFUSED, REFUSED, DONE, true},
     {"a temporary file", create_in_tmp, DONE, DONE, REFUSED, true},
     {"a file where the user wants one", create_in_out, REFUSED, DONE, REFUSED,
@@ -499,7 +509,7 @@ static void hand(void **state)
 static void unconfined(void **state)
 {
 	static int (*const tries[])(const struct world *) = {read_shadow,
-	    write_message, truncate_message, create_in_spool, create_in_out,
+	    write_message, truncate_message, truncate_by_name, create_in_spool, create_in_out,
 	    unlink_message, chmod_message, touch_message, network, unix_socket,
 	    signal_parent, new_namespace, become_process};
 	size_t i;

@@ -11,8 +11,7 @@
 #include "format/text.h"
 
 #include <limits.h>
-
-#include "base/word.h"
+#include <stdbool.h>
 
 /*
  * One number: what strtol takes.  Returns the place after it, NULL when there
@@ -104,12 +103,10 @@ int64_t qt_text_offset(const char *s, size_t len)
 	return v;
 }
 
-/* Eight printable bytes without '=' or blank: part of an attribute's name. */
-static bool plain_name(uint64_t w)
-{
-	return qt_word_printable(w) && !qt_word_has(w, '=') &&
-	       !qt_word_has(w, ' ');
-}
+/* What ends an attribute's name: '=' and white space. */
+static const bool ends_name[256] = {
+    ['\t'] = true, ['\n'] = true, ['\v'] = true, ['\f'] = true,
+    ['\r'] = true, [' '] = true, ['='] = true};
 
 const char *qt_text_nameval(struct qt_nameval *nv, const char *s, size_t len)
 {
@@ -120,11 +117,8 @@ const char *qt_text_nameval(struct qt_nameval *nv, const char *s, size_t len)
 	if (s == end || *s == '=')
 		return "no attribute name";
 	name = s;
-	/* a scan spends most of its time here: eight plain bytes at a time */
-	while (end - s >= QT_WORD_SIZE && plain_name(qt_word_load(s)))
-		s += QT_WORD_SIZE;
-	while (s < end && *s != '=' &&
-	    ((unsigned char)*s > ' ' || !qt_is_space((unsigned char)*s)))
+	/* a scan spends much of its time here: one look-up a byte */
+	while (s < end && !ends_name[(unsigned char)*s])
 		s++;
 	name_end = s;
 	while (s < end && qt_is_space((unsigned char)*s))

@@ -251,18 +251,35 @@ static void add_time(struct qt_group *group, const struct qt_stmt *st, int i)
 }
 
 /* One more value of a column whose different ones are counted. */
-static bool add_unique(struct qt_groups *g, struct hashset *s,
-    const struct qt_stmt *st, int i)
+struct counted {
+	struct hashset *set;
+	uint64_t hash;
+	bool null; /* counts for nothing */
+};
+
+/* The set is larger than any cache: it is asked for ahead of its use. */
+static void hash_column(const struct qt_groups *g, struct counted *c,
+    struct hashset *set, const struct qt_stmt *st, int i)
 {
-	size_t before = hashset_bytes(s);
 	struct qt_value v;
 
 	qt_value_of(&v, st, i);
-	if (v.type == QT_COL_NULL)
+	*c = (struct counted){.set = set, .null = v.type == QT_COL_NULL};
+	if (c->null)
+		return;
+	c->hash = hash_value(g, &v);
+	hashset_prefetch(set, c->hash);
+}
+
+static bool add_unique(struct qt_groups *g, const struct counted *c)
+{
+	size_t before = hashset_bytes(c->set);
+
+	if (c->null)
 		return true;
-	if (!hashset_add(s, hash_value(g, &v)))
+	if (!hashset_add(c->set, c->hash))
 		return false;
-	g->set_bytes += hashset_bytes(s) - before;
+	g->set_bytes += hashset_bytes(c->set) - before;
 	return true;
 }
 
@@ -271,15 +288,17 @@ int qt_groups_add(struct qt_groups *g, const struct qt_stmt *st,
 {
 	struct group *group = group_of_row(g, st);
 	int at = (int)g->nkeys;
+	struct counted sender, client;
 
 	if (group == NULL)
 		return qt_fail_mem(err);
+	hash_column(g, &sender, &group->senders, st, at + QT_GROUP_SENDER);
+	hash_column(g, &client, &group->clients, st, at + QT_GROUP_CLIENT);
 	group->seen.messages++;
 	add_to(&group->seen.recipients, st, at + QT_GROUP_RECIPIENTS);
 	add_to(&group->seen.bytes, st, at + QT_GROUP_BYTES);
 	add_time(&group->seen, st, at + QT_GROUP_TIME);
-	if (!add_unique(g, &group->senders, st, at + QT_GROUP_SENDER) ||
-	    !add_unique(g, &group->clients, st, at + QT_GROUP_CLIENT))
+	if (!add_unique(g, &sender) || !add_unique(g, &client))
 		return qt_fail_mem(err);
 	group->seen.senders = (int64_t)group->senders.n;
 	group->seen.clients = (int64_t)group->clients.n;

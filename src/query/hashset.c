@@ -46,6 +46,12 @@ bool hashset_add(struct hashset *s, uint64_t hash)
 	return true;
 }
 
+void hashset_prefetch(const struct hashset *s, uint64_t hash)
+{
+	if (s->slots != 0)
+		__builtin_prefetch(&s->slot[hash & (s->slots - 1)], 1);
+}
+
 size_t hashset_bytes(const struct hashset *s)
 {
 	return s->slots * sizeof *s->slot;

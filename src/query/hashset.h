@@ -20,6 +20,8 @@ struct hashset {
 
 /* All zero is an empty set.  False: out of memory, the set is as it was. */
 bool hashset_add(struct hashset *s, uint64_t hash);
+/* Ask for what hashset_add() will touch. */
+void hashset_prefetch(const struct hashset *s, uint64_t hash);
 size_t hashset_bytes(const struct hashset *s);
 void hashset_release(struct hashset *s);
 

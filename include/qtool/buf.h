@@ -33,6 +33,7 @@ void qt_buf_add(struct qt_buf *b, const void *bytes, size_t len);
 void qt_buf_adds(struct qt_buf *b, const char *s);
 void qt_buf_addc(struct qt_buf *b, char c);
 void qt_buf_addi(struct qt_buf *b, int64_t v); /* in decimal */
+void qt_buf_addu(struct qt_buf *b, uint64_t v);
 void qt_buf_addf(struct qt_buf *b, const char *fmt, ...) QT_PRINTF(2, 3);
 /* 0, or -1 with QT_E_NOMEM when an append since clear has failed. */
 int qt_buf_check(const struct qt_buf *b, struct qt_error *err) QT_MUST_CHECK;

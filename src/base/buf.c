@@ -90,15 +90,19 @@ void qt_buf_addc(struct qt_buf *b, char c)
 	b->data[b->len] = '\0';
 }
 
-/* printf is what would cost in a row of numbers. */
+/* Digits that end before p; printf is what would cost in a row of numbers. */
+static char *digits(char *p, uint64_t v)
+{
+	do
+		*--p = (char)('0' + v % 10);
+	while ((v /= 10) != 0);
+	return p;
+}
+
 const char *qt_decimal(char buf[static 24], int64_t v, size_t *len)
 {
-	char *p = buf + 24;
-	uint64_t u = v < 0 ? 0 - (uint64_t)v : (uint64_t)v;
+	char *p = digits(buf + 24, v < 0 ? 0 - (uint64_t)v : (uint64_t)v);
 
-	do
-		*--p = (char)('0' + u % 10);
-	while ((u /= 10) != 0);
 	if (v < 0)
 		*--p = '-';
 	*len = (size_t)(buf + 24 - p);
@@ -112,6 +116,14 @@ void qt_buf_addi(struct qt_buf *b, int64_t v)
 	const char *s = qt_decimal(buf, v, &len);
 
 	qt_buf_add(b, s, len);
+}
+
+void qt_buf_addu(struct qt_buf *b, uint64_t v)
+{
+	char buf[24];
+	const char *s = digits(buf + sizeof buf, v);
+
+	qt_buf_add(b, s, (size_t)(buf + sizeof buf - s));
 }
 
 /* Most of what is formatted fits as it is, and need not be measured first. */

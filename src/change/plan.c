@@ -142,24 +142,52 @@ static void put_header(struct qt_buf *b, const struct qt_plan *p)
 	qt_field_seal(b, 0);
 }
 
+static void add_number(struct qt_buf *b, uint64_t v)
+{
+	qt_buf_addc(b, '\t');
+	qt_buf_addu(b, v);
+}
+
+/* A tab and the four digits of a mode. */
+static const char *octal_of(char out[static 5], unsigned mode)
+{
+	out[0] = '\t';
+	for (int i = 4; i > 0; i--, mode >>= 3)
+		out[i] = (char)('0' + (mode & 7));
+	return out;
+}
+
+/* Without printf, which took a third of what writing a plan takes. */
 static void put_message(struct qt_buf *b, const struct qt_plan *p, size_t seq)
 {
 	const struct qt_plan_item *it = &p->v[seq];
-	char handle[2 * QT_HANDLE_MAX + 1];
+	char handle[2 * QT_HANDLE_MAX + 1], mode[5];
 	struct qt_handle h;
 	size_t from = b->len;
 
-	qt_buf_addf(b, "M\t%zu\t%s\t%c\t%llu\t", seq, qt_plan_path(p, it),
-	    it->computed ? 'c' : 'm', (unsigned long long)it->ino);
+	qt_buf_add(b, "M\t", 2);
+	qt_buf_addu(b, seq);
+	qt_buf_addc(b, '\t');
+	qt_buf_adds(b, qt_plan_path(p, it));
+	qt_buf_add(b, it->computed ? "\tc" : "\tm", 2);
+	add_number(b, it->ino);
+	qt_buf_addc(b, '\t');
 	if (qt_plan_handle(p, it, &h)) {
 		hex(handle, h.bytes, h.len);
-		qt_buf_addf(b, "%d:%s", h.type, handle);
+		qt_buf_addi(b, h.type);
+		qt_buf_addc(b, ':');
+		qt_buf_add(b, handle, 2 * h.len);
 	} else {
 		qt_buf_addc(b, '-');
 	}
-	qt_buf_addf(b, "\t%lld\t%04o\t%u\t%u\t%lld\t%lld", (long long)it->size,
-	    it->mode, it->uid, it->gid, (long long)it->mtime_ns,
-	    (long long)it->ctime_ns);
+	add_number(b, (uint64_t)it->size);
+	qt_buf_add(b, octal_of(mode, it->mode), sizeof(mode));
+	add_number(b, it->uid);
+	add_number(b, it->gid);
+	qt_buf_addc(b, '\t');
+	qt_buf_addi(b, it->mtime_ns);
+	qt_buf_addc(b, '\t');
+	qt_buf_addi(b, it->ctime_ns);
 	qt_field_seal(b, from);
 }
 

@@ -30,7 +30,7 @@ enum qt_role {
 /* What may be done with a file, or a directory and all beneath. */
 enum qt_access {
 	QT_ACCESS_READ,
-	QT_ACCESS_QUEUE,  /* read, of which there is much to do: see confine.c */
+	QT_ACCESS_QUEUE,  /* read, where there is much to read */
 	QT_ACCESS_DEVICE, /* read and write what is there: /dev/null */
 	QT_ACCESS_CREATE, /* read; make, write and remove regular files */
 	QT_ACCESS_RMDIR,  /* remove empty directories, nothing else */

@@ -138,22 +138,6 @@ void qt_confine_release(struct qt_confine *c)
 		qt_close_quiet(&c->ruleset);
 }
 
-/*
- * At every open Landlock also looks whether the file might be truncated later,
- * and goes up to the root directory to find that nothing allows it: a tenth of
- * the time that a whole queue takes.  Where the queue allows it the search ends
- * there; what truncates by name is then refused by the filter of system calls
- * alone, so this is done only where there is one.
- */
-static enum qt_access in_effect(const struct qt_confine *c,
-    enum qt_access access)
-{
-	if (access == QT_ACCESS_QUEUE &&
-	    (!c->filters || c->role == QT_ROLE_HAND))
-		return QT_ACCESS_READ;
-	return access;
-}
-
 int qt_confine_allow(struct qt_confine *c, int dirfd, const char *path,
     enum qt_access access, struct qt_error *err)
 {
@@ -170,7 +154,7 @@ int qt_confine_allow(struct qt_confine *c, int dirfd, const char *path,
 		r = qt_fail_sys(err, "fstat", where);
 	else
 		r = qt_landlock_allow(c->ruleset, c->abi, fd,
-		    S_ISDIR(st.st_mode), in_effect(c, access), where, err);
+		    S_ISDIR(st.st_mode), access, c->filters, where, err);
 	qt_close_quiet(&fd);
 	return r;
 }

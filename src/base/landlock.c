@@ -79,14 +79,23 @@ int qt_landlock_new(int abi, struct qt_error *err)
 	    qt_fail_sys(err, "landlock_create_ruleset", "Landlock");
 }
 
-static uint64_t means(enum qt_access access)
+/*
+ * Two look-ups of Landlock's go up to the root directory unless something on
+ * the way allows more than is asked for: at every open, whether the file might
+ * be truncated later, and at every rename between directories, whether all
+ * there is is allowed.  That is a tenth of what reading a whole queue takes,
+ * and of what moving it takes.  So where there is a filter of system calls
+ * (filtered), which refuses the judge to truncate by name, and the hand to make
+ * links, devices and sockets and to run programs, the queue allows just that.
+ */
+static uint64_t means(enum qt_access access, int abi, bool filtered)
 {
 	const uint64_t file = READ_FILE | WRITE_FILE | MAKE_REG | REMOVE_FILE |
 	    TRUNCATE | READ_DIR;
 
 	switch (access) {
 	case QT_ACCESS_QUEUE:
-		return READ_FILE | READ_DIR | TRUNCATE;
+		return READ_FILE | READ_DIR | (filtered ? TRUNCATE : 0);
 	case QT_ACCESS_DEVICE:
 		return READ_FILE | WRITE_FILE | IOCTL_DEV;
 	case QT_ACCESS_CREATE:
@@ -96,7 +105,7 @@ static uint64_t means(enum qt_access access)
 	case QT_ACCESS_ENTER:
 		return READ_DIR | MAKE_DIR;
 	case QT_ACCESS_CHANGE:
-		return file | MAKE_DIR | REMOVE_DIR | REFER;
+		return filtered ? rights(abi) : file | MAKE_DIR | REMOVE_DIR | REFER;
 	case QT_ACCESS_READ:
 	case QT_ACCESSES:
 		break;
@@ -105,10 +114,11 @@ static uint64_t means(enum qt_access access)
 }
 
 int qt_landlock_allow(int ruleset, int abi, int fd, bool directory,
-    enum qt_access access, const char *where, struct qt_error *err)
+    enum qt_access access, bool filtered, const char *where,
+    struct qt_error *err)
 {
 	struct path_attr attr = {.parent = fd,
-	    .allowed = means(access) & rights(abi)};
+	    .allowed = means(access, abi, filtered) & rights(abi)};
 
 	if (!directory)
 		attr.allowed &= OF_FILES;

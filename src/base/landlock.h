@@ -14,9 +14,11 @@
 int qt_landlock_abi(void);
 /* A ruleset that forbids all it can name, -1. */
 int qt_landlock_new(int abi, struct qt_error *err) QT_MUST_CHECK;
-/* Allow beneath fd (O_PATH will do); directory: it is one. */
+/* Allow beneath fd (O_PATH will do); directory: it is one; filtered: there is
+ * a filter of system calls besides (landlock.c). */
 int qt_landlock_allow(int ruleset, int abi, int fd, bool directory,
-    enum qt_access access, const char *where, struct qt_error *err)
+    enum qt_access access, bool filtered, const char *where,
+    struct qt_error *err)
     QT_MUST_CHECK;
 /* From now on, for this thread and those it makes. */
 int qt_landlock_enter(int ruleset, struct qt_error *err) QT_MUST_CHECK;

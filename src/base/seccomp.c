@@ -137,7 +137,8 @@ static const char *const fatal_to_judge[] = {"open_by_handle_at", NULL};
 
 /* Beside those, what the hand has no business with. */
 static const char *const not_the_hands[] = {"socket", "socketpair", "connect",
-    "bind", "listen", "accept", "accept4", "sendmmsg", NULL};
+    "bind", "listen", "accept", "accept4", "sendmmsg", "symlink", "symlinkat",
+    NULL};
 
 /* What the terminal is asked; what types on it or takes it over is not here. */
 static const unsigned long terminal[] = {TCGETS, TIOCGWINSZ, TCFLSH, TIOCGPGRP,

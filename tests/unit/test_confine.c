@@ -122,6 +122,16 @@ static int truncate_by_name(const struct world *w)
 	return outcome(truncate(full, 1) == 0);
 }
 
+static int link_in_spool(const struct world *w)
+{
+	return outcome(symlinkat("MSG", w->spool, "deferred/NEW") == 0);
+}
+
+static int fifo_in_spool(const struct world *w)
+{
+	return outcome(mkfifoat(w->spool, "deferred/NEW", 0600) == 0);
+}
+
 static int create_in_spool(const struct world *w)
 {
 	return open_it(w, "spool/deferred/NEW", O_WRONLY | O_CREAT | O_EXCL);
@@ -403,6 +413,9 @@ static const struct {
     {"truncating a message", truncate_message, REFUSED, REFUSED, DONE, false},
     {"truncating it by its name", truncate_by_name, REFUSED, REFUSED, DONE,
 	false},
+    {"a symbolic link in the queue", link_in_spool, REFUSED, REFUSED, REFUSED,
+	false},
+    {"a FIFO in the queue", fifo_in_spool, KILLED, KILLED, REFUSED, false},
     {"a new file in the queue", create_in_spool, REFUSED, REFUSED, DONE, true},
     {"a temporary file", create_in_tmp, DONE, DONE, REFUSED, true},
     {"a file where the user wants one", create_in_out, REFUSED, DONE, REFUSED,
@@ -509,7 +522,8 @@ static void hand(void **state)
 static void unconfined(void **state)
 {
 	static int (*const tries[])(const struct world *) = {read_shadow,
-	    write_message, truncate_message, truncate_by_name, create_in_spool, create_in_out,
+	    write_message, truncate_message, truncate_by_name, link_in_spool,
+	    fifo_in_spool, create_in_spool, create_in_out,
 	    unlink_message, chmod_message, touch_message, network, unix_socket,
 	    signal_parent, new_namespace, become_process};
 	size_t i;

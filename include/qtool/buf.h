@@ -29,6 +29,12 @@ struct qt_buf {
 void qt_buf_init(struct qt_buf *b, size_t max); /* max 0: the default */
 void qt_buf_release(struct qt_buf *b);
 void qt_buf_clear(struct qt_buf *b); /* keep the memory, drop the content */
+/*
+ * Room for len bytes behind the content, for a call that writes there; what it
+ * wrote is added with qt_buf_wrote().  NULL when the append would fail.
+ */
+char *qt_buf_room(struct qt_buf *b, size_t len);
+void qt_buf_wrote(struct qt_buf *b, size_t len);
 void qt_buf_add(struct qt_buf *b, const void *bytes, size_t len);
 void qt_buf_adds(struct qt_buf *b, const char *s);
 void qt_buf_addc(struct qt_buf *b, char c);

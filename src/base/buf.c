@@ -67,6 +67,17 @@ static bool grow(struct qt_buf *b, size_t len)
 	return true;
 }
 
+char *qt_buf_room(struct qt_buf *b, size_t len)
+{
+	return has_room(b, len) || grow(b, len) ? b->data + b->len : NULL;
+}
+
+void qt_buf_wrote(struct qt_buf *b, size_t len)
+{
+	b->len += len;
+	b->data[b->len] = '\0';
+}
+
 void qt_buf_add(struct qt_buf *b, const void *bytes, size_t len)
 {
 	if (!has_room(b, len) && !grow(b, len))

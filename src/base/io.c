@@ -78,20 +78,48 @@ int qt_pwrite_all(int fd, const void *buf, size_t len, off_t offset)
 	return 0;
 }
 
-/* All of fd into out; the file may grow or shrink meanwhile. */
-static int slurp_fd(int fd, const char *path, size_t max, off_t size,
+/* The next bytes of fd; as read(2). */
+static ssize_t read_some(int fd, char *to, size_t len)
+{
+	ssize_t got;
+
+	do
+		got = read(fd, to, len);
+	while (got < 0 && errno == EINTR);
+	return got;
+}
+
+/*
+ * The bytes that the file's size promises, and one more to see that there are
+ * not more, straight to where they belong.  0 that was all, 1 it was not.
+ */
+static int slurp_size(int fd, const char *path, size_t size,
+    struct qt_buf *out, struct qt_error *err)
+{
+	char *to = qt_buf_room(out, size + 1);
+	ssize_t got;
+
+	if (to == NULL)
+		return qt_buf_check(out, err);
+	got = read_some(fd, to, size + 1);
+	if (got < 0)
+		return qt_fail_sys(err, "read", path);
+	qt_buf_wrote(out, (size_t)got);
+	return got == 0 || (size_t)got == size ? 0 : 1;
+}
+
+/* What is left of fd into out; the file may grow or shrink meanwhile. */
+static int slurp_rest(int fd, const char *path, size_t max, off_t size,
     struct qt_buf *out, struct qt_error *err)
 {
 	char block[16384];
 	ssize_t got;
 
 	do {
-		do
-			got = read(fd, block, sizeof block);
-		while (got < 0 && errno == EINTR);
+		got = read_some(fd, block, sizeof block);
 		if (got < 0)
 			return qt_fail_sys(err, "read", path);
-		if ((size_t)got > max - out->len)
+		if (out->len > max || (size_t)got > max - out->len)
 			return qt_fail(err, QT_E_CORRUPT, path,
 			    "longer than %zu bytes", max);
 		qt_buf_add(out, block, (size_t)got);
@@ -104,6 +132,16 @@ static int slurp_fd(int fd, const char *path, size_t max, off_t size,
 	} while (got > 0 && (size == 0 || (size_t)got == sizeof block ||
 				(uintmax_t)size > out->len));
 	return 0;
+}
+
+static int slurp_fd(int fd, const char *path, size_t max, off_t size,
+    struct qt_buf *out, struct qt_error *err)
+{
+	int r = 1;
+
+	if (size > 0 && (uintmax_t)size < max && (uintmax_t)size < out->max)
+		r = slurp_size(fd, path, (size_t)size, out, err);
+	return r <= 0 ? r : slurp_rest(fd, path, max, size, out, err);
 }
 
 int qt_slurp_fd(int fd, const char *path, size_t max, struct qt_buf *out,

@@ -36,6 +36,12 @@ void qt_printable(char *s, size_t len, bool utf8)
 	}
 }
 
+/* What no atom has. */
+static const bool special[256] = {
+    [0 ... ' '] = true, ['('] = true, [')'] = true, ['<'] = true, ['>'] = true,
+    ['@'] = true, [','] = true, [';'] = true, [':'] = true, ['\\'] = true,
+    ['"'] = true, ['['] = true, [']'] = true, [127] = true};
+
 /* RFC 822 dot-string, 8-bit clean: atoms with single dots between them. */
 static bool is_dot_string(const char *s, size_t len)
 {
@@ -46,7 +52,7 @@ static bool is_dot_string(const char *s, size_t len)
 	for (i = 0; i < len; i++) {
 		unsigned char c = (unsigned char)s[i];
 
-		if (c <= ' ' || c == 127 || strchr("()<>@,;:\\\"[]", c) != NULL)
+		if (special[c])
 			return false;
 		/* not the last byte, see above */
 		if (c == '.' && s[i + 1] == '.')

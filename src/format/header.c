@@ -186,8 +186,10 @@ const struct qt_header *qt_headers_find(
 {
 	size_t i;
 
+	/* a letter's case is one bit: most names differ in the first letter */
 	for (i = 0; i < h->n; i++)
-		if (strcasecmp(h->v[i].name, name) == 0)
+		if (((h->v[i].name[0] ^ name[0]) & ~0x20) == 0 &&
+		    strcasecmp(h->v[i].name, name) == 0)
 			return &h->v[i];
 	return NULL;
 }

@@ -105,6 +105,42 @@ static void formatted_text_is_whole_or_not_there(void **state)
 		}
 }
 
+static void numbers_are_decimal(void **state)
+{
+	struct qt_buf b;
+
+	(void)state;
+	qt_buf_init(&b, 0);
+	qt_buf_addi(&b, 0);
+	qt_buf_addc(&b, ' ');
+	qt_buf_addi(&b, INT64_MIN);
+	qt_buf_addc(&b, ' ');
+	qt_buf_addi(&b, INT64_MAX);
+	qt_buf_addc(&b, ' ');
+	qt_buf_addu(&b, UINT64_MAX);
+	assert_string_equal(qt_buf_str(&b), "0 -9223372036854775808 "
+	    "9223372036854775807 18446744073709551615");
+	qt_buf_release(&b);
+}
+
+static void room_is_written_to(void **state)
+{
+	struct qt_buf b;
+	char *to;
+
+	(void)state;
+	qt_buf_init(&b, 100);
+	qt_buf_adds(&b, "one");
+	to = qt_buf_room(&b, 97);
+	assert_non_null(to);
+	memcpy(to, " two", 4);
+	qt_buf_wrote(&b, 4);
+	assert_string_equal(qt_buf_str(&b), "one two");
+	assert_null(qt_buf_room(&b, 94));
+	assert_int_equal(qt_buf_check(&b, NULL), -1);
+	qt_buf_release(&b);
+}
+
 static void absurd_lengths_do_not_overflow(void **state)
 {
 	struct qt_buf b;
@@ -232,6 +268,8 @@ int main(void)
 	    cmocka_unit_test(appends_are_terminated),
 	    cmocka_unit_test(the_ceiling_is_exact_and_sticks),
 	    cmocka_unit_test(formatted_text_is_whole_or_not_there),
+	    cmocka_unit_test(numbers_are_decimal),
+	    cmocka_unit_test(room_is_written_to),
 		cmocka_unit_test(absurd_lengths_do_not_overflow),
 	    cmocka_unit_test(arena_memory_is_apart_and_aligned),
 	    cmocka_unit_test(arena_keeps_its_ceiling),

@@ -322,6 +322,40 @@ static void test_columns_alone(void **state)
 		columns_alone(*state, tables[i]);
 }
 
+/* Every member of as_json is the value of the column that it is from. */
+static void test_as_json(void **state)
+{
+	struct world *w = *state;
+	const char *name, *from;
+	struct qt_buf sql;
+	size_t i;
+
+	qt_buf_init(&sql, 0);
+	for (i = 0; qt_db_json_member(i, &name, &from); i++) {
+		qt_buf_clear(&sql);
+		qt_buf_addf(&sql, "SELECT count(*), sum(as_json ->> '$.%s' IS "
+		    "iif(typeof(%s) = 'text' AND json_type(as_json, '$.%s') "
+		    "= 'array', json(%s), %s)) FROM messages", name, from, name,
+		    from, from);
+		if (strcmp(world_ask(w, qt_buf_str(&sql)), "10|10") != 0)
+			fail_msg("%s, from %s: %s", name, from,
+			    qt_buf_str(&w->out));
+		qt_buf_clear(&sql);
+		qt_buf_addf(&sql, "SELECT (SELECT key FROM json_each(as_json) "
+		    "LIMIT 1 OFFSET %zu) FROM messages LIMIT 1", i);
+		assert_string_equal(world_ask(w, qt_buf_str(&sql)), name);
+	}
+	qt_buf_release(&sql);
+	assert_int_equal(strtol(world_ask(w, "SELECT count(*) FROM json_each("
+	    "(SELECT as_json FROM messages LIMIT 1))"), NULL, 10), i);
+	/* every column that is not hidden, but the whole contents */
+	for (const struct qt_column *c = qt_db_columns("messages");
+	     c->name != NULL; c++)
+		i -= !c->hidden && strcmp(c->name, "body") != 0 &&
+		    strcmp(c->name, "sha256") != 0;
+	assert_int_equal(i, 0);
+}
+
 static void test_types(void **state)
 {
 	struct world *w = *state;
@@ -609,6 +643,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_allowed, world_setup,
 		    world_teardown),
 		cmocka_unit_test_setup_teardown(test_columns_alone, world_setup,
+		    world_teardown),
+		cmocka_unit_test_setup_teardown(test_as_json, world_setup,
 		    world_teardown),
 		cmocka_unit_test_setup_teardown(test_types, world_setup,
 		    world_teardown),

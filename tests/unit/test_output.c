@@ -441,6 +441,33 @@ static void sizes_are_humanized_in_tables(void **state)
 	}
 }
 
+static void objects_are_rows_of_json_alone(void **state)
+{
+	static const struct qt_outcol col = {"o", QT_LEFT, 0};
+	struct qt_error err;
+	struct sink s;
+
+	(void)state;
+	open_sink(&s, QT_FMT_JSON, &col, 1, 0, false);
+	assert_int_equal(qt_output_object(s.o, "{\"a\": 1}", 8, NULL), 0);
+	assert_int_equal(qt_output_object(s.o, "{}", 2, NULL), 0);
+	EXPECT(&s, "[\n{\"a\": 1},\n{}\n]\n");
+	open_sink(&s, QT_FMT_JSONL, &col, 1, 0, false);
+	assert_int_equal(qt_output_object(s.o, "{\"a\": 1}", 8, NULL), 0);
+	assert_int_equal(qt_output_object(s.o, "{}", 2, NULL), 0);
+	EXPECT(&s, "{\"a\": 1}\n{}\n");
+	open_sink(&s, QT_FMT_CSV, &col, 1, 0, false);
+	assert_int_equal(qt_output_object(s.o, "{}", 2, &err), -1);
+	assert_int_equal(err.code, QT_E_STATE);
+	close_sink(&s);
+	/* nor in the middle of another row */
+	open_sink(&s, QT_FMT_JSON, &col, 1, 0, false);
+	qt_output_int(s.o, 1);
+	assert_int_equal(qt_output_object(s.o, "{}", 2, &err), -1);
+	assert_int_equal(qt_output_finish(s.o, &err), -1);
+	close_sink(&s);
+}
+
 static void a_row_of_the_wrong_length_is_an_error(void **state)
 {
 	static const struct qt_outcol cols[] = {
@@ -568,6 +595,7 @@ int main(void)
 	    cmocka_unit_test(table_streams_after_its_window),
 	    cmocka_unit_test(large_cells_close_the_window_early),
 	    cmocka_unit_test(sizes_are_humanized_in_tables),
+	    cmocka_unit_test(objects_are_rows_of_json_alone),
 	    cmocka_unit_test(a_row_of_the_wrong_length_is_an_error),
 	    cmocka_unit_test(a_full_disk_is_an_error),
 	    cmocka_unit_test(a_closed_pipe_is_an_error),

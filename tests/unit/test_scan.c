@@ -291,6 +291,60 @@ static void each_tier_is_loaded(void **state)
 	qt_scan_close(s);
 }
 
+/* Before the second log is read its directory is another one. */
+static int replace_log_dir(struct qt_row *row, struct qt_finish_tmp *tmp,
+    void *ctx)
+{
+	static const char log[] =
+	    "recipient=r0@example.net\noffset=70\nreason=moved\n\n";
+	const struct world *w = ctx;
+	char from[256], to[256];
+
+	(void)tmp;
+	if (strcmp(row->id, "A1234567") != 0)
+		return 0;
+	box_path(&w->box, "defer/A", from);
+	box_path(&w->box, "defer.old", to);
+	(void)rename(from, to);
+	box_mkdir(&w->box, "defer/A");
+	box_file(&w->box, "defer/A/A2345678", log, sizeof log - 1, 0600);
+	return 0;
+}
+
+static void note_reason(struct result *r, const struct qt_row *row)
+{
+	qt_buf_addf(&r->text, "%s %s\n", row->id,
+	    row->defer.n == 1 ? row->defer.v[0].reason : "-");
+}
+
+static void log_is_found_in_a_directory_made_anew(void **state)
+{
+	struct world *w = *state;
+	struct qt_scan_opts o = {.want = QT_WANT_LOGS, .jobs = 1,
+	    .finish = replace_log_dir, .finish_ctx = w};
+	static const char log[] =
+	    "recipient=r0@example.net\noffset=70\nreason=first\n\n";
+	struct result r;
+
+	box_mkdir(&w->box, "deferred/A");
+	box_mkdir(&w->box, "hold/B");
+	box_mkdir(&w->box, "defer/A");
+	box_mkdir(&w->box, "defer/B");
+	box_file(&w->box, "defer/A/A1234567", log, sizeof log - 1, 0600);
+	box_file(&w->box, "defer/B/B1234567", log, sizeof log - 1, 0600);
+	box_plain(&w->box, "active/A1234567");
+	box_plain(&w->box, "deferred/A/A2345678");
+	box_plain(&w->box, "deferred/A/A3456789"); /* has none */
+	box_plain(&w->box, "hold/B/B1234567");
+	add_spool(w);
+	scan_into(w, &o, &r, note_reason);
+	assert_non_null(strstr(qt_buf_str(&r.text), "A1234567 first\n"));
+	assert_non_null(strstr(qt_buf_str(&r.text), "A2345678 moved\n"));
+	assert_non_null(strstr(qt_buf_str(&r.text), "A3456789 -\n"));
+	assert_non_null(strstr(qt_buf_str(&r.text), "B1234567 first\n"));
+	qt_buf_release(&r.text);
+}
+
 static void hash_is_of_the_files_bytes(void **state)
 {
 	struct world *w = *state;
@@ -681,6 +735,7 @@ int main(void)
 	    T(deep_directories_are_walked),
 	    T(workers_do_not_change_the_result), T(rows_are_in_sequence),
 	    T(closing_early_is_clean), T(each_tier_is_loaded),
+	    T(log_is_found_in_a_directory_made_anew),
 	    T(hash_is_of_the_files_bytes),
 	    T(large_bodies_arrive_whole_and_in_order),
 	    T(maildrop_body_is_found_without_sizes),

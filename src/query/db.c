@@ -14,6 +14,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "qtool/group.h"
 #include "query/query.h"
 #include "query/decode.h"
 #include "query/vtab.h"
@@ -403,4 +404,39 @@ const char *qt_stmt_text(const struct qt_stmt *st, int i, size_t *len)
 		s = (const char *)sqlite3_column_text(st->stmt, i);
 	*len = s != NULL ? (size_t)sqlite3_column_bytes(st->stmt, i) : 0;
 	return s != NULL ? s : "";
+}
+
+/*
+ * One look-up of the column in place of one for each question about it: top asks
+ * for six values a row.
+ */
+void qt_value_of(struct qt_value *v, const struct qt_stmt *st, int i)
+{
+	sqlite3_value *x = sqlite3_column_value(st->stmt, i);
+
+	*v = (struct qt_value){.type = QT_COL_NULL, .text = ""};
+	switch (sqlite3_value_type(x)) {
+	case SQLITE_INTEGER:
+		v->type = QT_COL_INT;
+		v->i = sqlite3_value_int64(x);
+		return;
+	case SQLITE_FLOAT:
+		v->type = QT_COL_REAL;
+		v->real = sqlite3_value_double(x);
+		return;
+	case SQLITE_TEXT:
+		v->type = QT_COL_TEXT;
+		v->text = (const char *)sqlite3_value_text(x);
+		break;
+	case SQLITE_BLOB:
+		v->type = QT_COL_BLOB;
+		v->text = sqlite3_value_blob(x);
+		break;
+	default:
+		return;
+	}
+	if (v->text != NULL)
+		v->len = (size_t)sqlite3_value_bytes(x);
+	else
+		v->text = "";
 }

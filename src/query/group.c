@@ -34,25 +34,6 @@ struct qt_groups {
 	enum qt_group_weight by; /* what is being sorted by */
 };
 
-void qt_value_of(struct qt_value *v, const struct qt_stmt *st, int i)
-{
-	*v = (struct qt_value){.type = qt_stmt_type(st, i), .text = ""};
-	switch (v->type) {
-	case QT_COL_INT:
-		v->i = qt_stmt_int(st, i);
-		break;
-	case QT_COL_REAL:
-		v->real = qt_stmt_real(st, i);
-		break;
-	case QT_COL_TEXT:
-	case QT_COL_BLOB:
-		v->text = qt_stmt_text(st, i, &v->len);
-		break;
-	case QT_COL_NULL:
-		break;
-	}
-}
-
 /* ---- life ---- */
 
 int qt_groups_new(struct qt_groups **out, size_t nkeys, size_t limit,

@@ -57,7 +57,8 @@ static const struct qt_header *body_field(const struct qt_headers *h,
 {
 	const struct qt_header *f = qt_headers_find(h, name);
 
-	return f != NULL && f->value_len <= DECODE_MAX ? f : NULL;
+	return f != NULL && f->value_len != 0 && f->value_len <= DECODE_MAX ?
+	    f : NULL;
 }
 
 static bool begins(const struct qt_header *f, const char *word)

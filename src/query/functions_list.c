@@ -2,6 +2,7 @@
  * functions_list.c - SQL functions over JSON arrays of strings, such as the
  * columns rcpt_domains and todo_rcpts: does any, do all, match.
  */
+#include <stdlib.h>
 #include <string.h>
 
 #include "query/functions.h"
@@ -216,6 +217,100 @@ static void fn_any_header(sqlite3_context *ctx, int argc, sqlite3_value **argv)
 		sqlite3_result_int(ctx, m == 0);
 }
 
+/* ---- body_text(headers_text, body) ---- */
+
+/* A field out of headers_text, a string of its own; empty: it is not there. */
+static char *take_field(const char *text, size_t len, const char *name)
+{
+	const char *end = text + len, *nl, *value = NULL;
+
+	for (nl = text; value == NULL && text < end; text = nl + 1) {
+		nl = memchr(text, '\n', (size_t)(end - text));
+		if (nl == NULL)
+			nl = end;
+		value = field_value(text, nl, name, strlen(name));
+	}
+	return value != NULL ? strndup(value, (size_t)(nl - value)) : strdup("");
+}
+
+static int hex(char c)
+{
+	return c >= '0' && c <= '9' ? c - '0' :
+	    c >= 'A' && c <= 'F'    ? c - 'A' + 10 :
+	    c >= 'a' && c <= 'f'    ? c - 'a' + 10 :
+				      -1;
+}
+
+/* What a column shows as \xHH is that byte again: for the charset to say. */
+static void raw_bytes(struct qt_buf *out, const char *s, size_t len)
+{
+	const char *end = s + len, *p;
+
+	for (; (p = memchr(s, '\\', (size_t)(end - s))) != NULL; s = p) {
+		qt_buf_add(out, s, (size_t)(p - s));
+		if (end - p >= 4 && p[1] == 'x' && hex(p[2]) >= 8 &&
+		    hex(p[3]) >= 0) {
+			qt_buf_addc(out, (char)(hex(p[2]) << 4 | hex(p[3])));
+			p += 4;
+		} else {
+			qt_buf_addc(out, *p++);
+		}
+	}
+	qt_buf_add(out, s, (size_t)(end - s));
+}
+
+static void decode_to(sqlite3_context *ctx, const struct qt_headers *h,
+    const char *body, size_t len)
+{
+	struct qt_db *db = sqlite3_user_data(ctx);
+	struct qt_buf raw, out;
+
+	qt_buf_init(&raw, 0);
+	qt_buf_init(&out, 0);
+	raw_bytes(&raw, body, len);
+	if (raw.failed)
+		sqlite3_result_error_nomem(ctx);
+	else if (!decode_body(&out, h, qt_buf_str(&raw), raw.len))
+		sqlite3_result_text64(ctx, body, len, SQLITE_TRANSIENT,
+		    SQLITE_UTF8);
+	else if (out.failed)
+		sqlite3_result_error_nomem(ctx);
+	else
+		put_bytes(db, ctx, qt_buf_str(&out), out.len);
+	qt_buf_release(&raw);
+	qt_buf_release(&out);
+}
+
+static void fn_body_text(sqlite3_context *ctx, int argc, sqlite3_value **argv)
+{
+	struct qt_header v[2] = {{.name = "Content-Type"},
+	    {.name = "Content-Transfer-Encoding"}};
+	const struct qt_headers h = {.v = v, .n = 2};
+	char *type = NULL, *encoding = NULL;
+	const char *text, *body;
+	size_t len, body_len;
+
+	(void)argc;
+	if (sqlite3_value_type(argv[0]) == SQLITE_NULL ||
+	    sqlite3_value_type(argv[1]) == SQLITE_NULL)
+		return;
+	text = arg_text(ctx, argv[0], &len);
+	body = text != NULL ? arg_text(ctx, argv[1], &body_len) : NULL;
+	if (body == NULL)
+		return;
+	v[0].value = type = take_field(text, len, v[0].name);
+	v[1].value = encoding = take_field(text, len, v[1].name);
+	if (type == NULL || encoding == NULL) {
+		sqlite3_result_error_nomem(ctx);
+	} else {
+		v[0].value_len = strlen(type);
+		v[1].value_len = strlen(encoding);
+		decode_to(ctx, &h, body, body_len);
+	}
+	free(type);
+	free(encoding);
+}
+
 int functions_list_register(struct qt_db *db)
 {
 	static const struct {
@@ -224,7 +319,8 @@ int functions_list_register(struct qt_db *db)
 		void (*fn)(sqlite3_context *, int, sqlite3_value **);
 	} list[] = {{"has", -1, fn_has}, {"has_glob", -1, fn_has_glob},
 	    {"all_glob", -1, fn_all_glob}, {"any_regexp", -1, fn_any_regexp},
-	    {"any_header", 3, fn_any_header}};
+	    {"any_header", 3, fn_any_header},
+	    {"body_text", 2, fn_body_text}};
 	size_t i;
 	int r;
 

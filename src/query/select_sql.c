@@ -201,7 +201,7 @@ static void body_any(struct group *g)
 		or_next(g);
 		add(g->c, "(body REGEXP ");
 		bind_text(g->c, t->text);
-		add(g->c, " OR body_text REGEXP ");
+		add(g->c, " OR body_text(headers_text, body) REGEXP ");
 		bind_text(g->c, t->text);
 		add(g->c, ")");
 	}

@@ -287,7 +287,8 @@ files_in() {
 
 @test "--body finds what a reader sees, and what is stored" {
 	local q=$BATS_TEST_TMPDIR/b qp alt
-	fixture_queue "$q" content/body-latin1-qp content/mime-alternative content/html accepted/plain
+	fixture_queue "$q" content/body-latin1-qp content/mime-alternative content/html accepted/plain \
+	    content/body-latin1-8bit
 	qp=$(id_of "$q" content/body-latin1-qp)
 	alt=$(id_of "$q" content/mime-alternative)
 	run_q -Q "$q" list --body 'wird gelöscht' --format ids
@@ -301,10 +302,12 @@ files_in() {
 	run_q -Q "$q" list --body 'Grüße aus' --sasl nobody --format ids
 	expect_status 1
 	run_q -Q "$q" list --body '!Grüße aus' --body '!gelöscht' --format ids
-	[ "${#lines[@]}" -eq 2 ]
+	[ "${#lines[@]}" -eq 3 ]
 	[[ $output != *$qp* && $output != *$alt* ]]
+	run_q -Q "$q" list --body '^Mäuse' --format ids
+	[ "$output" = "$(id_of "$q" content/body-latin1-8bit)" ]
 	run_q -Q "$q" query --format tsv \
-	    "SELECT body_text FROM messages WHERE queue_id = '$qp'"
+	    "SELECT body_text(headers_text, body) FROM messages WHERE queue_id = '$qp'"
 	[ "${lines[1]}" = 'Ihr Konto wird gelöscht.\n' ]
 }
 
@@ -320,7 +323,7 @@ files_in() {
 	"$TOOLS/mkqueue" "$q" "$BATS_TEST_TMPDIR/deep.txt"
 	run_q -Q "$q" list --body 'the end of it' --format ids
 	expect_status 0
-	run_q -Q "$q" query --format tsv "SELECT length(body_text) < 16777216 FROM messages"
+	run_q -Q "$q" query --format tsv "SELECT length(body_text(headers_text, body)) < 16777216 FROM messages"
 	expect_status 0
 	[ "${lines[1]}" = 1 ]
 }

@@ -606,7 +606,8 @@ static void test_manual_functions(void **state)
 {
 	static const char *const names[] = {"REGEXP", "matches", "cidr",
 	    "domain", "org", "age", "decode", "has", "has_glob", "all_glob",
-	    "any_regexp", "any_header", "listed", "count_unique"};
+	    "any_regexp", "any_header", "body_text", "listed",
+	    "count_unique"};
 	char line[512], name[64];
 	size_t n = 0;
 	FILE *f = manual();

@@ -568,8 +568,8 @@ static bool read_status(char text[4096])
 
 static int facts(const struct world *w, enum qt_role role)
 {
-	/* chown, dac_override, dac_read_search, fowner, sys_resource */
-	uint64_t hands = 1 << 0 | 1 << 1 | 1 << 2 | 1 << 3 | 1 << 24;
+	/* chown, dac_override, dac_read_search, fowner, sys_resource, lease */
+	uint64_t hands = 1 << 0 | 1 << 1 | 1 << 2 | 1 << 3 | 1 << 24 | 1 << 28;
 	char text[4096];
 	const int abi = qt_landlock_abi(); /* neither can be asked after it */
 	const bool filters = qt_seccomp_there();

@@ -345,6 +345,9 @@ static int check(const struct ctx *c, const struct archiving *own,
 	if (own->file == NULL && !c->dry_run && !c->explain)
 		return qt_fail(err, QT_E_USAGE, "archive",
 		    "where to? -o FILE.tar.zst is missing");
+	if (c->nsnaps != 0)
+		return qt_fail(err, QT_E_USAGE, "archive",
+		    "a snapshot (-D) has tables, and no messages to archive");
 	if (c->spools.n != 1)
 		return qt_fail(err, QT_E_USAGE, "archive",
 		    "takes one queue at a time, not %zu", c->spools.n);

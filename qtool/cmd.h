@@ -28,7 +28,8 @@ enum { /* exit statuses, in qtool.1 */
 enum source_kind {
 	FROM_CONFIG,  /* -c: a configuration directory */
 	FROM_SPOOL,   /* -Q: a queue directory */
-	FROM_ARCHIVE  /* -A: an archive's file */
+	FROM_ARCHIVE, /* -A: an archive's file */
+	FROM_SNAPSHOT /* -D: a snapshot's file */
 };
 struct source {
 	enum source_kind kind;
@@ -51,9 +52,11 @@ struct ctx {
 	int argc;    /* the command line as given, for the records */
 	char **argv;
 	const struct cmd *cmd;	 /* the command that runs */
-	struct source *sources;	 /* -c, -Q and -A in order */
+	struct source *sources;	 /* -c, -Q, -A and -D in order */
 	size_t nsources;
 	struct qt_spools spools; /* empty before run() without NEED_SPOOL */
+	struct qt_snapfile *snaps; /* -D, opened with the spools; owned */
+	size_t nsnaps;
 	bool all_instances;
 	uint64_t transaction;	 /* --transaction; 0: the queue itself */
 	struct qt_select *sel;	 /* selection options seen so far */
@@ -90,7 +93,7 @@ enum { /* struct cmd.needs */
 	NEED_ONE_SPOOL = 1 << 2, /* exactly one spool (changes) */
 	READS_TX = 1 << 3, /* none: --transaction may be given */
 	EACH_SPOOL = 1 << 4, /* with NEED_ONE_SPOOL: several are taken in turn */
-	READS_COPIES = 1 << 5 /* none: -A may be given */
+	READS_COPIES = 1 << 5 /* none: -A and -D may be given */
 };
 
 struct cmd {
@@ -112,7 +115,7 @@ struct cmd {
 /* In the order in which an incident needs them; NULL ends it. */
 extern const struct cmd *const commands[];
 extern const struct cmd cmd_help, cmd_status, cmd_top, cmd_list, cmd_show, cmd_query,
-    cmd_archive, cmd_hold, cmd_delete, cmd_release, cmd_requeue, cmd_restore,
+    cmd_snapshot, cmd_archive, cmd_hold, cmd_delete, cmd_release, cmd_requeue, cmd_restore,
     cmd_apply, cmd_verify, cmd_history, cmd_undo, cmd_purge, cmd_recover;
 
 /*
@@ -121,7 +124,7 @@ extern const struct cmd cmd_help, cmd_status, cmd_top, cmd_list, cmd_show, cmd_q
  */
 enum {
 	OPT_CONFIG = 90, OPT_SPOOL, OPT_ALL_INSTANCES, OPT_VERSION,
-	OPT_TRANSACTION, OPT_ARCHIVE,
+	OPT_TRANSACTION, OPT_ARCHIVE, OPT_SNAPSHOT,
 	OPT_FORMAT = 100, OPT_JSON, OPT_JOBS, OPT_EXPLAIN, OPT_QUIET, OPT_HELP,
 	OPT_YES = 150, OPT_DRY_RUN, OPT_EXPECT, OPT_MAX, OPT_REASON, OPT_STRICT,
 	OPT_NO_WAIT, OPT_STATE_DIR, OPT_WAIT, OPT_PLAN,
@@ -153,7 +156,8 @@ int open_rest(struct ctx *c, unsigned needs, struct qt_error *err)
 /* Add queue IDs to the selection. */
 int select_ids(struct ctx *c, int n, char **ids, struct qt_error *err)
     QT_MUST_CHECK;
-/* c->db on these spools, which are borrowed until it is closed. */
+/* c->db on these spools, which are borrowed until it is closed, and on the
+ * snapshots. */
 int open_db(struct ctx *c, const struct qt_spools *spools, struct qt_error *err)
     QT_MUST_CHECK;
 /*
@@ -207,8 +211,10 @@ void say_unreadable_queues(const struct qt_scan_stats *stats);
 void command_prefix(const struct ctx *c, struct qt_buf *out);
 /* " -Q /srv/copy": one of them. */
 void source_words(struct qt_buf *out, enum source_kind kind, const char *name);
-/* Whether what is read lies still: an archive. */
+/* Whether some of it lies still: an archive, a snapshot. */
 bool any_copy(const struct ctx *c);
+/* Whether rows may be of several hosts. */
+bool several_hosts(const struct ctx *c);
 /* One word for a shell, quoted only where it must be. */
 void shell_word(struct qt_buf *out, const char *word);
 /* Whether the work was told to stop by a signal. */

@@ -29,6 +29,8 @@ const struct qt_option global_options[] = {
     {"archive", 'A', "ARCHIVE", OPT_ARCHIVE,
 	"the queue in an archive of qtool, or in a tarball of a queue directory "
 	"(repeatable)"},
+    {"database", 'D', "SNAPSHOT", OPT_SNAPSHOT,
+	"the tables that qtool snapshot has written (repeatable)"},
     {"all-instances", 0, NULL, OPT_ALL_INSTANCES,
 	"the queues of every instance that postmulti lists"},
     {"transaction", 0, "N", OPT_TRANSACTION,
@@ -298,7 +300,8 @@ void shell_word(struct qt_buf *out, const char *word)
 void source_words(struct qt_buf *out, enum source_kind kind, const char *name)
 {
 	static const char *const options[] = {[FROM_CONFIG] = " -c ",
-	    [FROM_SPOOL] = " -Q ", [FROM_ARCHIVE] = " -A "};
+	    [FROM_SPOOL] = " -Q ", [FROM_ARCHIVE] = " -A ",
+	    [FROM_SNAPSHOT] = " -D "};
 
 	qt_buf_adds(out, options[kind]);
 	shell_word(out, name);
@@ -309,9 +312,16 @@ bool any_copy(const struct ctx *c)
 	size_t i;
 
 	for (i = 0; i < c->nsources; i++)
-		if (c->sources[i].kind == FROM_ARCHIVE)
+		if (c->sources[i].kind == FROM_ARCHIVE ||
+		    c->sources[i].kind == FROM_SNAPSHOT)
 			return true;
 	return false;
+}
+
+bool several_hosts(const struct ctx *c)
+{
+	/* one snapshot may be made of several queues */
+	return c->spools.n > 1 || c->nsnaps > 0;
 }
 
 void command_prefix(const struct ctx *c, struct qt_buf *out)

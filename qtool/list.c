@@ -192,7 +192,7 @@ static void put_recipients(struct qt_output *o, const struct qt_stmt *st)
 static int put_line(const struct ctx *c, struct qt_output *o,
     const struct qt_stmt *st, struct qt_error *err)
 {
-	if (c->spools.n > 1)
+	if (several_hosts(c))
 		put_text(o, st, T_HOST);
 	put_text(o, st, T_ID);
 	put_text(o, st, T_QUEUE);
@@ -252,7 +252,7 @@ static int print_table(struct ctx *c, struct qt_stmt *st, uint64_t *rows,
 	    {"sender", QT_LEFT, part(left, 20, 12, 30)},
 	    {"recipients", QT_LEFT, part(left, 25, 14, 40)},
 	    {"reason", QT_LEFT, part(left, 30, 16, 200)}};
-	size_t skip = c->spools.n > 1 ? 0 : 1;
+	size_t skip = several_hosts(c) ? 0 : 1;
 	struct qt_error late = {0};
 	struct qt_output *o = NULL;
 	int r;

@@ -16,6 +16,7 @@
  *   struct qt_stmt
  *        |                   qtool/rows.c  statement to output
  *        +--> views          status.c top.c list.c show.c query.c
+ *        +--> a snapshot     src/query/    snapshot.c; snapread.c reads it
  *        |
  *        +--> a plan         pick.c        the messages selected, shown, asked
  *        |      |                          about, guarded (--expect, --max;
@@ -67,7 +68,7 @@
 
 const struct cmd *const commands[] = {
 	&cmd_status, &cmd_top, &cmd_list, &cmd_show, &cmd_query,
-	&cmd_archive, &cmd_verify, &cmd_hold, &cmd_delete, &cmd_release, &cmd_requeue,
+	&cmd_snapshot, &cmd_archive, &cmd_verify, &cmd_hold, &cmd_delete, &cmd_release, &cmd_requeue,
 	&cmd_restore, &cmd_apply, &cmd_history, &cmd_undo, &cmd_purge,
 	&cmd_recover, &cmd_help, NULL
 };
@@ -153,7 +154,8 @@ static int ctx_init(struct ctx *c, int argc, char **argv, struct qt_error *err)
 	/* the option parser moves operands about; the records want it as typed */
 	c->argv = calloc((size_t)argc + 1, sizeof(*c->argv));
 	c->sources = calloc((size_t)argc + 1, sizeof(*c->sources));
-	if (c->argv == NULL || c->sources == NULL)
+	c->snaps = calloc((size_t)argc + 1, sizeof(*c->snaps));
+	if (c->argv == NULL || c->sources == NULL || c->snaps == NULL)
 		return qt_fail_mem(err);
 	memcpy(c->argv, argv, (size_t)argc * sizeof(*argv));
 	return qt_select_new(&c->sel, err);
@@ -164,6 +166,9 @@ static void ctx_release(struct ctx *c)
 	qt_db_close(c->db);
 	qt_select_free(c->sel);
 	qt_spools_release(&c->spools);
+	while (c->nsnaps > 0)
+		qt_snapfile_close(&c->snaps[--c->nsnaps]);
+	free(c->snaps);
 	free(c->own);
 	free(c->sources);
 	free(c->argv);
@@ -199,6 +204,9 @@ static int global_option(struct ctx *c, const struct qt_option *opt,
 		break;
 	case OPT_ARCHIVE:
 		add_source(c, FROM_ARCHIVE, value);
+		break;
+	case OPT_SNAPSHOT:
+		add_source(c, FROM_SNAPSHOT, value);
 		break;
 	case OPT_ALL_INSTANCES:
 		c->all_instances = true;
@@ -354,6 +362,11 @@ static int open_source(struct ctx *c, const struct source *s,
 		return qt_spools_add_config(&c->spools, s->name, err);
 	case FROM_ARCHIVE:
 		return qt_spools_add_archive(&c->spools, s->name, err);
+	case FROM_SNAPSHOT:
+		if (qt_snapfile_open(&c->snaps[c->nsnaps], s->name, err) != 0)
+			return -1;
+		c->nsnaps++;
+		return 0;
 	case FROM_SPOOL:
 		break;
 	}
@@ -414,8 +427,8 @@ static int check_copies(const struct ctx *c, struct qt_error *err)
 	if (!any_copy(c) || (c->cmd->needs & READS_COPIES) != 0)
 		return 0;
 	return qt_fail(err, QT_E_USAGE, c->cmd->name,
-	    "works on a queue, and an archive (-A) is none: it is for status, "
-	    "top, list, show and query");
+	    "works on a queue, and archives (-A) and snapshots (-D) are none: "
+	    "they are for status, top, list, show, query and snapshot");
 }
 
 static void on_progress(void *ctx, const struct qt_scan_stats *stats)
@@ -426,7 +439,8 @@ static void on_progress(void *ctx, const struct qt_scan_stats *stats)
 int open_db(struct ctx *c, const struct qt_spools *spools, struct qt_error *err)
 {
 	struct qt_db_opts opts = {.jobs = c->jobs, .stop = c->stop,
-	    .progress = on_progress, .progress_ctx = c};
+	    .progress = on_progress, .progress_ctx = c,
+	    .snapshots = c->snaps, .nsnapshots = c->nsnaps};
 
 	return qt_db_open(&c->db, spools, &opts, err);
 }

@@ -211,11 +211,17 @@ struct qt_hand *roles_hand(struct ctx *c)
 /* The owner of all queues in *uid, if there is one and we can become it. */
 static bool one_owner(const struct ctx *c, uid_t *uid)
 {
+	const struct passwd *nobody;
 	bool have = false;
 	size_t i;
 
-	if (geteuid() != 0 || c->spools.n == 0)
+	if (geteuid() != 0)
 		return false;
+	if (c->spools.n == 0) { /* snapshots, which are open already */
+		nobody = getpwnam("nobody");
+		*uid = nobody != NULL ? nobody->pw_uid : NOBODYS_GROUP;
+		return c->nsnaps != 0 && *uid != 0;
+	}
 	/* an archive is open already: whoever reads the others will do */
 	*uid = c->spools.v[0]->owner_uid;
 	for (i = 0; i < c->spools.n; i++)
@@ -418,7 +424,7 @@ static bool must_read_all(const struct ctx *c, const struct qt_confine *rules)
 
 	for (i = 0; i < c->spools.n && c->spools.v[i]->packed != NULL; i++)
 		;
-	if (i == c->spools.n && i != 0) /* all is open already */
+	if (i == c->spools.n && (i != 0 || c->nsnaps != 0)) /* all is open */
 		return false;
 	return rules->abi != 0 || !rules->change_user ||
 	    c->roles.hand_pid > 0 || c->transaction != 0 ||

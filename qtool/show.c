@@ -390,7 +390,11 @@ static int show_objects(struct ctx *c, int argc, char **argv)
 	qt_buf_adds(&columns,
 	    ", (SELECT json_group_array(json_object('name', h.name, 'value', "
 	    "h.value)) FROM headers AS h WHERE h.queue_id = messages.queue_id "
-	    "AND h.queue_name = messages.queue_name) AS headers, body");
+	    "AND h.queue_name = messages.queue_name AND h.host IS "
+	    "messages.host) AS headers, ");
+	/* a snapshot that was made without it would refuse */
+	qt_buf_adds(&columns, qt_db_tells_body(c->db) ? "body" :
+	    "NULL AS body");
 	r = qt_buf_check(&columns, &err);
 	if (r == 0)
 		r = select_known(c, argc, argv, &missing, &err);
@@ -415,6 +419,11 @@ static int check_options(const struct ctx *c, const struct own *own, int argc,
 	if (own->eml && (own->records || argc != 1))
 		return qt_fail(err, QT_E_USAGE, "--eml",
 		    "writes one message, and nothing else");
+	if (c->spools.n == 0 && (own->eml || own->records ||
+		c->format == QT_FMT_TABLE))
+		return qt_fail(err, QT_E_USAGE, "show",
+		    "a snapshot (-D) has tables, and no message to be decoded: "
+		    "--json prints what it has of one");
 	if (own->content && !own->records)
 		return qt_fail(err, QT_E_USAGE, "--content",
 		    "goes with --records");

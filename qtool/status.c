@@ -154,11 +154,13 @@ static void add_stats(struct qt_scan_stats *to, const struct qt_scan_stats *s)
 
 /* A database on this spool alone: two instances may share a host's name. */
 static int read_queue(struct ctx *c, struct standing *s, struct qt_spool *spool,
-    struct qt_scan_stats *stats, struct qt_error *err)
+    const struct qt_snapfile *snap, struct qt_scan_stats *stats,
+    struct qt_error *err)
 {
 	const struct qt_db_opts opts = {.jobs = c->jobs, .stop = c->stop,
-	    .progress = on_progress, .progress_ctx = c};
-	const struct qt_spools one = {.v = &spool, .n = 1};
+	    .progress = on_progress, .progress_ctx = c, .snapshots = snap,
+	    .nsnapshots = snap != NULL};
+	const struct qt_spools one = {.v = &spool, .n = spool != NULL};
 	struct qt_db *db = NULL;
 	int r;
 
@@ -205,13 +207,22 @@ static void read_transactions(struct standing *s)
 	}
 }
 
-static int standing_read(struct ctx *c, struct standing *s,
-    struct qt_spool *spool, struct qt_scan_stats *stats, struct qt_error *err)
+/* The i-th source: the spools, then the snapshots. */
+static int standing_read(struct ctx *c, struct standing *s, size_t i,
+    struct qt_scan_stats *stats, struct qt_error *err)
 {
+	struct qt_spool *spool = i < c->spools.n ? c->spools.v[i] : NULL;
+	const struct qt_snapfile *snap = spool == NULL ?
+	    &c->snaps[i - c->spools.n] : NULL;
+
 	*s = (struct standing){.spool = spool};
-	if (read_queue(c, s, spool, stats, err) != 0)
+	if (snap != NULL)
+		s->copy = snap->name;
+	else if (spool->packed != NULL)
+		s->copy = spool->queue_dir;
+	if (read_queue(c, s, spool, snap, stats, err) != 0)
 		return -1;
-	if (spool->packed != NULL) /* nobody works on it */
+	if (s->copy != NULL) /* nobody works on it */
 		return 0;
 	s->running = qt_spool_running(spool);
 	read_transactions(s);
@@ -234,7 +245,7 @@ static int show_spool(struct ctx *c, struct qt_output *o, size_t i,
 
 	if (s == NULL)
 		return qt_fail_mem(err);
-	r = standing_read(c, s, c->spools.v[i], stats, err);
+	r = standing_read(c, s, i, stats, err);
 	progress_end(c);
 	if (r == 0 && o == NULL && i != 0)
 		(void)putchar('\n');
@@ -256,7 +267,7 @@ static int run(struct ctx *c, int argc, char **argv)
 	(void)argc, (void)argv;
 	if (c->format != QT_FMT_TABLE)
 		r = objects_output(c, &o, &err);
-	for (i = 0; r == 0 && i < c->spools.n; i++)
+	for (i = 0; r == 0 && i < c->spools.n + c->nsnaps; i++)
 		r = show_spool(c, o, i, &stats, &err);
 	if (o != NULL && qt_output_finish(o, &late) != 0 && r == 0) {
 		err = late;

@@ -16,9 +16,11 @@ struct queue_sum {
 	int64_t state[QT_STATE_FOREIGN + 1];
 };
 
-/* Everything about one spool. */
+/* Everything about one spool, archive or snapshot. */
 struct standing {
-	const struct qt_spool *spool;
+	const struct qt_spool *spool; /* NULL: a snapshot */
+	const char *copy; /* an archive's or snapshot's file: there is nothing
+			   * to be done on it; NULL: a queue */
 	struct queue_sum queue[QT_Q_MESSAGES], total;
 	unsigned unreadable; /* queues that could not be read: QT_Q_BIT() of each */
 	int64_t null_sender;

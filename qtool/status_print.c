@@ -180,6 +180,14 @@ int put_standing(struct ctx *c, const struct standing *s,
 {
 	struct step steps[NSTEPS];
 
+	if (s->copy != NULL) {
+		(void)fputs(s->spool != NULL ? "Archive " : "Snapshot ",
+		    stdout);
+		put_escaped(s->copy);
+		(void)puts("; a copy: nothing in it changes");
+		put_held(&c->roles.held);
+		return put_queues(c, s, err);
+	}
 	(void)fputs("Queue ", stdout);
 	put_escaped(s->spool->queue_dir);
 	if (s->spool->config_dir != NULL) {
@@ -291,10 +299,11 @@ int put_object(struct ctx *c, const struct standing *s,
 	struct step steps[NSTEPS];
 	struct qt_buf b;
 
-	steps_make(steps, c, s);
+	if (s->copy == NULL)
+		steps_make(steps, c, s);
 	qt_buf_init(&b, 0);
-	text_or_null(o, s->spool->queue_dir);
-	text_or_null(o, s->spool->config_dir);
+	text_or_null(o, s->copy != NULL ? s->copy : s->spool->queue_dir);
+	text_or_null(o, s->spool != NULL ? s->spool->config_dir : NULL);
 	qt_output_bool(o, s->running);
 	qt_output_int(o, s->total.messages);
 	json_queues(&b, s);
@@ -303,13 +312,17 @@ int put_object(struct ctx *c, const struct standing *s,
 	qt_output_int(o, s->lead_messages);
 	json_transactions(&b, s);
 	put_json(o, &b);
-	json_steps(&b, steps);
+	if (s->copy == NULL)
+		json_steps(&b, steps);
+	else
+		qt_buf_adds(&b, "[]");
 	put_json(o, &b);
-	text_or_null(o, next_command(steps, s));
+	text_or_null(o, s->copy == NULL ? next_command(steps, s) : NULL);
 	held_json(&b, &c->roles.held);
 	put_json(o, &b);
 	qt_buf_release(&b);
-	steps_release(steps);
+	if (s->copy == NULL)
+		steps_release(steps);
 	return qt_output_end_row(o, err);
 }
 

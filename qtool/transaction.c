@@ -56,7 +56,7 @@ int transaction_check(const struct ctx *c, struct qt_error *err)
 		return 0;
 	if (any_copy(c))
 		return qt_fail(err, QT_E_USAGE, "--transaction",
-		    "an archive keeps none");
+		    "archives (-A) and snapshots (-D) keep none");
 	if ((c->cmd->needs & READS_TX) != 0)
 		return 0;
 	return qt_fail(err, QT_E_USAGE, "--transaction",

@@ -2,7 +2,7 @@
  * db.h - the queue as SQL tables (qtool-sql.7), read-only.
  *
  * A database holds no data: its tables are virtual, over a list of spools that
- * is scanned when a query runs.  User SQL passes an authorizer that allows
+ * is scanned when a query runs, and over snapshots.  User SQL passes an authorizer that allows
  * SELECT over qtool's tables and nothing else.
  */
 #ifndef QTOOL_DB_H
@@ -13,6 +13,16 @@
 struct qt_db;
 struct qt_stmt;
 
+/* A snapshot (snapshot.h) that is open for reading. */
+struct qt_snapfile {
+	int fd;		  /* owned by whoever opened it */
+	const char *name; /* borrowed: for messages */
+};
+/* The file is opened, and not read.  Links are followed. */
+int qt_snapfile_open(struct qt_snapfile *f, const char *name,
+    struct qt_error *err) QT_MUST_CHECK;
+void qt_snapfile_close(struct qt_snapfile *f);
+
 struct qt_db_opts {
 	unsigned jobs;			/* as qt_scan_opts */
 	volatile sig_atomic_t *stop;	/* as qt_scan_opts */
@@ -20,12 +30,21 @@ struct qt_db_opts {
 	void (*progress)(void *ctx, const struct qt_scan_stats *stats);
 	void *progress_ctx;
 	int64_t now;			/* for age(); 0: the clock */
+	/* Their rows follow those of the spools; borrowed. */
+	const struct qt_snapfile *snapshots;
+	size_t nsnapshots;
 };
 
-/* The spools are borrowed. */
+/*
+ * The spools are borrowed.  QT_E_STATE: a snapshot is damaged, or has other
+ * things in it than one has.
+ */
 int qt_db_open(struct qt_db **out, const struct qt_spools *spools,
     const struct qt_db_opts *opts, struct qt_error *err) QT_MUST_CHECK;
 void qt_db_close(struct qt_db *db);
+/* Whether messages.body may be asked for: not all snapshots have it, and those
+ * that have not refuse. */
+bool qt_db_tells_body(const struct qt_db *db);
 /* The sum over all scans since open. */
 const struct qt_scan_stats *qt_db_stats(const struct qt_db *db);
 /* Count from here on: what was read before is read once more. */

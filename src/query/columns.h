@@ -213,7 +213,8 @@ enum { /* derived values, worked out in the scanner's threads */
 	X(R_DIAGNOSTIC, "diagnostic", "TEXT", RCPTS | BOTHLOGS, 0, true, \
 	    "the remote server's reply") \
 	X(R_DSN_ORCPT, "dsn_orcpt", "TEXT", RCPTS, 0, true, \
-	    "DSN ORCPT: type;address")
+	    "DSN ORCPT: type;address") \
+	X(R_HOST, "host", "TEXT", 0, 0, true, "as in messages")
 
 #define HEADERS_COLUMNS(X) \
 	X(H_QUEUE_NAME, "queue_name", "TEXT", 0, 0, false, "as in messages") \
@@ -221,7 +222,8 @@ enum { /* derived values, worked out in the scanner's threads */
 	X(H_N, "n", "INTEGER", HDRS, 0, false, "its place in the header, from 1") \
 	X(H_NAME, "name", "TEXT", HDRS, 0, false, "field name as written") \
 	X(H_VALUE, "value", "TEXT", HDRS, 0, false, \
-	    "field value, unfolded, not decoded")
+	    "field value, unfolded, not decoded") \
+	X(H_HOST, "host", "TEXT", 0, 0, true, "as in messages")
 
 #define RECORDS_COLUMNS(X) \
 	X(C_QUEUE_NAME, "queue_name", "TEXT", 0, 0, false, "as in messages") \
@@ -236,7 +238,8 @@ enum { /* derived values, worked out in the scanner's threads */
 	X(C_DATA, "data", "BLOB", MSG, 0, false, \
 	    "the value's bytes, at most 64 KiB of them") \
 	X(C_LABEL, "label", "TEXT", MSG, 0, true, \
-	    "postcat's name of the record type")
+	    "postcat's name of the record type") \
+	X(C_HOST, "host", "TEXT", 0, 0, true, "as in messages")
 
 #define COLUMN_ID(id, name, type, want, need, hidden, help) id,
 enum { MESSAGES_COLUMNS(COLUMN_ID) M_COUNT };

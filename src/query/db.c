@@ -20,7 +20,6 @@
 #include "query/vtab.h"
 
 #define STOP_GRACE ((int64_t)2000000000) /* nanoseconds */
-#define PROGRESS_OPS 5000 /* SQLite instructions between looks at stop */
 /* SQLite's own ceilings (sqlite3_limit): one value, the statement's text. */
 #define VALUE_MAX (128 << 20)
 #define SQL_MAX (1 << 20)
@@ -46,7 +45,7 @@ static bool stopped(const struct qt_db *db)
 	return db->opts.stop != NULL && *db->opts.stop != 0;
 }
 
-static int on_progress(void *ctx)
+int db_on_progress(void *ctx)
 {
 	struct qt_db *db = ctx;
 	struct timespec t;
@@ -61,7 +60,7 @@ static int on_progress(void *ctx)
 	return now - db->stop_seen > STOP_GRACE;
 }
 
-static void set_limits(sqlite3 *sql)
+void db_set_limits(sqlite3 *sql)
 {
 	static const struct {
 		int id, value;
@@ -121,13 +120,18 @@ static int connect_tables(struct qt_db *db)
 	    NULL, NULL);
 }
 
+static int tables_register(struct qt_db *db)
+{
+	return vtab_register(db, "");
+}
+
 /* Everything on a fresh connection; the first SQLite code that is not OK. */
 static int set_up(struct qt_db *db)
 {
 	/* sorting spills to a temporary file beyond these 16 MiB */
 	static const char pragmas[] = "PRAGMA temp_store = FILE;"
 	    "PRAGMA cache_size = -16384; PRAGMA trusted_schema = OFF;";
-	int (*const steps[])(struct qt_db *) = {vtab_register,
+	int (*const steps[])(struct qt_db *) = {tables_register,
 	    functions_register, functions_list_register, count_unique_register,
 	    connect_tables, authorizer_set};
 	size_t i;
@@ -163,7 +167,7 @@ int qt_db_open(struct qt_db **out, const struct qt_spools *spools,
 	r = sqlite3_open_v2(":memory:", &db->sql, SQLITE_OPEN_READWRITE |
 	    SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_MEMORY, NULL);
 	if (r == SQLITE_OK) {
-		set_limits(db->sql);
+		db_set_limits(db->sql);
 		r = set_up(db);
 	}
 	if (r != SQLITE_OK) {
@@ -171,7 +175,11 @@ int qt_db_open(struct qt_db **out, const struct qt_spools *spools,
 		qt_db_close(db);
 		return -1;
 	}
-	sqlite3_progress_handler(db->sql, PROGRESS_OPS, on_progress, db);
+	sqlite3_progress_handler(db->sql, DB_PROGRESS_OPS, db_on_progress, db);
+	if (snap_open_all(db, err) != 0) {
+		qt_db_close(db);
+		return -1;
+	}
 	*out = db;
 	return 0;
 }
@@ -181,9 +189,20 @@ void qt_db_close(struct qt_db *db)
 	if (db == NULL)
 		return;
 	(void)sqlite3_close_v2(db->sql);
+	snap_close_all(db);
 	qt_arena_release(&db->scratch);
 	qt_buf_release(&db->text);
 	free(db);
+}
+
+bool qt_db_tells_body(const struct qt_db *db)
+{
+	size_t i;
+
+	for (i = 0; i < db->nsnap; i++)
+		if (!db->snap[i].body)
+			return false;
+	return true;
 }
 
 const struct qt_scan_stats *qt_db_stats(const struct qt_db *db)

@@ -157,6 +157,20 @@ static void report_progress(struct feed *f)
 	db->opts.progress(db->opts.progress_ctx, &db->stats);
 }
 
+/* The one row that was given: 0 it is the next, 1 it was. */
+static int next_given(struct feed *f, struct qt_error *err)
+{
+	struct qt_row *row = f->at++ == 0 && !f->plan.nothing ? f->db->given :
+	    NULL;
+
+	f->row = row;
+	if (row == NULL)
+		return 1;
+	if (f->plan.finish != NULL && f->plan.finish(row, f->plan.finish_ctx) != 0)
+		return qt_fail_mem(err);
+	return 0;
+}
+
 int feed_open(struct feed *f, struct qt_db *db, struct feed_plan *plan,
     struct qt_error *err)
 {
@@ -164,7 +178,7 @@ int feed_open(struct feed *f, struct qt_db *db, struct feed_plan *plan,
 	*f = (struct feed){.db = db, .plan = *plan};
 	*plan = (struct feed_plan){0};
 	sort_ids(&f->plan);
-	if (f->plan.by_id || f->plan.nothing)
+	if (f->plan.by_id || f->plan.nothing || db->is_given)
 		return 0;
 	return start(f, NULL, err);
 }
@@ -182,6 +196,8 @@ int feed_next(struct feed *f, struct qt_error *err)
 	struct qt_row *row;
 	int r;
 
+	if (f->db->is_given)
+		return next_given(f, err);
 	for (;;) {
 		if (f->scan == NULL) {
 			r = next_id(f, err);

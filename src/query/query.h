@@ -12,8 +12,18 @@
 
 #include "qtool/db.h"
 
+struct snap;
+struct cursor;
+
 struct qt_db {
 	sqlite3 *sql;
+	struct snap *snap; /* the snapshots; owned, nsnap of them */
+	size_t nsnap;
+	struct qt_row *given; /* in place of a scan: this one row (snapshot.c);
+			       * borrowed, NULL none */
+	bool is_given;	      /* there is no scan, only given rows */
+	unsigned also_want;   /* QT_WANT_ bits for messages beyond its columns */
+	struct cursor *current; /* of messages, whose rowid was asked for last */
 	const struct qt_spools *spools; /* borrowed */
 	struct qt_db_opts opts;
 	struct qt_scan_stats stats; /* of finished scans, and on qt_db_stats()
@@ -34,6 +44,14 @@ struct qt_db {
 	struct qt_arena scratch; /* of one function call */
 	struct qt_buf text;	 /* of one put_text() */
 };
+
+/* ---- db.c ---- */
+
+#define DB_PROGRESS_OPS 5000 /* SQLite instructions between looks at stop */
+/* SQLite's own ceilings, and what is switched off. */
+void db_set_limits(sqlite3 *sql);
+/* For sqlite3_progress_handler(); ctx is the database. */
+int db_on_progress(void *ctx);
 
 /* ---- value.c ---- */
 

@@ -29,6 +29,9 @@ static void column(struct cursor *c, sqlite3_context *ctx, int i)
 	case H_NAME:
 		put_text(c->db, ctx, h->name);
 		break;
+	case H_HOST:
+		put_text(c->db, ctx, row->spool->host);
+		break;
 	default: /* H_VALUE */
 		put_bytes(c->db, ctx, h->value, h->value_len);
 		break;

@@ -232,6 +232,9 @@ static void column(struct cursor *c, sqlite3_context *ctx, int i)
 	case R_NOTIFY:
 		put_notify(ctx, rcpt->notify);
 		break;
+	case R_HOST:
+		put_text(c->db, ctx, row->spool->host);
+		break;
 	case R_DSN_ORCPT:
 		put_text(c->db, ctx, rcpt->dsn_orcpt);
 		break;

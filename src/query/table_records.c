@@ -102,6 +102,9 @@ static void column(struct cursor *c, sqlite3_context *ctx, int i)
 		    r->rec.data_len != 0 ? (const void *)r->rec.data : "",
 		    r->rec.data_len, SQLITE_TRANSIENT);
 		break;
+	case C_HOST:
+		put_text(c->db, ctx, row->spool->host);
+		break;
 	default: /* C_LABEL */
 		put_text(c->db, ctx, qt_record_label(r->rec.type,
 		    r->walk.seg == QT_SEG_CONTENT));

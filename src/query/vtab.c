@@ -21,6 +21,7 @@
 #include "query/vtab.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -242,6 +243,7 @@ static int vt_close(sqlite3_vtab_cursor *base)
 
 	leave(c);
 	feed_close(&c->feed);
+	snapcur_close(&c->snap);
 	free(c->own);
 	free(c);
 	return SQLITE_OK;
@@ -268,13 +270,19 @@ static int sub(struct cursor *c, struct qt_error *err)
 	return c->table->sub(c, err);
 }
 
-/* Settle on the row at c->n, of this message or the first of a later one. */
+/* Settle on the row at c->n, of this message or the first of a later one; then
+ * on those of the snapshots. */
 static int settle(struct cursor *c)
 {
 	struct qt_error err = {0};
 	int r;
 
 	for (;;) {
+		if (c->snap.begun) {
+			r = snapcur_next(c, &err);
+			c->eof = r > 0;
+			return r < 0 ? fail(c, &err) : SQLITE_OK;
+		}
 		r = c->feed.row != NULL ? sub(c, &err) : 1;
 		if (r == 0)
 			return SQLITE_OK;
@@ -285,8 +293,8 @@ static int settle(struct cursor *c)
 		if (r < 0)
 			return fail(c, &err);
 		if (r > 0) {
-			c->eof = true;
-			return SQLITE_OK;
+			c->snap.begun = true;
+			c->n = 0;
 		}
 	}
 }
@@ -308,7 +316,10 @@ static int vt_column(sqlite3_vtab_cursor *base, sqlite3_context *ctx, int i)
 {
 	struct cursor *c = (struct cursor *)base;
 
-	c->table->column(c, ctx, i);
+	if (c->snap.st != NULL)
+		snapcur_column(c, ctx, i);
+	else
+		c->table->column(c, ctx, i);
 	return SQLITE_OK;
 }
 
@@ -327,8 +338,15 @@ static int vt_rowid(sqlite3_vtab_cursor *base, sqlite3_int64 *rowid)
 {
 	struct cursor *c = (struct cursor *)base;
 	const struct qt_row *row = c->feed.row;
-	uint64_t h = mix(0, row->spool->dev);
+	uint64_t h;
 
+	if (c->table == &table_messages)
+		c->db->current = c;
+	if (c->snap.st != NULL) {
+		*rowid = snapcur_rowid(c);
+		return SQLITE_OK;
+	}
+	h = mix(0, row->spool->dev);
 	h = mix(h, row->spool->ino);
 	h = mix(h, row->d_ino != 0 ? row->d_ino : row->ino);
 	h = mix(h, c->n);
@@ -514,10 +532,13 @@ static int vt_filter(sqlite3_vtab_cursor *base, int idx, const char *plan,
 	(void)idx;
 	leave(c);
 	feed_close(&c->feed);
+	snapcur_close(&c->snap);
 	c->eof = false;
 	c->used = strtoull(plan, &codes, 16);
 	c->derive.need = columns_need(c->columns, c->used);
 	p.want = c->table->want | columns_want(c->columns, c->used);
+	if (c->table == &table_messages)
+		p.want |= c->db->also_want;
 	if (c->derive.need != 0) {
 		p.finish = derive_row;
 		p.finish_ctx = &c->derive;
@@ -561,11 +582,12 @@ static const sqlite3_module module = {
 	.xFindFunction = vt_find_function,
 };
 
-int vtab_register(struct qt_db *db)
+int vtab_register(struct qt_db *db, const char *prefix)
 {
 	static const struct table *const tables[] = {&table_messages,
 	    &table_recipients, &table_headers, &table_records};
 	struct module *m;
+	char name[64];
 	size_t i;
 	int r;
 
@@ -574,8 +596,10 @@ int vtab_register(struct qt_db *db)
 		if (m == NULL)
 			return SQLITE_NOMEM;
 		*m = (struct module){.db = db, .table = tables[i]};
-		r = sqlite3_create_module_v2(db->sql, tables[i]->name, &module,
-		    m, sqlite3_free);
+		(void)snprintf(name, sizeof name, "%s%s", prefix,
+		    tables[i]->name);
+		r = sqlite3_create_module_v2(db->sql, name, &module, m,
+		    sqlite3_free);
 		if (r != SQLITE_OK)
 			return r;
 	}

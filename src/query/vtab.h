@@ -8,6 +8,7 @@
 #include "query/columns.h"
 #include "query/derive.h"
 #include "query/feed.h"
+#include "query/snapread.h"
 
 struct cursor;
 
@@ -47,11 +48,13 @@ struct cursor {
 	uint64_t used; /* columns the statement uses */
 	struct derive derive; /* read by the scan's workers */
 	struct feed feed;
+	struct snapcur snap; /* after the feed */
 	size_t n;      /* row within the message */
 	bool eof;
 	void *own;     /* the table's own state */
 };
 
-int vtab_register(struct qt_db *db);
+/* The tables, each name behind prefix. */
+int vtab_register(struct qt_db *db, const char *prefix);
 
 #endif

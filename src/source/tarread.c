@@ -431,6 +431,9 @@ static int check_end(struct qt_tarread *r, struct qt_error *err)
 	uint64_t padded = (r->end + BLOCK - 1) / BLOCK * BLOCK;
 
 	r->done = true;
+	r->member.size = 0;
+	if (check_limits(r, err) != 0) /* the last member's bytes, too */
+		return -1;
 	if (qt_tarlib_expanded(&r->lib) > padded)
 		return 1;
 	return qt_fail_at(err, QT_E_STATE, r->lib.name, (int64_t)r->end,

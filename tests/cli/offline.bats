@@ -3,6 +3,7 @@
 # the same rows; what is hostile ends in a message.
 
 load common
+load rows
 
 setup_file() {
 	export DIR=$BATS_FILE_TMPDIR Q=$BATS_FILE_TMPDIR/q
@@ -16,30 +17,9 @@ setup_file() {
 	tar -C "$DIR" -czf "$DIR/spool.tar.gz" q
 }
 
-# What an archive cannot tell, and a plain tarball beyond that; body is in no
-# list of columns that is printed.
+# What an archive cannot tell, and a plain tarball beyond that.
 NOT_KNOWN="host in_delivery config_dir queue_dir"
 NOT_IN_TAR="dev inode mtime_ns ctime_ns nlink"
-
-# columns TABLE NOT...: all of a table's, hidden ones too, but those.
-columns() {
-	local table=$1
-	shift
-	"$QTOOL" query --columns "$table" --format jsonl | jq -r .name |
-	    grep -vxF "$(printf '%s\n' none "$@")" | paste -sd,
-}
-
-# rows FILE NOT -- SOURCE...: all tables of a source.
-rows() {
-	local to=$1 not=$2 t
-	shift 3
-	for t in messages recipients headers records; do
-		# shellcheck disable=SC2086 # words
-		"$QTOOL" "$@" query --quiet --format jsonl \
-		    "SELECT $(columns $t $not) FROM $t" 2>>"$to.err" ||
-		    [ $? -eq 3 ] || return 1
-	done | LC_ALL=C sort >"$to"
-}
 
 # Entries that are no files are in no bag; in a tarball they have no size.
 only_files() { # FILE
@@ -47,10 +27,6 @@ only_files() { # FILE
 }
 without_sizes() {
 	sed -E '/"error": "(a symbolic link|a FIFO|a directory|a socket|a device)"/s/"(file|message)_size": [a-z0-9]+/"\1_size": -/g' "$1"
-}
-
-same() { # FILE FILE
-	cmp "$1" "$2" || { diff "$1" "$2" | head -n 6 | cut -c1-400; false; }
 }
 
 @test "a bag of any packing gives the rows of the queue" {
@@ -77,4 +53,226 @@ same() { # FILE FILE
 		same "$DIR/live.files" "$DIR/plain.files"
 		grep -q "spool.$x: $n files in it have names that" "$DIR/plain.$x.err"
 	done
+}
+
+@test "one message out of an archive is what it is in the queue" {
+	run "$QTOOL" -Q "$Q" list --sasl anna.keller@victim.example --class forged \
+	    --queue deferred --format ids --limit 1
+	id=${lines[0]}
+	for a in bag.tar.zst bag.tar.gz spool.tar; do
+		for how in --eml "--records --content" --json --lines=0; do
+			# shellcheck disable=SC2086 # words
+			"$QTOOL" -Q "$Q" show $how "$id" | grep -v '^file \|"host"' |
+			    sed -E 's/"(in_delivery|host|dev|inode)": [^,]*, //g' >"$DIR/a"
+			# shellcheck disable=SC2086
+			"$QTOOL" -A "$DIR/$a" show $how "$id" | grep -v '^file \|"host"' |
+			    sed -E 's/"(in_delivery|host|dev|inode)": [^,]*, //g' >"$DIR/b"
+			[ -s "$DIR/a" ]
+			same "$DIR/a" "$DIR/b"
+		done
+	done
+	run -1 "$QTOOL" -A "$DIR/bag.tar.zst" show 0000000000
+}
+
+@test "views of an archive: the same answer as of the queue" {
+	for v in "top -b sasl_username,queue_name" "list --format ids --class bounce" \
+	    "list --format ids --queue hold,deferred --rcpt-domain webpost.example" \
+	    "list --format ids --body account --newer 2000h"; do
+		# shellcheck disable=SC2086 # words
+		"$QTOOL" -Q "$Q" $v 2>/dev/null | sort >"$DIR/a" || [ $? -eq 3 ]
+		# shellcheck disable=SC2086
+		"$QTOOL" -A "$DIR/bag.tar.xz" $v 2>/dev/null | sort >"$DIR/b" || [ $? -eq 3 ]
+		[ "$(wc -l <"$DIR/a")" -gt 3 ]
+		[[ $v == top* ]] || same "$DIR/a" "$DIR/b"
+	done
+	run_q -A "$DIR/bag.tar.gz" status
+	[[ $output == "Archive $DIR/bag.tar.gz; a copy"* ]]
+	# several at once
+	run "$QTOOL" -A "$DIR/bag.tar.gz" -A "$DIR/spool.tar" -Q "$Q" query --quiet --format tsv \
+	    "SELECT count(DISTINCT host), count(*) FROM messages WHERE state = 'ok' AND class = 'forged'"
+	n=$("$QTOOL" -Q "$Q" list --state ok --class forged --format ids 2>/dev/null | wc -l)
+	[[ $output == *$'2\t'$((3 * n))* ]] || { echo "$n: $output"; false; }
+}
+
+@test "a spool that another machine made: foreign owner, no Postfix, read-only" {
+	cp -a "$Q" "$BATS_TEST_TMPDIR/copy"
+	chown -R 54321:54321 "$BATS_TEST_TMPDIR/copy"
+	rows "$BATS_TEST_TMPDIR/live" "host queue_dir inode ctime_ns nlink uid gid" -- -Q "$Q"
+	mkdir "$BATS_TEST_TMPDIR/bin"
+	chmod a+x "$BATS_RUN_TMPDIR"
+	unshare -m bash -c "mount --bind '$BATS_TEST_TMPDIR/copy' '$BATS_TEST_TMPDIR/copy' &&
+	    mount -o remount,bind,ro '$BATS_TEST_TMPDIR/copy' || exit 9
+	    touch '$BATS_TEST_TMPDIR/copy/x' 2>/dev/null && exit 8
+	    exec env PATH='$BATS_TEST_TMPDIR/bin' '$QTOOL' -Q '$BATS_TEST_TMPDIR/copy' status" \
+	    >"$BATS_TEST_TMPDIR/out" || [ $? -eq 3 ]
+	grep -q '^all ' "$BATS_TEST_TMPDIR/out"
+	rows "$BATS_TEST_TMPDIR/copied" "host queue_dir inode ctime_ns nlink uid gid" -- \
+	    -Q "$BATS_TEST_TMPDIR/copy"
+	same "$BATS_TEST_TMPDIR/live" "$BATS_TEST_TMPDIR/copied"
+}
+
+# ---- archives from a stranger ----
+
+# make_tar FILE PYTHON: t is the open tar; add(name, bytes, ...) adds to it.
+make_tar() {
+	/usr/bin/python3 - "$1" "$2" <<-'END'
+		import io, sys, tarfile
+		name = sys.argv[1]
+		t = tarfile.open(name, "w:" + (name.rsplit(".", 1)[1] if not name.endswith(".tar") else ""),
+		    format=tarfile.PAX_FORMAT)
+		def add(path, data=b"", **kw):
+		    info = tarfile.TarInfo(path)
+		    info.size, info.mode, info.mtime = len(data), 0o700, 1700000000
+		    for k, v in kw.items():
+		        setattr(info, k, v)
+		    t.addfile(info, io.BytesIO(data))
+		exec(sys.argv[2])
+		t.close()
+	END
+}
+
+@test "paths that lead elsewhere, and links, are not followed" {
+	local d=$BATS_TEST_TMPDIR
+	ln -s "$Q/hold" "$d/link"
+	make_tar "$d/x.tar.gz" '
+add("spool/deferred/ABCDEF1234", b"x")
+for bad in ("../../deferred/ABCDEF0001", "/deferred/ABCDEF0002", "spool/../deferred/ABCDEF0003",
+            "spool/deferred//ABCDEF0004", "spool/deferred/\x1b[2J", "spool/deferred/A\nB"):
+    add(bad, b"x")
+add("spool/deferred/ABCDEF0005", type=tarfile.SYMTYPE, linkname="/etc/shadow")
+add("spool/deferred/ABCDEF0006", type=tarfile.LNKTYPE, linkname="../../etc/shadow")
+add("spool/deferred/ABCDEF0007", type=tarfile.CHRTYPE)
+add("spool/hold", type=tarfile.SYMTYPE, linkname="/var/spool/postfix/hold")
+add("spool/defer/ABCDEF1234", type=tarfile.SYMTYPE, linkname="/etc/shadow")'
+	run_q -A "$d/x.tar.gz" query --format tsv \
+	    "SELECT queue_id, state, error, sha256 IS NULL, delay_reason FROM messages ORDER BY 1"
+	expect_status 3
+	[[ $stderr == *"6 files in it have names that lead elsewhere"* ]]
+	[ "$(grep -c foreign <<<"$output")" -eq 3 ]
+	[ "$(grep -c ABCDEF <<<"$output")" -eq 4 ]
+	[[ $output != *root:* ]]
+	is_harmless <<<"$output$stderr"
+}
+
+@test "bombs, and what has no end, are refused in bounded memory" {
+	local d=$BATS_TEST_TMPDIR
+	# 3 GiB of nothing in 100 KB; a header of 40 MB; a member of 8 EiB
+	/usr/bin/python3 - "$d" <<-'END'
+		import subprocess, sys, tarfile, io
+		info = tarfile.TarInfo("deferred/ABCDEF1234"); info.size = 3 << 30; info.mode = 0o700
+		p = subprocess.Popen(["zstd", "-q", "-1", "-o", sys.argv[1] + "/zeros.tar.zst"], stdin=subprocess.PIPE)
+		p.stdin.write(info.tobuf(tarfile.GNU_FORMAT))
+		for _ in range(3 * 256):
+		    p.stdin.write(bytes(4 << 20))
+		p.stdin.write(bytes(1024)); p.stdin.close(); assert p.wait() == 0
+		info = tarfile.TarInfo("x"); info.type = tarfile.XHDTYPE; info.size = 40 << 20
+		open(sys.argv[1] + "/header.tar", "wb").write(info.tobuf(tarfile.USTAR_FORMAT) +
+		    b"30 comment=".ljust(40 << 20, b"a") + tarfile.TarInfo("deferred/ABCDEF1234").tobuf() + bytes(1024))
+		info = tarfile.TarInfo("deferred/ABCDEF1234"); info.size = (1 << 63) - 513
+		open(sys.argv[1] + "/large.tar", "wb").write(info.tobuf(tarfile.GNU_FORMAT) + bytes(2048))
+	END
+	[ "$(stat -c %s "$d/zeros.tar.zst")" -lt 500000 ]
+	for f in zeros.tar.zst header.tar large.tar; do
+		run_q -A "$d/$f" list
+		expect_status 5
+		[[ $stderr == *"$f: "* ]]
+	done
+	[[ $(QTOOL=$QTOOL; "$QTOOL" -A "$d/zeros.tar.zst" list 2>&1) == *"more times its size"* ]]
+}
+
+@test "thousands of members cost what they are worth" {
+	local d=$BATS_TEST_TMPDIR
+	make_tar "$d/many.tar.gz" '
+for i in range(20000):
+    add("deferred/A%09X" % i)
+    add("defer/A%09X" % i, b"\n" * 3)'
+	run "$QTOOL" -A "$d/many.tar.gz" query --quiet --format tsv \
+	    "SELECT count(*), count(DISTINCT queue_id), min(state), max(delay_reason) FROM messages"
+	[[ $output == *$'20000\t20000\tcorrupt\t'* ]] || { echo "$output"; false; }
+}
+
+# A bag unpacked, changed by a shell command in it, and packed again.
+changed_bag() { # FILE COMMAND
+	rm -rf "$BATS_TEST_TMPDIR/b"
+	mkdir "$BATS_TEST_TMPDIR/b"
+	tar -C "$BATS_TEST_TMPDIR/b" -xzf "$DIR/bag.tar.gz" --warning=no-timestamp --no-same-permissions
+	chmod -R u+w "$BATS_TEST_TMPDIR/b"
+	(cd "$BATS_TEST_TMPDIR"/b/* && eval "$2")
+	tar -C "$BATS_TEST_TMPDIR/b" --sort=name -czf "$1" .
+}
+
+@test "a bag whose list is wrong says so, and shows what is there" {
+	local f=$BATS_TEST_TMPDIR/w.tar.gz list=metadata/messages.jsonl
+	for c in "echo '{' >>$list" "echo nonsense >>$list" "echo '[1]' >>$list" \
+	    "head -n 1 $list >>$list" "printf '{\"path\": \"data/' >>$list" \
+	    "echo nonsense >metadata/case.json"; do
+		changed_bag "$f" "$c"
+		run_q -A "$f" list
+		expect_status 5
+		[[ $stderr == *"w.tar.gz: metadata/"* ]] || { echo "$c: $stderr"; false; }
+	done
+	n=$("$QTOOL" -A "$DIR/bag.tar.gz" list --format ids 2>/dev/null | wc -l)
+	changed_bag "$f" "sed -i 5,9d $list"
+	run_q -A "$f" list --format ids
+	[ "$(wc -l <<<"$output")" -eq "$n" ]
+	[[ $stderr == *"its list does not have 5 of the files"* ]]
+	changed_bag "$f" "rm $list metadata/case.json"
+	run_q -A "$f" query --format tsv "SELECT count(*), count(mode), count(inode), min(host) FROM messages"
+	[[ $output == *$'\t0\t0\tw.tar.gz'* ]]
+	changed_bag "$f" "echo '{\"path\": \"data/queue/hold/NOTHERE1234\"}' >>$list"
+	run_q -A "$f" list --format ids
+	[[ $stderr == *"its list has 1 files that are not in it"* ]]
+	# claims that no queue could make true
+	# shellcheck disable=SC2016 # for jq
+	changed_bag "$f" "jq -c '.found = \"../../etc/passwd\" | .stat.mode = \"77777777777\" | .stat.mtime_ns = 1e30 |
+	    .stat.ino = -1 | .state = \"\\\\u001b[2J\"' $list >x && mv x $list"
+	run_q -A "$f" list --format json
+	[ "$(jq length <<<"$output")" -eq "$n" ] || { echo "$status ${output:0:300} $stderr"; false; }
+	[[ $output != *passwd* ]]
+	is_harmless <<<"$output"
+}
+
+@test "an archive that is cut off or changed ends in a message" {
+	practice_queue "$BATS_TEST_TMPDIR/q" 12
+	for x in tar tar.gz tar.xz tar.zst; do
+		"$QTOOL" -Q "$BATS_TEST_TMPDIR/q" archive --all --quiet -o "$BATS_TEST_TMPDIR/a.$x" 2>/dev/null
+	done
+	/usr/bin/python3 - "$BATS_TEST_TMPDIR" "$QTOOL" <<-'END'
+		import random, subprocess, sys
+		rng = random.Random(7)
+		def run(data, ext):
+		    name = sys.argv[1] + "/bad" + ext
+		    open(name, "wb").write(data)
+		    p = subprocess.run([sys.argv[2], "-A", name, "query", "--format", "jsonl",
+		        "SELECT m.*, r.*, h.* FROM messages m LEFT JOIN recipients r USING (queue_id) LEFT JOIN headers h USING (queue_id)"],
+		        stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=60)
+		    assert p.returncode in (0, 1, 3, 5), (ext, p.returncode, p.stderr)
+		    assert p.returncode != 5 or ("bad%s: " % ext).encode() in p.stderr, (ext, p.stderr)
+		    return p.returncode
+		for ext in ".tar", ".tar.gz", ".tar.xz", ".tar.zst":
+		    whole = open(sys.argv[1] + "/a" + ext, "rb").read()
+		    assert run(whole, ext) == 0
+		    for i in range(8):
+		        cut = rng.randrange(len(whole) - 2048 if ext == ".tar" else len(whole) * 3 // 4)
+		        assert run(whole[:cut], ext) == 5, (ext, cut)
+		    for i in range(20):
+		        bad = bytearray(whole)
+		        bad[rng.randrange(len(bad))] ^= 1 << rng.randrange(8)
+		        run(bad, ext)
+	END
+}
+
+@test "what is no archive is said" {
+	echo text >"$BATS_TEST_TMPDIR/t.tar"
+	: >"$BATS_TEST_TMPDIR/e.tar"
+	tar -C "$ROOT" -cf "$BATS_TEST_TMPDIR/n.tar" README.md
+	for f in t.tar e.tar n.tar none.tar; do
+		run_q -A "$BATS_TEST_TMPDIR/$f" list
+		expect_status 5
+		[[ $stderr == *"$f: "* ]]
+	done
+	run_q -A "$BATS_TEST_TMPDIR" list
+	expect_status 2
+	run_q -A "$DIR/bag.tar" --transaction 1 list
+	expect_status 2
 }

@@ -1,0 +1,239 @@
+#!/usr/bin/env bats
+# Snapshots: the same mail gives the same rows, several sources at once, and what
+# a stranger made of one.
+
+load common
+load rows
+
+setup_file() {
+	export DIR=$BATS_FILE_TMPDIR Q=$BATS_FILE_TMPDIR/q
+	practice_queue "$Q" 120
+	hostile_queue "$Q"
+	"$QTOOL" -Q "$Q" snapshot --quiet --text --records -o "$DIR/all.db" ||
+	    [ $? -eq 3 ]
+	"$QTOOL" -Q "$Q" snapshot --quiet -o "$DIR/plain.db" || [ $? -eq 3 ]
+}
+
+@test "a snapshot gives the rows of the queue, each of them" {
+	rows "$DIR/live" "" -- -Q "$Q"
+	[ "$(grep -c '"sha256"' "$DIR/live")" -gt 200 ]
+	rows "$DIR/snap" "" -- -D "$DIR/all.db"
+	same "$DIR/live" "$DIR/snap"
+}
+
+@test "a snapshot of a snapshot, and of an archive, is the same" {
+	"$QTOOL" -D "$DIR/all.db" snapshot --quiet --text --records \
+	    -o "$DIR/again.db" || [ $? -eq 3 ]
+	rows "$DIR/first" "" -- -D "$DIR/all.db"
+	rows "$DIR/second" "" -- -D "$DIR/again.db"
+	same "$DIR/first" "$DIR/second"
+	tar -C "$Q" -cf "$DIR/spool.tar" .
+	run_q -A "$DIR/spool.tar" snapshot -o "$DIR/tar.db" --sasl anna.keller@victim.example
+	expect_status 3
+	run -0 "$QTOOL" -D "$DIR/tar.db" query --format tsv \
+	    "SELECT count(*), min(host), count(dev) FROM messages"
+	n=$("$QTOOL" -Q "$Q" list --sasl anna.keller@victim.example --format ids | wc -l)
+	[ "$n" -gt 10 ]
+	[ "${lines[1]}" = "$n"$'\t'"spool.tar"$'\t'0 ]
+}
+
+@test "exit status, selection and --explain are those of the queue" {
+	for s in "" "--state ok" "--ids /dev/null" "--state corrupt --queue hold"; do
+		# shellcheck disable=SC2086 # words
+		run "$QTOOL" -Q "$Q" list $s
+		# shellcheck disable=SC2086
+		run "-$status" "$QTOOL" -D "$DIR/plain.db" list $s
+	done
+	for s in "--sasl anna.keller@victim.example" "--class bounce" \
+	    "--rcpt-domain webpost.example" "--queue hold" "--subject invoice" \
+	    "--reason 451" "--header X-Mailer=Bulk" "--every-rcpt --rcpt *@*.example"; do
+		# shellcheck disable=SC2086 # words
+		a=$("$QTOOL" -Q "$Q" list --format ids $s 2>/dev/null | sort | sha256sum)
+		# shellcheck disable=SC2086
+		b=$("$QTOOL" -D "$DIR/plain.db" list --format ids $s 2>/dev/null | sort | sha256sum)
+		[ "$a" = "$b" ] || { echo "$s"; false; }
+	done
+	id=$("$QTOOL" -Q "$Q" list --sasl anna.keller@victim.example --format ids --limit 1) || [ $? -eq 3 ]
+	run -0 "$QTOOL" -D "$DIR/plain.db" list --format ids "$id"
+	[ "$output" = "$id" ]
+	run -1 "$QTOOL" -D "$DIR/plain.db" list 0000000000
+}
+
+@test "any program reads it" {
+	run -0 /usr/bin/python3 - "$DIR/plain.db" <<-'END'
+		import sqlite3, sys
+		db = sqlite3.connect("file:%s?mode=ro&immutable=1" % sys.argv[1], uri=True)
+		assert db.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+		n = db.execute("SELECT count(*) FROM messages WHERE body IS NOT NULL").fetchone()[0]
+		t = sorted(r[0] for r in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'"))
+		print(n, *t)
+	END
+	[ "$output" = "0 headers messages recipients snapshot" ]
+	[ "$(stat -c %a "$DIR/plain.db")" = 400 ]
+}
+
+@test "what is not in a snapshot is refused, not taken for nothing" {
+	run_q -D "$DIR/plain.db" query "SELECT count(body) FROM messages"
+	expect_status 2
+	[[ $stderr == *"no body"* ]]
+	run_q -D "$DIR/plain.db" list --body viagra
+	expect_status 2
+	run_q -D "$DIR/plain.db" query "SELECT count(*) FROM records"
+	expect_status 2
+	[[ $stderr == *"no records"* ]]
+	run_q -D "$DIR/plain.db" snapshot --text -o "$DIR/x.db"
+	expect_status 2
+	[ ! -e "$DIR/x.db" ]
+	run_q -D "$DIR/plain.db" show 0000000000
+	expect_status 2
+}
+
+@test "several sources at once, told apart by host" {
+	practice_queue "$BATS_TEST_TMPDIR/other" 40
+	practice_queue "$BATS_TEST_TMPDIR/third" 30
+	"$QTOOL" -Q "$BATS_TEST_TMPDIR/other" snapshot --quiet -o "$BATS_TEST_TMPDIR/other.db"
+	tar -C "$BATS_TEST_TMPDIR/third" -cf "$BATS_TEST_TMPDIR/third.tar" .
+	run_q -Q "$Q" -D "$BATS_TEST_TMPDIR/other.db" -A "$BATS_TEST_TMPDIR/third.tar" \
+	    query --format tsv "SELECT host, count(*) FROM messages WHERE state = 'ok' GROUP BY host ORDER BY 2"
+	[ "$(cut -f2 <<<"$output" | sed -n 2,3p | paste -sd' ')" = "30 40" ]
+	[[ $output == *"third.tar"* && $output == *"$BATS_TEST_TMPDIR/other"* && $output == *"$Q"* ]]
+	# rows of two tables belong together by host as well
+	run_q -D "$BATS_TEST_TMPDIR/other.db" -A "$BATS_TEST_TMPDIR/third.tar" query --format tsv \
+	    "SELECT m.host, count(DISTINCT m.queue_id), sum(m.rcpt_total) = count(*) FROM messages AS m
+	     JOIN recipients AS r ON r.host = m.host AND r.queue_name = m.queue_name AND r.queue_id = m.queue_id
+	     GROUP BY m.host ORDER BY 1"
+	expect_status 0
+	[ "$(cut -f2 <<<"$output" | sed 1d | sort -n | paste -sd' ')" = "30 40" ]
+	run -0 "$QTOOL" -D "$BATS_TEST_TMPDIR/other.db" -D "$BATS_TEST_TMPDIR/other.db" \
+	    query --format tsv "SELECT count(*) FROM messages"
+	[ "${lines[1]}" = 80 ]
+}
+
+@test "nothing is overwritten, nothing half is left" {
+	local T=$BATS_TEST_TMPDIR/t
+	mkdir "$T"
+	echo mine >"$T/x.db"
+	run_q -Q "$Q" snapshot -o "$T/x.db"
+	expect_status 4
+	[ "$(cat "$T/x.db")" = mine ]
+	practice_queue "$BATS_TEST_TMPDIR/q" 20
+	run_q -Q "$BATS_TEST_TMPDIR/q" snapshot -o "$T/y.db" \
+	    --sasl nobody@nowhere.example
+	expect_status 1
+	rm -r "$BATS_TEST_TMPDIR"/q*
+	run_q -Q "$Q" snapshot
+	expect_status 2
+	run_q -Q "$Q" snapshot -o -
+	expect_status 2
+	run_q -Q "$Q" snapshot -o "$T/none/y.db"
+	expect_status 5
+	# a full disk
+	(ulimit -f 100; trap '' XFSZ; exec "$QTOOL" -Q "$Q" snapshot \
+	    -o "$T/y.db") && false
+	[ "$(ls -A "$T")" = x.db ]
+}
+
+@test "root reads them as nobody, and changes nothing" {
+	[ "$(id -u)" -eq 0 ]
+	for s in "-D $DIR/plain.db" "-A $DIR/none.tar"; do
+		[ "$s" = "-D $DIR/plain.db" ] || tar -C "$Q" -cf "$DIR/none.tar" .
+		# shellcheck disable=SC2086 # words
+		run_q $s status
+		[[ $output == *"read as nobody without capabilities"* ]]
+		for c in "hold --all" "delete --all --yes" "release --all" history \
+		    "undo 1" recover "purge 1" "archive --move -o $DIR/m.tar --all"; do
+			# shellcheck disable=SC2086
+			run_q $s $c
+			expect_status 2
+		done
+	done
+}
+
+# hostile FILE SQL: a copy of the snapshot with that done to it.
+hostile() {
+	cp "$DIR/plain.db" "$1"
+	chmod 600 "$1"
+	/usr/bin/python3 - "$1" "$2" <<-'END'
+		import sqlite3, sys
+		db = sqlite3.connect(sys.argv[1])
+		db.executescript(sys.argv[2])
+		db.commit()
+	END
+}
+
+@test "a database with anything else in it is refused" {
+	local f=$BATS_TEST_TMPDIR/h.db sql
+	for sql in "CREATE VIEW v AS SELECT 1" \
+	    "ALTER TABLE messages RENAME TO m; CREATE VIEW messages AS SELECT * FROM m" \
+	    "CREATE TRIGGER t AFTER INSERT ON messages BEGIN DELETE FROM headers; END" \
+	    "CREATE TABLE other(x)" \
+	    "CREATE VIRTUAL TABLE f USING fts5(x)" \
+	    "CREATE INDEX evil ON messages(abs(mtime))" \
+	    "DROP INDEX messages_by_id; CREATE INDEX messages_by_id ON messages(sender)" \
+	    "ALTER TABLE headers ADD COLUMN g AS (n + 1)" \
+	    "DROP TABLE headers" \
+	    "ALTER TABLE messages DROP COLUMN sender" \
+	    "PRAGMA application_id = 1" "PRAGMA user_version = 99"; do
+		rm -f "$f"
+		hostile "$f" "$sql"
+		run_q -D "$f" list
+		expect_status 5
+		[[ $stderr == *"h.db: "* ]] || { echo "$sql: $stderr"; false; }
+	done
+	echo text >"$f.txt"
+	run_q -D "$f.txt" list
+	expect_status 5
+	[[ $stderr == *"not a SQLite database"* ]]
+	: >"$f.empty"
+	run_q -D "$f.empty" list
+	expect_status 5
+	run_q -D "$DIR" list
+	expect_status 2
+	run_q -D "$f.none" list
+	expect_status 5
+}
+
+@test "values that a queue cannot have do no harm" {
+	local f=$BATS_TEST_TMPDIR/v.db
+	hostile "$f" "
+	    UPDATE messages SET recipients = 'x\"}], \"evil\": [', rcpt_domains = x'00ff',
+		sender = char(27) || '[2J' || char(0) || 'x', arrival_time = 'soon',
+		subject = CAST(x'fffe1b5d' AS TEXT), mode = 1.5, state = 'strange',
+		queue_name = '../..' WHERE rowid % 2;
+	    UPDATE recipients SET address = CAST(x'c328' AS TEXT), state = 7;
+	    UPDATE headers SET n = 'one', value = zeroblob(100)"
+	run_q -D "$f" list --format json
+	[ "$status" -eq 0 ] || [ "$status" -eq 3 ]
+	printf '%s' "$output" | jq -e 'length > 200' >/dev/null
+	for c in list status "top -b sender,queue_name" "list --format csv" \
+	    "query SELECT*FROM\ recipients" "query SELECT*FROM\ headers"; do
+		eval "\"$QTOOL\" -D '$f' $c" >"$BATS_TEST_TMPDIR/out" 2>&1 || [ $? -eq 3 ]
+		is_harmless csv <"$BATS_TEST_TMPDIR/out" || { echo "$c"; false; }
+	done
+	run "$QTOOL" -D "$f" query --format tsv "SELECT count(recipients) > 0, count(rcpt_domains) > 0,
+	    sum(typeof(arrival_time) = 'text'), sum(typeof(mode) = 'real') FROM messages"
+	[ "${lines[1]}" = $'1\t1\t0\t0' ]
+}
+
+@test "a damaged database ends in a message" {
+	/usr/bin/python3 - "$DIR/plain.db" "$BATS_TEST_TMPDIR" "$QTOOL" <<-'END'
+		import random, subprocess, sys
+		whole = open(sys.argv[1], "rb").read()
+		rng = random.Random(4)
+		for i in range(60):
+		    bad = bytearray(whole)
+		    if i % 3 == 0:
+		        del bad[rng.randrange(len(bad)):]
+		    else:
+		        page = rng.randrange(len(bad) // 4096) * 4096 if i % 3 == 1 else 0
+		        for _ in range(1 + i % 7):
+		            bad[page + rng.randrange(200)] ^= 1 << rng.randrange(8)
+		    name = sys.argv[2] + "/bad.db"
+		    open(name, "wb").write(bad)
+		    p = subprocess.run([sys.argv[3], "-D", name, "query", "--format", "jsonl",
+		        "SELECT m.sender, m.headers_text, r.*, h.* FROM messages m JOIN recipients r USING (queue_id) JOIN headers h USING (queue_id)"],
+		        stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, timeout=60)
+		    assert p.returncode in (0, 3, 5), (i, p.returncode, p.stderr)
+		    assert p.returncode != 5 or b"bad.db: " in p.stderr, (i, p.stderr)
+	END
+}

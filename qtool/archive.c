@@ -345,6 +345,9 @@ static int check(const struct ctx *c, const struct archiving *own,
 	if (own->file == NULL && !c->dry_run && !c->explain)
 		return qt_fail(err, QT_E_USAGE, "archive",
 		    "where to? -o FILE.tar.zst is missing");
+	if (own->move && any_copy(c))
+		return qt_fail(err, QT_E_USAGE, "--move",
+		    "an archive (-A) is no queue to move mail out of");
 	if (c->nsnaps != 0)
 		return qt_fail(err, QT_E_USAGE, "archive",
 		    "a snapshot (-D) has tables, and no messages to archive");
@@ -431,7 +434,7 @@ const struct cmd cmd_archive = {
 	"  qtool archive -o - --all | ssh backup 'cat > queue.tar.zst'",
     .groups = groups,
     .ngroups = 4,
-    .needs = NEED_DB | READS_TX,
+    .needs = NEED_DB | READS_TX | READS_COPIES,
     .operands_are_ids = true,
     .max_operands = -1,
     .option = option,

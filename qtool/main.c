@@ -428,7 +428,7 @@ static int check_copies(const struct ctx *c, struct qt_error *err)
 		return 0;
 	return qt_fail(err, QT_E_USAGE, c->cmd->name,
 	    "works on a queue, and archives (-A) and snapshots (-D) are none: "
-	    "they are for status, top, list, show, query and snapshot");
+	    "they are for status, top, list, show, query, snapshot and archive");
 }
 
 static void on_progress(void *ctx, const struct qt_scan_stats *stats)

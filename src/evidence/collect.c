@@ -67,6 +67,9 @@ int qt_collect_message(struct qt_capture *c, const struct qt_spool *spool,
 {
 	struct qt_error why;
 
+	if (spool->packed != NULL) /* the scan would have it */
+		return qt_fail(err, QT_E_DENIED, path,
+		    "it cannot be read in the archive");
 	if (capture_at(c, spool, queue, path, want, sum, &why) == 0)
 		return 0;
 	/* what has left a transaction is in no archive of it */
@@ -89,6 +92,9 @@ int qt_collect_log(struct qt_capture *c, const struct qt_spool *spool,
 {
 	char log[PATH_SIZE];
 	int r;
+
+	if (spool->packed != NULL)
+		return qt_fail(err, QT_E_GONE, id, "it has no log");
 
 	if (spool->txid != 0)
 		r = qt_staged_log(path, kind, i, log, sizeof log);

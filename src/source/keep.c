@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "base/io.h"
+#include "source/staged.h"
 
 #define KEEP_MAX ((int64_t)1 << 20) /* larger files are read one at a time */
 #define TICKS_NS (20 * 1000 * 1000)
@@ -98,4 +99,71 @@ int qt_keep_open(struct qt_loader *l, struct qt_kept_file *f, int fd,
 
 	return fstat(fd, &st) == 0 ?
 	    qt_keep_file(l, f, fd, &st, arena, err) : 0;
+}
+
+/* As the archive has it; it does not change. */
+static int keep_bytes(struct qt_loader *l, struct qt_kept_file *f,
+    const unsigned char *bytes, size_t len, struct qt_error *err)
+{
+	if (l->sha == NULL && qt_sha256_new(&l->sha, err) != 0)
+		return -1;
+	if (qt_sha256_bytes(l->sha, bytes, len, f->sum, err) != 0)
+		return -1;
+	f->data = len != 0 ? bytes : (const unsigned char *)"";
+	f->len = len;
+	f->have = true;
+	f->st.st_size = (off_t)len;
+	return 0;
+}
+
+/* The archive tells the times of a message, and nothing of its logs. */
+static void stat_held(struct qt_kept_file *f, const struct qt_row *row)
+{
+	f->st.st_dev = row->dev;
+	f->st.st_ino = row->ino;
+	f->st.st_mode = row->mode;
+	f->st.st_uid = row->uid;
+	f->st.st_gid = row->gid;
+	f->st.st_nlink = row->nlink;
+	f->st.st_mtim.tv_sec = row->mtime_ns / 1000000000;
+	f->st.st_mtim.tv_nsec = row->mtime_ns % 1000000000;
+	f->st.st_ctim.tv_sec = row->ctime_ns / 1000000000;
+	f->st.st_ctim.tv_nsec = row->ctime_ns % 1000000000;
+}
+
+int qt_keep_held(struct qt_loader *l, struct qt_scan_row *r,
+    struct qt_error *err)
+{
+	static const enum qt_queue kinds[] = {QT_Q_DEFER, QT_Q_BOUNCE,
+	    QT_Q_TRACE};
+	const struct qt_held *h = &r->held;
+	struct qt_kept *kept;
+	unsigned i, k, at;
+
+	if (qt_keep_begin(&r->row) != 0)
+		return qt_fail_mem(err);
+	kept = r->row.kept;
+	if (h->have && h->fd < 0) {
+		if (keep_bytes(l, &kept->message, h->bytes, h->len, err) != 0)
+			return -1;
+		stat_held(&kept->message, &r->row);
+	}
+	for (i = 0; i < QT_KEPT_LOGS; i++)
+		kept->log[i].absent = true;
+	for (i = 0; i < h->nlogs; i++) {
+		for (k = 0; k < 3 && kinds[k] != h->log[i].kind; k++)
+			;
+		for (at = 0; k < 3 && at < QT_STAGED_LOGS &&
+		    !kept->log[k * QT_STAGED_LOGS + at].absent; at++)
+			;
+		if (k == 3 || at == QT_STAGED_LOGS)
+			continue;
+		kept->log[k * QT_STAGED_LOGS + at].absent = false;
+		if (keep_bytes(l, &kept->log[k * QT_STAGED_LOGS + at],
+			h->bytes + h->log[i].at, h->log[i].len, err) != 0)
+			return -1;
+		kept->log[k * QT_STAGED_LOGS + at].st.st_mtim =
+		    (struct timespec){.tv_sec = r->row.mtime_ns / 1000000000};
+	}
+	return 0;
 }

@@ -29,4 +29,11 @@ int qt_keep_file(struct qt_loader *l, struct qt_kept_file *f, int fd,
 int qt_keep_open(struct qt_loader *l, struct qt_kept_file *f, int fd,
     struct qt_arena *arena, struct qt_error *err) QT_MUST_CHECK;
 
+/*
+ * What came out of an archive with the row: the message, and all its logs.
+ * Where the message could not be read, have stays false.
+ */
+int qt_keep_held(struct qt_loader *l, struct qt_scan_row *r,
+    struct qt_error *err) QT_MUST_CHECK;
+
 #endif

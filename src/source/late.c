@@ -254,6 +254,27 @@ static int pick_dir(struct qt_scan *s, const struct qt_pick *p, size_t len,
 	    spool->txid != 0 ? len : strcspn(path, "/"), err);
 }
 
+/* A pick out of an archive: the file of that name, queue and path. */
+static int pick_packed(struct qt_scan *s, const struct qt_pick *p,
+    struct qt_tree_entry *e, struct qt_error *err)
+{
+	struct qt_packed *packed = qt_picks_spool(s->picks)->packed;
+	size_t at = 0, item;
+
+	err->code = QT_OK;
+	while (qt_packed_find(packed, p->id, &at, &item, err)) {
+		qt_tree_packed(e, packed, item);
+		if (e->queue == p->queue && strcmp(p->path,
+			qt_packed_name(packed, packed->item[item].path)) == 0) {
+			s->pick_at++;
+			return 0;
+		}
+	}
+	if (err->code != QT_OK)
+		return -1;
+	return qt_fail(err, QT_E_STATE, p->path, "it is not in the archive");
+}
+
 int qt_late_pick(struct qt_scan *s, struct qt_tree_entry *e, int *fd,
     struct qt_error *err)
 {
@@ -262,6 +283,9 @@ int qt_late_pick(struct qt_scan *s, struct qt_tree_entry *e, int *fd,
 
 	if (p == NULL)
 		return 1;
+	*fd = -1;
+	if (qt_picks_spool(s->picks)->packed != NULL)
+		return pick_packed(s, p, e, err);
 	slash = strrchr(p->path, '/');
 	if (slash == NULL)
 		return qt_fail(err, QT_E_USAGE, p->path, "in no directory");

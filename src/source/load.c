@@ -49,13 +49,16 @@ unsigned qt_load_want(unsigned want)
 
 bool qt_load_reads(unsigned want)
 {
-	return (want & WANT_FILE) != 0;
+	return (want & (WANT_FILE | QT_WANT_KEPT)) != 0;
 }
 
 unsigned qt_load_logs_of(unsigned want, const struct qt_spool *spool)
 {
 	unsigned kinds = 0;
 
+	if ((want & QT_WANT_KEPT) != 0)
+		return QT_Q_BIT(QT_Q_DEFER) | QT_Q_BIT(QT_Q_BOUNCE) |
+		    QT_Q_BIT(QT_Q_TRACE);
 	if ((want & QT_WANT_LOGS) != 0)
 		kinds |= QT_Q_BIT(QT_Q_DEFER);
 	if ((want & QT_WANT_BOUNCES) != 0 ||
@@ -472,7 +475,7 @@ static void read_file(struct qt_loader *l, struct qt_scan_row *r, int fd,
 	struct qt_error err;
 	int rc;
 
-	if ((want & QT_WANT_KEPT) != 0 &&
+	if ((want & QT_WANT_KEPT) != 0 && r->packed == NULL &&
 	    (qt_keep_begin(&r->row) != 0 ||
 		qt_keep_file(l, &r->row.kept->message, fd, st, &r->row.arena,
 		    &err) != 0)) {
@@ -596,7 +599,8 @@ static void packed_stat(struct qt_scan_row *r)
 	struct qt_row *row = &r->row;
 
 	row->unknown = QT_ROW_LOCKS;
-	if ((it->flags & QT_PACKED_TOLD) == 0)
+	/* 0: made of something that did not tell it either */
+	if ((it->flags & QT_PACKED_TOLD) == 0 || it->ino == 0)
 		row->unknown |= QT_ROW_INODE;
 	if (it->mode == 0)
 		row->unknown |= QT_ROW_MODE;
@@ -618,8 +622,14 @@ static void packed_stat(struct qt_scan_row *r)
 static void load_packed(struct qt_loader *l, struct qt_scan_row *r)
 {
 	struct stat st = {.st_size = (off_t)r->packed->size};
+	struct qt_error err;
 
 	packed_stat(r);
+	if ((l->plan->want & QT_WANT_KEPT) != 0 &&
+	    r->row.state != QT_STATE_FOREIGN && qt_keep_held(l, r, &err) != 0) {
+		fail(r, ENOMEM);
+		return;
+	}
 	if (r->row.state == QT_STATE_FOREIGN) {
 		r->fate = l->plan->nprefilter > 0 ? QT_FATE_DROPPED :
 		    QT_FATE_READ;

@@ -140,6 +140,12 @@ struct qt_held {
 	char why[160];	/* sys: a sentence */
 };
 
+enum qt_held_how {
+	QT_HELD_NOT,   /* not the message */
+	QT_HELD_ROW,   /* a large one in a file */
+	QT_HELD_MEMORY /* in memory, up to 256 MiB */
+};
+
 void qt_held_clear(struct qt_held *h); /* keeps a small buffer */
 void qt_held_release(struct qt_held *h);
 /*
@@ -147,8 +153,8 @@ void qt_held_release(struct qt_held *h);
  * cannot be read is said in h; negative: memory.
  */
 int qt_held_read(struct qt_held *h, struct qt_packed *p, struct qt_tarview *v,
-    size_t item, bool message, unsigned kinds, struct qt_error *err)
-    QT_MUST_CHECK;
+    size_t item, enum qt_held_how message, unsigned kinds,
+    struct qt_error *err) QT_MUST_CHECK;
 /* A view for a scan, given back when it is done. */
 int qt_packed_view(struct qt_packed *p, const volatile sig_atomic_t *stop,
     struct qt_tarview **v, struct qt_error *err) QT_MUST_CHECK;

@@ -16,8 +16,9 @@
 
 #define KEEP ((size_t)32 << 10) /* of a row's buffer, from row to row */
 #define PIECE ((size_t)256 << 10)
-#define LOGS_MAX ((size_t)40 << 20) /* with a message in memory */
+#define LOGS_MAX ((size_t)40 << 20) /* of one message */
 #define MESSAGE_MAX ((uint64_t)4 << 30)
+#define MEMORY_MAX ((uint64_t)256 << 20)
 
 /* ---- a file without a name ---- */
 
@@ -156,15 +157,16 @@ static int read_large(struct qt_held *h, struct qt_tarview *v,
 }
 
 static int read_message(struct qt_held *h, struct qt_tarview *v,
-    const struct qt_packed_item *it, struct qt_error *err)
+    const struct qt_packed_item *it, enum qt_held_how how,
+    struct qt_error *err)
 {
 	struct qt_error why;
 
-	if (it->size > MESSAGE_MAX) {
+	if (it->size > (how == QT_HELD_MEMORY ? MEMORY_MAX : MESSAGE_MAX)) {
 		unreadable(h, EFBIG, "larger than can be looked at");
 		return 0;
 	}
-	if (it->size > QT_PACKED_MEMORY)
+	if (it->size > QT_PACKED_MEMORY && how != QT_HELD_MEMORY)
 		return read_large(h, v, it, err);
 	if (make_room(h, (size_t)it->size, err) != 0)
 		return -1;
@@ -200,7 +202,7 @@ static int read_log(struct qt_held *h, const struct qt_packed *p,
 	struct qt_error why;
 	size_t got;
 
-	if (*used + log->size > LOGS_MAX)
+	if (*used - h->len + log->size > LOGS_MAX)
 		return 0;
 	if (make_room(h, *used + log->size, err) != 0)
 		return -1;
@@ -219,13 +221,15 @@ static int read_log(struct qt_held *h, const struct qt_packed *p,
 }
 
 int qt_held_read(struct qt_held *h, struct qt_packed *p, struct qt_tarview *v,
-    size_t item, bool message, unsigned kinds, struct qt_error *err)
+    size_t item, enum qt_held_how message, unsigned kinds,
+    struct qt_error *err)
 {
 	const struct qt_packed_item *it = &p->item[item];
 	const char *id = qt_packed_name(p, it->id);
 	size_t i, used;
 
-	if (message && it->foreign == NULL && read_message(h, v, it, err) != 0)
+	if (message != QT_HELD_NOT && it->foreign == NULL &&
+	    read_message(h, v, it, message, err) != 0)
 		return -1;
 	used = h->len;
 	/* as in a queue: a name in maildrop is not yet that of a message */

@@ -45,8 +45,8 @@ int qt_picks_new(struct qt_picks **out, const struct qt_spool *spool,
 		return qt_fail_mem(err);
 	p->spool = spool;
 	qt_arena_init(&p->text, ARENA_MAX);
-	/* what a transaction keeps nobody else takes away */
-	if (spool->txid == 0 && getrlimit(RLIMIT_NOFILE, &r) == 0 &&
+	/* what a transaction or an archive keeps nobody else takes away */
+	if (spool->txid == 0 && spool->packed == NULL && getrlimit(RLIMIT_NOFILE, &r) == 0 &&
 	    r.rlim_cur > RESERVE)
 		p->may = (size_t)(r.rlim_cur - RESERVE);
 	*out = p;
@@ -159,7 +159,8 @@ static int in_order(const void *a, const void *b)
 
 void qt_picks_sort(struct qt_picks *p)
 {
-	if (p->n != 0)
+	/* an archive is read in its own order */
+	if (p->n != 0 && p->spool->packed == NULL)
 		qsort(p->v, p->n, sizeof *p->v, in_order);
 }
 

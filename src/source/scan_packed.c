@@ -74,7 +74,9 @@ int qt_packed_row(struct qt_scan *s, struct qt_scan_row *r,
 	rc = view_of(s, e->packed, &v, err);
 	if (rc == 0)
 		rc = qt_held_read(&r->held, e->packed, v, e->item,
-		    qt_load_reads(want), qt_load_logs_of(want, r->row.spool),
+		    (want & QT_WANT_KEPT) != 0 ? QT_HELD_MEMORY :
+		    qt_load_reads(want) ? QT_HELD_ROW : QT_HELD_NOT,
+		    qt_load_logs_of(want, r->row.spool),
 		    err);
 	r->packed_charge = r->held.cap +
 	    (r->held.fd >= 0 ? QT_SCAN_PACKED_MAX : 0);

@@ -111,6 +111,19 @@ without_sizes() {
 	same "$BATS_TEST_TMPDIR/live" "$BATS_TEST_TMPDIR/copied"
 }
 
+@test "an archive of an archive has the same mail" {
+	local d=$BATS_TEST_TMPDIR
+	for a in bag.tar.zst bag.tar.gz spool.tar; do
+		"$QTOOL" -A "$DIR/$a" archive --all --quiet -o "$d/again.tar.zst" 2>/dev/null ||
+		    [ $? -eq 3 ]
+		rows "$d/first" "$NOT_KNOWN" -- -A "$DIR/$a"
+		rows "$d/second" "$NOT_KNOWN" -- -A "$d/again.tar.zst"
+		only_files "$d/first" >"$d/first.files"
+		same "$d/first.files" "$d/second"
+		rm "$d/again.tar.zst"*
+	done
+}
+
 # ---- archives from a stranger ----
 
 # make_tar FILE PYTHON: t is the open tar; add(name, bytes, ...) adds to it.

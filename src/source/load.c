@@ -626,7 +626,7 @@ static void load_packed(struct qt_loader *l, struct qt_scan_row *r)
 
 	packed_stat(r);
 	if ((l->plan->want & QT_WANT_KEPT) != 0 &&
-	    r->row.state != QT_STATE_FOREIGN && qt_keep_held(l, r, &err) != 0) {
+	    qt_keep_held(l, r, &err) != 0) {
 		fail(r, ENOMEM);
 		return;
 	}

@@ -369,7 +369,8 @@ static int add_message(struct qt_packed *p, const struct qt_tar_member *m,
 	    .mtime_ns = m->mtime_ns, .uid = (uint32_t)m->uid,
 	    .gid = (uint32_t)m->gid, .mode = p->bag ? 0 : m->mode,
 	    .queue = (uint8_t)pl->queue,
-	    .flags = p->bag ? 0 : QT_PACKED_HEADER,
+	    .flags = (uint8_t)((p->bag ? 0 : QT_PACKED_HEADER) |
+		(m->kind == QT_TAR_FILE ? QT_PACKED_FILE : 0)),
 	    .foreign = judge(m, pl)};
 
 	if (qt_packed_keep(p, pl->path, strlen(pl->path), &it.path, err) != 0)

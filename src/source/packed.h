@@ -33,7 +33,8 @@
 enum { /* struct qt_packed_item.flags */
 	QT_PACKED_TOLD = 1 << 0,     /* the bag's list has it */
 	QT_PACKED_MISPLACED = 1 << 1, /* the list says so; note is the error */
-	QT_PACKED_HEADER = 1 << 2    /* mode is the tar header's */
+	QT_PACKED_HEADER = 1 << 2,   /* mode is the tar header's */
+	QT_PACKED_FILE = 1 << 3	     /* it has bytes, whatever its name */
 };
 
 /* A queue file.  Strings are offsets into names. */

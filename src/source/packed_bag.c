@@ -216,15 +216,24 @@ static int take_odd(struct qt_packed *p, struct qt_packed_item *it,
 	return qt_packed_keep(p, l->name, strlen(l->name), &it->id, err);
 }
 
-/* Where it lay: below its queue, and nowhere else. */
+/*
+ * Where it lay: below its queue, and nowhere else.  The list has text, so the
+ * name of an odd file, which is told apart, is put in its place.
+ */
 static int take_found(struct qt_packed *p, struct qt_packed_item *it,
-    const struct line *l, struct qt_error *err)
+    struct line *l, struct qt_error *err)
 {
 	const char *queue = qt_queue_name((enum qt_queue)it->queue);
 	size_t n = strlen(queue);
+	char *name;
 
 	if (strncmp(l->found, queue, n) != 0 || l->found[n] != '/')
 		return 0;
+	name = strrchr(l->found, '/') + 1;
+	if (l->name[0] != '\0' && strlcpy(name, l->name,
+		sizeof l->found - (size_t)(name - l->found)) >=
+		sizeof l->found - (size_t)(name - l->found))
+		return bad(p, "has a path that is too long", err);
 	return qt_packed_keep(p, l->found, strlen(l->found), &it->path, err);
 }
 

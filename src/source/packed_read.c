@@ -228,7 +228,7 @@ int qt_held_read(struct qt_held *h, struct qt_packed *p, struct qt_tarview *v,
 	const char *id = qt_packed_name(p, it->id);
 	size_t i, used;
 
-	if (message != QT_HELD_NOT && it->foreign == NULL &&
+	if (message != QT_HELD_NOT && (it->flags & QT_PACKED_FILE) != 0 &&
 	    read_message(h, v, it, message, err) != 0)
 		return -1;
 	used = h->len;

@@ -67,7 +67,9 @@ int qt_packed_row(struct qt_scan *s, struct qt_scan_row *r,
 	if (e->foreign != NULL) {
 		r->row.state = QT_STATE_FOREIGN;
 		r->row.error = e->foreign;
-		return 0;
+		/* no message, but a file that can be archived */
+		if ((want & QT_WANT_KEPT) == 0)
+			return 0;
 	}
 	if (want == 0)
 		return 0;

@@ -215,11 +215,13 @@ static void changes(struct qt_buf *out, const struct qt_bag *bag)
 
 	qt_utc(bag->started, when);
 	key(out, "changes");
+	qt_buf_adds(out, "[{\"what\": \"access times of the files may be of this "
+	    "reading, where their file system keeps them\"}");
 	if (!bag->moved) {
-		qt_buf_adds(out, "[]");
+		qt_buf_addc(out, ']');
 		return;
 	}
-	qt_buf_addf(out, "[{\"what\": \"messages were moved out of the queue; "
+	qt_buf_addf(out, ", {\"what\": \"messages were moved out of the queue; "
 	    "their change times are of that\", \"when\": \"%s\", \"by\": "
 	    "\"qtool, transaction %llu\", \"why\": ", when,
 	    (unsigned long long)bag->txid);

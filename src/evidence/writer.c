@@ -30,7 +30,7 @@
 #include <time.h>
 
 #define MESSAGE_MEMORY ((size_t)64 << 20)
-#define LIST_MEMORY ((size_t)48 << 20)
+#define LIST_MEMORY ((size_t)64 << 20)
 
 static const char *const redactions[] = {[QT_REDACT_NONE] = "none",
     [QT_REDACT_RECIPIENTS] = "recipients", [QT_REDACT_FULL] = "full"};

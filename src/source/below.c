@@ -47,14 +47,25 @@ int qt_open_dir_below(int dirfd, const char *path)
 	return fd;
 }
 
+int qt_open_file_as(int dirfd, const char *name, bool *refused)
+{
+	int fd = -1;
+
+	/* only the owner and root may leave the access time alone */
+	if (!*refused)
+		fd = openat(dirfd, name, FILE_FLAGS | O_NOATIME);
+	if (*refused || (fd < 0 && errno == EPERM)) {
+		*refused = true;
+		fd = openat(dirfd, name, FILE_FLAGS);
+	}
+	return fd;
+}
+
 int qt_open_file_at(int dirfd, const char *name)
 {
-	/* only the owner and root may leave the access time alone */
-	int fd = openat(dirfd, name, FILE_FLAGS | O_NOATIME);
+	bool refused = false;
 
-	if (fd < 0 && errno == EPERM)
-		fd = openat(dirfd, name, FILE_FLAGS);
-	return fd;
+	return qt_open_file_as(dirfd, name, &refused);
 }
 
 int qt_open_file_below(int dirfd, const char *path)

@@ -8,6 +8,8 @@
 #ifndef QTOOL_SOURCE_BELOW_H
 #define QTOOL_SOURCE_BELOW_H
 
+#include <stdbool.h>
+
 #include "qtool/error.h"
 
 /*
@@ -22,6 +24,11 @@ int qt_open_dir_below(int dirfd, const char *path) QT_MUST_CHECK;
  * name has no slash.  A descriptor, or -1 with errno.
  */
 int qt_open_file_at(int dirfd, const char *name) QT_MUST_CHECK;
+/*
+ * The same for file after file: *refused, false at first, remembers that the
+ * access time may not be left alone, so that it is asked for once.
+ */
+int qt_open_file_as(int dirfd, const char *name, bool *refused) QT_MUST_CHECK;
 
 /* The same by a path with directories. */
 int qt_open_file_below(int dirfd, const char *path) QT_MUST_CHECK;

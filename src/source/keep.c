@@ -65,8 +65,9 @@ int qt_keep_begin(struct qt_row *row)
 int qt_keep_file(struct qt_loader *l, struct qt_kept_file *f, int fd,
     const struct stat *st, struct qt_arena *arena, struct qt_error *err)
 {
-	size_t size = (size_t)st->st_size, got;
+	size_t size = (size_t)st->st_size;
 	struct stat after;
+	ssize_t got;
 	char *data;
 
 	if (!S_ISREG(st->st_mode) || st->st_size > KEEP_MAX)
@@ -75,9 +76,11 @@ int qt_keep_file(struct qt_loader *l, struct qt_kept_file *f, int fd,
 	data = qt_arena_alloc(arena, size + 1);
 	if (data == NULL)
 		return qt_fail_mem(err);
-	if (qt_pread_all(fd, data, size + 1, 0, &got) != 0 || got != size ||
-	    fstat(fd, &after) != 0 || !same_content(st, &after) ||
-	    qt_keep_recent(&after))
+	do /* at once: what is less than asked for is the end */
+		got = pread(fd, data, size + 1, 0);
+	while (got < 0 && errno == EINTR);
+	if (got != (ssize_t)size || fstat(fd, &after) != 0 ||
+	    !same_content(st, &after) || qt_keep_recent(&after))
 		return 0;
 	if (l->sha == NULL && qt_sha256_new(&l->sha, err) != 0)
 		return -1;
@@ -87,7 +90,6 @@ int qt_keep_file(struct qt_loader *l, struct qt_kept_file *f, int fd,
 	f->data = (const unsigned char *)data;
 	f->len = size;
 	f->st = after;
-	f->btime_ns = qt_keep_btime(fd);
 	f->have = true;
 	return 0;
 }

@@ -482,6 +482,8 @@ static void read_file(struct qt_loader *l, struct qt_scan_row *r, int fd,
 		fail(r, ENOMEM);
 		return;
 	}
+	if (r->row.kept != NULL)
+		r->row.kept->message.btime_ns = qt_keep_btime(fd);
 	if ((want & QT_WANT_MSG) != 0) {
 		rc = parse(l, r, fd, st, &err);
 		if (rc != 0 && err.code != QT_E_CORRUPT) {
@@ -511,9 +513,9 @@ static void read_file(struct qt_loader *l, struct qt_scan_row *r, int fd,
 }
 
 /* The very file that was picked: kept open, at its place, or where it moved. */
-static int open_picked(const struct qt_load_plan *plan, struct qt_scan_row *r)
+static int open_picked(struct qt_loader *l, struct qt_scan_row *r)
 {
-	const struct qt_pick *p = qt_picks_at(plan->picks,
+	const struct qt_pick *p = qt_picks_at(l->plan->picks,
 	    (size_t)r->row.seq);
 	struct stat st;
 	int fd = r->fd;
@@ -521,7 +523,7 @@ static int open_picked(const struct qt_load_plan *plan, struct qt_scan_row *r)
 	r->fd = -1;
 	if (fd >= 0)
 		return fd;
-	fd = qt_open_file_at(r->dir->fd, r->name);
+	fd = qt_open_file_as(r->dir->fd, r->name, &l->refused);
 	if (fd < 0 && errno != ENOENT && errno != EBADF)
 		return -1;
 	if (fd >= 0 && fstat(fd, &st) == 0 && st.st_dev == p->dev &&
@@ -531,10 +533,10 @@ static int open_picked(const struct qt_load_plan *plan, struct qt_scan_row *r)
 	return qt_pick_open_moved(r->row.spool, p);
 }
 
-static int open_file(const struct qt_loader *l, struct qt_scan_row *r)
+static int open_file(struct qt_loader *l, struct qt_scan_row *r)
 {
-	return l->plan->picks != NULL ? open_picked(l->plan, r) :
-					qt_open_file_at(r->dir->fd, r->name);
+	return l->plan->picks != NULL ? open_picked(l, r) :
+	    qt_open_file_as(r->dir->fd, r->name, &l->refused);
 }
 
 static void load_file(struct qt_loader *l, struct qt_scan_row *r,

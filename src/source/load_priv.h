@@ -14,6 +14,7 @@ struct qt_loader {
 	struct qt_sha256 *sha; /* made when first needed */
 	struct qt_buf log;
 	struct qt_finish_tmp tmp;
+	bool refused; /* see qt_open_file_as() */
 };
 
 #define QT_BUF_KEEP_MAX ((size_t)256 << 10) /* kept between rows */

@@ -13,6 +13,7 @@
 #include "base/io.h"
 #include "source/below.h"
 #include "source/picks_priv.h"
+#include "source/tree.h"
 
 #define RESERVE 256u /* descriptors for all else: directories, threads */
 #define ARENA_MAX ((size_t)4 << 30)
@@ -23,6 +24,9 @@ struct qt_picks {
 	size_t n, cap;
 	size_t open, may;  /* descriptors in use, and at most */
 	struct qt_arena text;
+	int dirfd; /* of the directory that the last one was in, */
+	char dir[QT_TREE_PATH_MAX]; /* and its path */
+	bool refused; /* see qt_open_file_as() */
 };
 
 void qt_picks_raise_limit(void)
@@ -44,6 +48,7 @@ int qt_picks_new(struct qt_picks **out, const struct qt_spool *spool,
 	if (p == NULL)
 		return qt_fail_mem(err);
 	p->spool = spool;
+	p->dirfd = -1;
 	qt_arena_init(&p->text, ARENA_MAX);
 	/* what a transaction or an archive keeps nobody else takes away */
 	if (spool->txid == 0 && spool->packed == NULL && getrlimit(RLIMIT_NOFILE, &r) == 0 &&
@@ -59,6 +64,7 @@ void qt_picks_free(struct qt_picks *p)
 		return;
 	for (size_t i = 0; i < p->n; i++)
 		qt_close_quiet(&p->v[i].fd);
+	qt_close_quiet(&p->dirfd);
 	qt_arena_release(&p->text);
 	free(p->v);
 	free(p);
@@ -91,12 +97,31 @@ int qt_pick_open_moved(const struct qt_spool *spool, const struct qt_pick *pick)
 	return -1;
 }
 
+/* Most are in the directory of the one before. */
+static int open_pick(struct qt_picks *p, const struct qt_pick *pick)
+{
+	const char *slash = strrchr(pick->path, '/');
+	size_t len = slash != NULL ? (size_t)(slash - pick->path) : 0;
+
+	if (len == 0 || len >= sizeof p->dir)
+		return qt_open_file_below(p->spool->dirfd, pick->path);
+	if (p->dirfd < 0 || strncmp(p->dir, pick->path, len) != 0 ||
+	    p->dir[len] != '\0') {
+		qt_close_quiet(&p->dirfd);
+		memcpy(p->dir, pick->path, len);
+		p->dir[len] = '\0';
+		p->dirfd = qt_open_dir_below(p->spool->dirfd, p->dir);
+	}
+	return p->dirfd >= 0 ? qt_open_file_as(p->dirfd, slash + 1,
+		&p->refused) : -1;
+}
+
 /* It stays readable from here on; when that cannot be, it is read as it comes. */
 static void keep_open(struct qt_picks *p, struct qt_pick *pick)
 {
 	if (p->open == p->may || pick->queue == QT_Q_MAILDROP)
 		return;
-	pick->fd = qt_open_file_below(p->spool->dirfd, pick->path);
+	pick->fd = open_pick(p, pick);
 	if (pick->fd >= 0 && !is_it(pick->fd, pick))
 		qt_close_quiet(&pick->fd);
 	if (pick->fd < 0 && errno != EMFILE && errno != ENFILE)

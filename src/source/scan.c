@@ -28,6 +28,8 @@
 #define WINDOW_MIN 16u		  /* batches */
 #define WINDOW_MAX 64u
 #define BUDGET ((size_t)12 << 20) /* bytes of large rows outstanding */
+#define KEPT_BUDGET ((size_t)48 << 20) /* the same where rows keep their files:
+					* a window of usual mail fits */
 #define OPEN_DIRS_MAX 128u	  /* directories that rows refer to */
 
 const char *qt_state_name(enum qt_state s)
@@ -101,7 +103,8 @@ static int copy_prefilter(struct qt_scan *s, const struct qt_scan_opts *o,
 
 static int make_pool(struct qt_scan *s, unsigned jobs, struct qt_error *err)
 {
-	struct qt_pool_opts opts = {.budget = BUDGET,
+	struct qt_pool_opts opts = {
+	    .budget = (s->plan.want & QT_WANT_KEPT) != 0 ? KEPT_BUDGET : BUDGET,
 	    .worker_new = worker_new, .worker_free = worker_free,
 	    .run = run_batch, .ctx = s, .owner = s->own};
 

@@ -350,3 +350,42 @@ make_log() {
 	[[ $stderr == *"No space left on device"* ]]
 	[ "$left" = fill ]
 }
+
+@test "a message that an agent has open is told" {
+	file=$(find "$Q/deferred" -type f | LC_ALL=C sort | head -1)
+	exec 8<"$file"
+	flock -s 8
+	archive --queue deferred --all
+	exec 8<&-
+	expect_status 0
+	check_bag "$X"
+	[ "$(jq -r 'select(.locked_at_capture).queue_id' metadata/messages.jsonl)" = "${file##*/}" ]
+}
+
+# How many files of the queue a process has open.
+open_files() {
+	find "/proc/$1/fd" -lname "$Q/*/*" 2>/dev/null | wc -l
+}
+
+# Messages are picked, and the first is about to be read: that takes four seconds.
+@test "what is delivered meanwhile is in the archive all the same" {
+	cp -a "$Q" "$BATS_TEST_TMPDIR/live"
+	Q=$BATS_TEST_TMPDIR/live
+	n=$(find "$Q"/{active,incoming,deferred,hold} -type f | wc -l)
+	env "ASAN_OPTIONS=${ASAN_OPTIONS:-}:detect_leaks=0" strace -D -f -o /dev/null \
+	    -e trace=statx -e inject=statx:delay_enter=4000000:when=1 \
+	    "$QTOOL" -Q "$Q" archive -q -o "$X" --all >"$BATS_TEST_TMPDIR/report" 2>&1 &
+	pid=$!
+	for ((i = 0; i < 300; i++)); do
+		[ "$(open_files $pid)" -lt 10 ] || break
+		sleep 0.01
+	done
+	sleep 1 # until nothing else can be read
+	[ "$(open_files $pid)" -ge 10 ]
+	[ ! -e "$X" ]
+	rm -rf "$Q"/{active,incoming,deferred,hold}
+	wait $pid
+	check_bag "$X"
+	[ "$(wc -l <metadata/messages.jsonl)" -eq "$n" ]
+	[ ! -e metadata/missing.jsonl ]
+}

@@ -106,7 +106,8 @@ static int open_it(struct ctx *c, struct archiving *own, const char *command,
 	    .sign = own->sign != NULL ? signer_sign : NULL,
 	    .sign_ctx = &r->signer,
 	    .signer = own->sign != NULL ? qt_buf_str(&r->signer.pub) : NULL,
-	    .timestamp = own->timestamp, .stop = c->stop};
+	    .timestamp = own->timestamp, .no_index = own->no_index,
+	    .stop = c->stop};
 
 	return name_in(own, &opts, err) != 0 ? -1 :
 	    qt_archive_open(a, own->file, &opts, err);

@@ -130,7 +130,7 @@ static int add_row(struct archive_pass *p, const struct qt_stmt *st,
 	    &(struct qt_archive_item){.spool = row->spool,
 		.queue = pick->queue, .id = pick->id, .path = pick->path,
 		.found = pick->found, .dev = pick->dev, .ino = pick->ino,
-		.row = row}, st, err);
+		.row = row, .db = p->db}, st, err);
 }
 
 static int add_rows(struct archive_pass *p, struct qt_stmt *st,
@@ -154,6 +154,8 @@ static int add_rows(struct archive_pass *p, struct qt_stmt *st,
 
 int archive_add_picks(struct archive_pass *p, struct qt_error *err)
 {
+	const struct qt_row_work work = {.want = qt_archive_want(p->a),
+	    .hook = qt_archive_hook, .drain = qt_archive_drain, .ctx = p->a};
 	struct qt_stmt *st = NULL;
 	struct qt_buf sql;
 	int r;
@@ -163,14 +165,14 @@ int archive_add_picks(struct archive_pass *p, struct qt_error *err)
 	qt_buf_adds(&sql, "SELECT ");
 	add_columns(&sql);
 	qt_buf_adds(&sql, " FROM messages");
-	qt_db_pick(p->db, p->picks, QT_ARCHIVE_WANT, qt_archive_hook, p->a);
+	qt_db_pick(p->db, p->picks, &work);
 	r = qt_buf_check(&sql, err);
 	if (r == 0)
 		r = qt_stmt_open(&st, p->db, sql.data, NULL, 0, err);
 	if (r == 0)
 		r = add_rows(p, st, err);
 	qt_stmt_close(st);
-	qt_db_pick(p->db, NULL, 0, NULL, NULL);
+	qt_db_pick(p->db, NULL, NULL);
 	qt_buf_release(&sql);
 	return r;
 }

@@ -22,7 +22,7 @@ struct archiving {
 	size_t nlogs;
 	enum qt_redact redact;
 	const char *redact_key, *sign;
-	bool timestamp;
+	bool timestamp, no_index;
 	bool json;	     /* --json: the report as an object */
 	bool move, purge;
 	unsigned purge_rate;

@@ -68,6 +68,7 @@ struct qt_archive_opts {
 	void *sign_ctx;
 	const char *signer;	/* the public key, one line */
 	bool timestamp;		/* FILE.tsq, an RFC 3161 request */
+	bool no_index;		/* no metadata/index.sqlite */
 	int64_t now;		/* seconds; 0: the clock.  Given, two archives
 				 * of the same mail are the same bytes */
 	int64_t begun;		/* when it was read off the clock already; 0: now */
@@ -119,6 +120,9 @@ struct qt_archive_item {
 	/* What a scan has read of it (QT_WANT_KEPT), so that it need not be
 	 * read again; NULL: nothing. */
 	const struct qt_row *row;
+	/* On whose statement the row is: then it goes into index.sqlite, and is
+	 * taken from the statement; NULL: not. */
+	struct qt_db *db;
 };
 /*
  * Add a message and its logs; json is its line for messages.jsonl (an object
@@ -144,8 +148,8 @@ int qt_archive_add_row(struct qt_archive *a, const struct qt_archive_item *it,
  * worked out in the scan's threads.
  */
 int qt_archive_hook(struct qt_row *row, void *archive);
-#define QT_ARCHIVE_WANT (QT_WANT_KEPT | QT_WANT_RCPTS | QT_WANT_HEADERS | \
-	QT_WANT_LOCKS)
+void qt_archive_drain(void *archive);
+unsigned qt_archive_want(const struct qt_archive *a); /* QT_WANT_ bits for it */
 /*
  * A message was selected and is left in the queue: a line in
  * metadata/missing.jsonl.  why is one word, "in_delivery".

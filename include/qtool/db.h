@@ -60,21 +60,34 @@ struct qt_bind {
 
 /*
  * From the next statement on, until picks is NULL, the tables are of these
- * files alone, in their order, and each row has what want says beside what its
- * columns take.  hook is run for each once it is loaded, in the scan's threads,
+ * files alone, in their order, and each row has what work.want says beside what
+ * its columns take.  hook is run for each once it is loaded, in the scan's threads,
  * and may put into row.extra what it makes in the row's arena (not 0: out of
  * memory).  The picks are borrowed, and used up by one statement.
  */
 struct qt_picks;
 typedef int qt_row_hook(struct qt_row *row, void *ctx);
-void qt_db_pick(struct qt_db *db, struct qt_picks *picks, unsigned want,
-    qt_row_hook *hook, void *ctx);
+struct qt_row_work {
+	unsigned want;
+	qt_row_hook *hook;	  /* NULL none */
+	void (*drain)(void *ctx); /* rows that were taken are no more: called
+				   * before they go with the scan; NULL none */
+	void *ctx;
+};
+void qt_db_pick(struct qt_db *db, struct qt_picks *picks,
+    const struct qt_row_work *work); /* copied; NULL: none */
 /*
  * The message that the last step of a statement over one table came to; NULL
  * none.  Only of a statement that neither sorts nor groups; valid until the
  * next step.
  */
-const struct qt_row *qt_db_row(const struct qt_db *db);
+struct qt_row *qt_db_row(const struct qt_db *db);
+/*
+ * The same, out of the statement, whose columns are not to be read any more
+ * before the next step: it is the caller's until it is given back, or drained.
+ */
+struct qt_row *qt_db_take(struct qt_db *db);
+void qt_db_give(struct qt_db *db, struct qt_row *row);
 
 /*
  * One statement.  QT_E_USAGE with SQLite's message (and offset) for bad SQL or

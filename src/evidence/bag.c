@@ -148,6 +148,10 @@ static const char tag_files[] =
     "  metadata/custody.jsonl      what was done with it; each line has the sum\n"
     "                              of the one before it (prev)\n";
 
+static const char index_file[] =
+    "  metadata/index.sqlite       the same as tables, for sqlite3; made of the\n"
+    "                              files, and of no weight against them\n";
+
 static const char sums[] =
     "  manifest-sha256.txt         sums of all files below data/\n"
     "  tagmanifest-sha256.txt      sums of the other files\n";
@@ -225,6 +229,11 @@ static const char reading_tables[] =
     "      metadata/messages.jsonl                who sent what from where\n"
     "  jq -r .sasl_username metadata/messages.jsonl | sort | uniq -c\n";
 
+static const char reading_index[] =
+    "  sqlite3 -readonly metadata/index.sqlite \\\n"
+    "      'SELECT sasl_username, client_address, count(*), sum(rcpt_total)\n"
+    "       FROM messages GROUP BY 1, 2 ORDER BY 4 DESC'\n";
+
 static void readme_head(struct qt_buf *out, const struct qt_bag *bag)
 {
 	char when[32];
@@ -257,6 +266,8 @@ static void readme_files(struct qt_buf *out, const struct qt_bag *bag)
 	if (bag->maillog)
 		qt_buf_adds(out, maillog_file);
 	qt_buf_adds(out, tag_files);
+	if (bag->index)
+		qt_buf_adds(out, index_file);
 	qt_buf_adds(out, sums);
 	if (bag->signer != NULL)
 		qt_buf_adds(out, signature_files);
@@ -280,6 +291,8 @@ void qt_bag_readme(struct qt_buf *out, const struct qt_bag *bag)
 	if (bag->redact == QT_REDACT_NONE)
 		qt_buf_adds(out, reading_queue);
 	qt_buf_adds(out, reading_tables);
+	if (bag->index)
+		qt_buf_adds(out, reading_index);
 }
 
 /* "Label: value" on one line, whatever the value. */

@@ -23,7 +23,7 @@ struct qt_bag {
 	int64_t started;
 	bool fixed_clock; /* the time was given: nothing else may vary */
 	bool moved; /* the messages leave the queue */
-	bool eml, maillog, timestamp; /* what is in it, or beside it */
+	bool eml, maillog, timestamp, index; /* what is in it, or beside it */
 	enum qt_redact redact;
 	const struct qt_redact_key *key; /* NULL: nothing is redacted */
 	uint64_t log_files, log_lines, log_skipped;

@@ -113,6 +113,16 @@ static int put_custody(struct qt_archive *a, struct qt_error *err)
 	return r;
 }
 
+static int put_index(struct qt_archive *a, struct qt_error *err)
+{
+	uint64_t size;
+	int r = qt_index_finish(a->index, &size, err);
+
+	if (r != 0)
+		return r < 0 ? -1 : 0;
+	return qt_put_index(a, "metadata/index.sqlite", size, &a->tags, err);
+}
+
 static int put_info(struct qt_archive *a, struct qt_error *err)
 {
 	struct qt_buf text;
@@ -203,7 +213,8 @@ static int put_closing(struct qt_archive *a, struct qt_error *err)
 	    qt_put_spill(a, "metadata/missing.jsonl", &a->missing, &a->tags,
 		err) != 0)
 		return -1;
-	if (put_custody(a, err) != 0 || put_info(a, err) != 0 ||
+	if (put_custody(a, err) != 0 || put_index(a, err) != 0 ||
+	    put_info(a, err) != 0 ||
 	    qt_put_manifest(a, "manifest-sha256.txt", &a->payload, &a->tags,
 		err) != 0)
 		return -1;

@@ -62,6 +62,15 @@ int qt_put_spill(struct qt_archive *a, const char *path,
 	return end_summed(a, path, list, err);
 }
 
+int qt_put_index(struct qt_archive *a, const char *path, uint64_t size,
+    struct qt_manifest *list, struct qt_error *err)
+{
+	if (begin(a, path, size, a->bag.started, err) != 0 ||
+	    qt_index_each(a->index, qt_put_bytes, a, err) != 0)
+		return -1;
+	return end_summed(a, path, list, err);
+}
+
 int qt_put_manifest(struct qt_archive *a, const char *path,
     struct qt_manifest *m, struct qt_manifest *list, struct qt_error *err)
 {

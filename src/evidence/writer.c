@@ -7,7 +7,7 @@
  *   data/context/postconf-n.txt            when the spool is live
  *   data/context/maillog.txt               when logs are given
  *   metadata/case.json messages.jsonl recipients.jsonl [missing.jsonl]
- *   metadata/custody.jsonl
+ *   metadata/custody.jsonl [index.sqlite]
  *   bag-info.txt manifest-sha256.txt tagmanifest-sha256.txt    last: the sums
  *   signatures/                            over the last of them
  *
@@ -117,6 +117,8 @@ static int keep_opts(struct qt_archive *a, const struct qt_archive_opts *opts,
 	    .redact = opts->redact,
 	    .maillog = opts->nlogs != 0,
 	    .timestamp = opts->timestamp,
+	    /* its rows are those of the queue, with all names */
+	    .index = !opts->no_index && opts->redact == QT_REDACT_NONE,
 	    .started = opts->now != 0 ? opts->now :
 		opts->begun != 0      ? opts->begun :
 					(int64_t)time(NULL),
@@ -221,6 +223,7 @@ static int open_all(struct qt_archive *a, const char *file,
 	    qt_digest_init(&a->sum, err) != 0 ||
 	    qt_seen_init(&a->seen, err) != 0 ||
 	    qt_maillog_init(&a->log_of, err) != 0 ||
+	    (a->bag.index && qt_index_new(&a->index, a->out.dirfd, err) != 0) ||
 	    qt_tar_new(&a->tar, &a->out, packing, opts->threads, err) != 0)
 		return -1;
 	a->log_of.stop = a->stop;
@@ -257,6 +260,7 @@ void qt_archive_close(struct qt_archive *a)
 
 	if (a == NULL)
 		return;
+	qt_index_free(a->index);
 	qt_tar_free(a->tar); /* before the file it may still write to */
 	qt_manifest_release(&a->payload);
 	qt_manifest_release(&a->tags);
@@ -280,4 +284,17 @@ void qt_archive_close(struct qt_archive *a)
 		free(a->strings[i]);
 	explicit_bzero(&a->key, sizeof a->key);
 	free(a);
+}
+
+unsigned qt_archive_want(const struct qt_archive *a)
+{
+	return QT_WANT_KEPT | QT_WANT_RCPTS | QT_WANT_HEADERS | QT_WANT_LOCKS |
+	    (a->index != NULL ? qt_index_want() : 0);
+}
+
+void qt_archive_drain(void *archive)
+{
+	struct qt_archive *a = archive;
+
+	qt_index_drain(a->index);
 }

@@ -8,6 +8,7 @@
 
 #include "evidence/bag.h"
 #include "evidence/facts.h"
+#include "evidence/index.h"
 #include "evidence/line.h"
 #include "evidence/maillog.h"
 #include "evidence/manifest.h"
@@ -35,6 +36,7 @@ struct qt_archive {
 	struct qt_member message, eml, log[QT_LINE_LOGS];
 	struct qt_buf line, json;
 	struct qt_facts facts;
+	struct qt_index *index; /* NULL: none is wanted */
 	struct qt_maillog log_of; /* whose lines are taken of the mail logs */
 	const char *const *logs;  /* borrowed */
 	size_t nlogs;
@@ -70,6 +72,8 @@ int qt_put_text(struct qt_archive *a, const char *path,
 int qt_put_spill(struct qt_archive *a, const char *path,
     const struct qt_spill *s, struct qt_manifest *list, struct qt_error *err)
     QT_MUST_CHECK;
+int qt_put_index(struct qt_archive *a, const char *path, uint64_t size,
+    struct qt_manifest *list, struct qt_error *err) QT_MUST_CHECK;
 int qt_put_manifest(struct qt_archive *a, const char *path,
     struct qt_manifest *m, struct qt_manifest *list, struct qt_error *err)
     QT_MUST_CHECK;

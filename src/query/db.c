@@ -215,18 +215,26 @@ void qt_db_forget_stats(struct qt_db *db)
 	db->stats = db->closed = (struct qt_scan_stats){.entries = 0};
 }
 
-void qt_db_pick(struct qt_db *db, struct qt_picks *picks, unsigned want,
-    qt_row_hook *hook, void *ctx)
+void qt_db_pick(struct qt_db *db, struct qt_picks *picks,
+    const struct qt_row_work *work)
 {
 	db->picks = picks;
-	db->pick_want = want;
-	db->hook = hook;
-	db->hook_ctx = ctx;
+	db->work = work != NULL ? *work : (struct qt_row_work){.want = 0};
 }
 
-const struct qt_row *qt_db_row(const struct qt_db *db)
+struct qt_row *qt_db_row(const struct qt_db *db)
 {
 	return db->row;
+}
+
+struct qt_row *qt_db_take(struct qt_db *db)
+{
+	return db->row != NULL ? feed_take(db->feed) : NULL;
+}
+
+void qt_db_give(struct qt_db *db, struct qt_row *row)
+{
+	feed_give(db->feed, row);
 }
 
 /* ---- statements ---- */

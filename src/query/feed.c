@@ -92,14 +92,14 @@ static int finish_row(struct qt_row *row, struct qt_finish_tmp *tmp, void *ctx)
 	if (f->plan.finish != NULL &&
 	    f->plan.finish(row, tmp, f->plan.finish_ctx) != 0)
 		return -1;
-	return f->db->hook(row, f->db->hook_ctx);
+	return f->db->work.hook(row, f->db->work.ctx);
 }
 
 static int start(struct feed *f, const char *id, struct qt_error *err)
 {
 	struct qt_scan_opts opts = {
 	    .want = f->plan.want |
-		(f->db->picks != NULL ? f->db->pick_want : 0),
+		f->db->work.want,
 	    .queues = f->plan.queues,
 	    .jobs = f->db->opts.jobs,
 	    .only_id = id,
@@ -108,8 +108,8 @@ static int start(struct feed *f, const char *id, struct qt_error *err)
 	    .picks = f->db->picks,
 	    .prefilter = f->plan.nfilters != 0 ? f->plan.filter : NULL,
 	    .nprefilter = f->plan.nfilters,
-	    .finish = f->db->hook != NULL ? finish_row : f->plan.finish,
-	    .finish_ctx = f->db->hook != NULL ? f : f->plan.finish_ctx,
+	    .finish = f->db->work.hook != NULL ? finish_row : f->plan.finish,
+	    .finish_ctx = f->db->work.hook != NULL ? f : f->plan.finish_ctx,
 	    .stop = f->db->opts.stop};
 
 	return qt_scan_open(&f->scan, f->db->spools, &opts, err);
@@ -140,6 +140,8 @@ static void finish_scan(struct feed *f)
 		qt_scan_recycle(f->scan, f->row);
 	f->row = NULL;
 	f->db->row = NULL;
+	if (f->db->work.drain != NULL)
+		f->db->work.drain(f->db->work.ctx);
 	add_stats(&f->db->closed, qt_scan_stats(f->scan));
 	f->db->stats = f->db->closed;
 	qt_scan_close(f->scan);
@@ -212,6 +214,7 @@ int feed_next(struct feed *f, struct qt_error *err)
 		if (r == 0) {
 			f->row = row;
 			f->db->row = row;
+			f->db->feed = f;
 			report_progress(f);
 			return 0;
 		}
@@ -219,6 +222,20 @@ int feed_next(struct feed *f, struct qt_error *err)
 		if (r < 0)
 			return -1;
 	}
+}
+
+struct qt_row *feed_take(struct feed *f)
+{
+	struct qt_row *row = f->row;
+
+	f->row = f->db->row = NULL;
+	return row;
+}
+
+void feed_give(struct feed *f, struct qt_row *row)
+{
+	if (f->scan != NULL)
+		qt_scan_recycle(f->scan, row);
 }
 
 void feed_close(struct feed *f)

@@ -47,6 +47,9 @@ int feed_open(struct feed *f, struct qt_db *db, struct feed_plan *plan,
     struct qt_error *err) QT_MUST_CHECK;
 /* 0: f->row is the next, the one before is given back; 1: no more. */
 int feed_next(struct feed *f, struct qt_error *err) QT_MUST_CHECK;
+/* The row handed out, which is then not given back by the next. */
+struct qt_row *feed_take(struct feed *f);
+void feed_give(struct feed *f, struct qt_row *row);
 void feed_close(struct feed *f);
 
 #endif

@@ -15,6 +15,8 @@
 struct snap;
 struct cursor;
 
+struct feed;
+
 struct qt_db {
 	sqlite3 *sql;
 	struct snap *snap; /* the snapshots; owned, nsnap of them */
@@ -35,10 +37,9 @@ struct qt_db {
 				  * instead of SQLite's text for it */
 	bool have_err;
 	struct qt_picks *picks;	 /* borrowed; NULL: the queues are walked */
-	unsigned pick_want;	 /* QT_WANT_ bits of their rows */
-	qt_row_hook *hook;	 /* NULL none */
-	void *hook_ctx;
-	const struct qt_row *row; /* the last one a cursor came to */
+	struct qt_row_work work; /* on rows of picks */
+	struct feed *feed;	 /* that row is of */
+	struct qt_row *row;	 /* the last one a cursor came to */
 	int64_t stop_seen;	 /* monotonic ns when stop was first seen; 0 */
 	uint64_t sip_key[2];	 /* random: hostile values cannot collide */
 	struct qt_arena scratch; /* of one function call */

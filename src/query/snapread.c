@@ -220,6 +220,10 @@ static int check(struct snap *s, struct qt_error *err)
 	if (number_of(s, "PRAGMA application_id", &application, err) != 0 ||
 	    number_of(s, "PRAGMA user_version", &format, err) != 0)
 		return -1;
+	if (application == SNAP_BRIEF)
+		return qt_fail(err, QT_E_STATE, s->name,
+		    "this is the index of an archive, for sqlite3: open the "
+		    "archive itself (-A)");
 	if (application != SNAP_APPLICATION)
 		return qt_fail(err, QT_E_STATE, s->name,
 		    "this is no snapshot: a SQLite database of another "

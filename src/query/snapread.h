@@ -45,6 +45,7 @@ int snap_fail(const struct snap *s, struct qt_error *err);
 /* ---- snapshot.c ---- */
 
 #define SNAP_APPLICATION 0x71746f6c /* "qtol" */
+#define SNAP_BRIEF 0x71746f62	    /* "qtob" */
 #define SNAP_FORMAT 1
 
 struct columns;

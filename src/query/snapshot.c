@@ -65,23 +65,39 @@ static int run(const struct qt_snapshot *s, const char *sql,
 
 /* ---- the schema ---- */
 
-void snap_declare(struct qt_buf *out, const struct columns *c)
+/* Whether a column is in a brief one. */
+static bool is_brief(const struct columns *c, int i)
 {
+	return !c->v[i].hidden && (strcmp(c->table, "messages") != 0 ||
+	    (i != M_RECIPIENTS && i != M_BODY && i != M_SHA256));
+}
+
+static void declare(struct qt_buf *out, const struct columns *c, bool brief)
+{
+	const char *comma = "";
 	int i;
 
 	qt_buf_addf(out, "CREATE TABLE %s(", c->table);
 	for (i = 0; i < c->n; i++) {
 		const char *type = c->v[i].type;
 
+		if (brief && !is_brief(c, i))
+			continue;
+
 		/* SQLite would take other names for numbers */
 		if (strcmp(type, "JSON") == 0)
 			type = "TEXT";
 		else if (strcmp(type, "BOOLEAN") == 0)
 			type = "INTEGER";
-		qt_buf_addf(out, "%s%s %s", i == 0 ? "" : ", ", c->v[i].name,
-		    type);
+		qt_buf_addf(out, "%s%s %s", comma, c->v[i].name, type);
+		comma = ", ";
 	}
 	qt_buf_addc(out, ')');
+}
+
+void snap_declare(struct qt_buf *out, const struct columns *c)
+{
+	declare(out, c, false);
 }
 
 void snap_columns(struct qt_buf *out, const struct columns *c)
@@ -94,7 +110,9 @@ void snap_columns(struct qt_buf *out, const struct columns *c)
 
 static bool has_table(const struct qt_snapshot *s, int t)
 {
-	return t != RECORDS || s->opts.records;
+	return t == RECORDS ? s->opts.records && !s->opts.brief :
+	    t == HEADERS    ? !s->opts.brief :
+			      true;
 }
 
 static int create_tables(struct qt_snapshot *s, struct qt_error *err)
@@ -107,12 +125,12 @@ static int create_tables(struct qt_snapshot *s, struct qt_error *err)
 	    "PRAGMA synchronous = OFF; PRAGMA locking_mode = EXCLUSIVE;"
 	    "PRAGMA temp_store = FILE; PRAGMA cache_size = -16384;"
 	    "PRAGMA application_id = %d; PRAGMA user_version = %d; BEGIN;"
-	    "CREATE TABLE snapshot(name TEXT, value TEXT);", SNAP_APPLICATION,
-	    SNAP_FORMAT);
+	    "CREATE TABLE snapshot(name TEXT, value TEXT);",
+	    s->opts.brief ? SNAP_BRIEF : SNAP_APPLICATION, SNAP_FORMAT);
 	for (t = 0; t < NTABLES; t++) {
 		if (!has_table(s, t))
 			continue;
-		snap_declare(&sql, columns_find(names[t]));
+		declare(&sql, columns_find(names[t]), s->opts.brief);
 		qt_buf_addc(&sql, ';');
 	}
 	r = qt_buf_check(&sql, err);
@@ -137,17 +155,21 @@ static int prepare(struct qt_snapshot *s, const struct qt_buf *sql,
 static int prepare_given(struct qt_snapshot *s, int t, struct qt_error *err)
 {
 	const struct columns *c = columns_find(names[t]);
+	const char *comma = "";
 	struct qt_buf sql;
 	int i, r;
 
 	qt_buf_init(&sql, 0);
-	qt_buf_addf(&sql, "INSERT INTO main.%s(", names[t]);
-	snap_columns(&sql, c);
-	qt_buf_adds(&sql, ") SELECT ");
-	for (i = 0; i < c->n; i++)
-		qt_buf_addf(&sql, "%s%s", i == 0 ? "" : ", ",
+	/* a brief table's columns are in the same order */
+	qt_buf_addf(&sql, "INSERT INTO main.%s SELECT ", names[t]);
+	for (i = 0; i < c->n; i++) {
+		if (s->opts.brief && !is_brief(c, i))
+			continue;
+		qt_buf_addf(&sql, "%s%s", comma,
 		    t == MESSAGES && i == M_BODY && !s->opts.body ? "NULL" :
 		    c->v[i].name);
+		comma = ", ";
+	}
 	qt_buf_addf(&sql, " FROM given_%s", names[t]);
 	r = prepare(s, &sql, &s->given[t], err);
 	qt_buf_release(&sql);
@@ -220,7 +242,8 @@ unsigned qt_snapshot_want(const struct qt_snapshot_opts *opts)
 		const struct columns *c = columns_find(names[t]);
 
 		for (i = 0; i < c->n && (t != RECORDS || opts->records); i++)
-			if (t != MESSAGES || i != M_BODY || opts->body)
+			if ((t != MESSAGES || i != M_BODY || opts->body) &&
+			    (!opts->brief || (t <= RECIPIENTS && is_brief(c, i))))
 				want |= c->v[i].want;
 	}
 	return want;

@@ -451,6 +451,10 @@ static int hash_file(struct qt_loader *l, struct qt_scan_row *r, int fd,
 
 	if (l->sha == NULL && qt_sha256_new(&l->sha, err) != 0)
 		return -1;
+	if (row->kept != NULL && row->kept->message.have) {
+		qt_sha256_text(row->kept->message.sum, row->sha256);
+		return 0;
+	}
 	if (r->packed != NULL && fd < 0)
 		return qt_sha256_hex(l->sha, r->held.bytes, r->held.len,
 		    row->sha256, err);

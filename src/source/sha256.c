@@ -42,11 +42,11 @@ void qt_sha256_free(struct qt_sha256 *h)
 	free(h);
 }
 
-static void to_hex(const unsigned char *sum, unsigned len, char *hex)
+void qt_sha256_text(const unsigned char sum[32], char hex[65])
 {
 	static const char digits[] = "0123456789abcdef";
 
-	for (unsigned i = 0; i < len; i++) {
+	for (unsigned i = 0; i < 32; i++) {
 		*hex++ = digits[sum[i] >> 4];
 		*hex++ = digits[sum[i] & 15];
 	}
@@ -71,7 +71,7 @@ int qt_sha256_fd(struct qt_sha256 *h, int fd, char hex[65],
 	if (!ok || !EVP_DigestFinal_ex(h->ctx, sum, NULL))
 		return qt_fail(err, QT_E_LIBRARY, "libcrypto",
 		    "SHA-256 failed");
-	to_hex(sum, sizeof sum, hex);
+	qt_sha256_text(sum, hex);
 	return 0;
 }
 
@@ -92,6 +92,6 @@ int qt_sha256_hex(struct qt_sha256 *h, const void *bytes, size_t len,
 
 	if (qt_sha256_bytes(h, bytes, len, sum, err) != 0)
 		return -1;
-	to_hex(sum, sizeof sum, hex);
+	qt_sha256_text(sum, hex);
 	return 0;
 }

@@ -21,5 +21,7 @@ int qt_sha256_bytes(struct qt_sha256 *h, const void *bytes, size_t len,
 /* The same in hex. */
 int qt_sha256_hex(struct qt_sha256 *h, const void *bytes, size_t len,
     char hex[65], struct qt_error *err) QT_MUST_CHECK;
+/* A sum's 64 digits and a NUL. */
+void qt_sha256_text(const unsigned char sum[32], char hex[65]);
 
 #endif

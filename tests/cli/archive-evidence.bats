@@ -88,6 +88,40 @@ check_signature() {
 	    <(jq -c 'del(.time, .prev)' "$BATS_TEST_TMPDIR/first/metadata/custody.jsonl")
 }
 
+@test "index.sqlite: the tables, for sqlite3 alone" {
+	archive --all
+	expect_status 0
+	check_bag "$X"
+	db=metadata/index.sqlite
+	[ "$(sqlite3 -readonly $db 'PRAGMA integrity_check')" = ok ]
+	# the columns and rows that qtool has
+	diff <(sqlite3 -readonly $db "SELECT name FROM pragma_table_info('messages')") \
+	    <("$QTOOL" query --columns messages --format tsv | sed 1d | cut -f1 |
+		grep -vxE 'recipients|body|sha256' | head -n "$(sqlite3 -readonly $db \
+		"SELECT count(*) FROM pragma_table_info('messages')")")
+	for sql in 'SELECT queue_name, queue_id, sasl_username, sender, subject, rcpt_todo, delay_reason FROM messages ORDER BY 1, 2' \
+	    'SELECT queue_id, address, state, delay_reason FROM recipients ORDER BY 1, 2, 3'; do
+		sqlite3 -readonly -json $db "$sql" | jq -cS . >"$BATS_TEST_TMPDIR/theirs"
+		"$QTOOL" -Q "$Q" query --format json "$sql" | jq -cS . >"$BATS_TEST_TMPDIR/ours"
+		[ "$(jq length "$BATS_TEST_TMPDIR/ours")" -gt 100 ]
+		cmp "$BATS_TEST_TMPDIR/theirs" "$BATS_TEST_TMPDIR/ours"
+	done
+	# README.txt's command
+	sed -n '/^  sqlite3 /,/DESC.$/p' README.txt >"$BATS_TEST_TMPDIR/command"
+	[ "$(bash "$BATS_TEST_TMPDIR/command" | wc -l)" -gt 3 ]
+	# for qtool the archive itself is better
+	run_q -D $db list
+	[ "$status" -ne 0 ]
+	[[ $stderr == *"-A"* ]]
+}
+
+@test "--no-sqlite" {
+	archive --queue hold --all --no-sqlite
+	check_bag "$X"
+	[ ! -e metadata/index.sqlite ]
+	! grep -q sqlite README.txt
+}
+
 @test "--eml: the mail that show gives, beside its file" {
 	archive --all --eml
 	expect_status 0

@@ -45,7 +45,7 @@ static void begin_reading(const struct world *w, struct reading *r,
 
 	assert_int_equal(qt_db_open(&r->db, &w->spools,
 	    &(struct qt_db_opts){.jobs = jobs}, &err), 0);
-	qt_db_pick(r->db, p, WANT, NULL, NULL);
+	qt_db_pick(r->db, p, &(struct qt_row_work){.want = WANT});
 	if (qt_stmt_open(&r->st, r->db,
 		"SELECT queue_name, queue_id, state, rcpt_total FROM messages",
 		NULL, 0, &err) != 0)

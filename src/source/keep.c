@@ -8,6 +8,7 @@
  */
 #include "source/keep.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <string.h>
 #include <time.h>

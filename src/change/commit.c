@@ -33,16 +33,6 @@ static void count_out(struct qt_outcome *out, enum qt_taken what,
 	}
 }
 
-/* --strict: refused as soon as one message is not as it was. */
-static int check_strict(const struct qt_change *c, const struct qt_outcome *out,
-    struct qt_error *err)
-{
-	if (!c->opts.strict || out->gone + out->changed == 0)
-		return 0;
-	return qt_fail(err, QT_E_REFUSED, "--strict",
-	    "a message was delivered, removed or tried meanwhile");
-}
-
 static int nothing(const struct qt_change *c, struct qt_error *err)
 {
 	return qt_fail(err, QT_E_GONE, c->spool->queue_dir,
@@ -78,7 +68,7 @@ static int look_at_one(struct qt_change *c, struct qt_plan *p, size_t i,
 		return -1;
 	count_out(out, what, p, i);
 	p->v[i].drop = what != QT_TAKEN;
-	return check_strict(c, out, err);
+	return qt_settle_strict(c, out, err);
 }
 
 int qt_commit_look(struct qt_change *c, struct qt_plan *p,
@@ -124,7 +114,7 @@ static int stage_all(struct qt_change *c, struct qt_tx *tx,
 		if (qt_state_stopped(c))
 			return stopped(c, err);
 		if (stage_one(c, tx, i, QT_TAKE_FIRST, out, err) != 0 ||
-		    check_strict(c, out, err) != 0)
+		    qt_settle_strict(c, out, err) != 0)
 			return -1;
 		qt_settle_progress(c, i + 1, n);
 	}
@@ -149,7 +139,7 @@ static int leave_busy(struct qt_change *c, struct qt_tx *tx, size_t seq,
 	p->v[seq].left = true;
 	out->done--;
 	count_out(out, QT_TAKEN_IN_DELIVERY, p, seq);
-	return check_strict(c, out, err);
+	return qt_settle_strict(c, out, err);
 }
 
 static int64_t now_ms(void)

@@ -14,8 +14,9 @@
  * The record decides before anything has moved: a crash before it leaves all
  * as it was, one after it is gone on with by recovery, which finds each message
  * by its identity, where it was or where it belongs.  A message that cannot be
- * renamed though it is there (a fault, not a race) sends all back.  Back goes
- * what this transaction has moved, and nothing else (own.h).
+ * renamed though it is there (a fault, not a race) sends all back, and so does
+ * one that is not as it was, with --strict.  Back goes what this transaction has
+ * moved, and nothing else (own.h).
  *
  * restore is the same with messages that lie in another transaction's staging
  * (restore.c), import with files that it has made itself (import.c).
@@ -632,6 +633,9 @@ static int place_all(struct trip *t, struct qt_own *own,
 			count(out, t, i, what);
 			*left += what == TAKEN;
 			qt_settle_progress(t->c, i + 1, p->n);
+			/* what recovery ends was let pass before */
+			if (own != NULL && !own->again)
+				r = qt_settle_strict(t->c, out, err);
 		}
 	}
 	qt_restore_close(from);

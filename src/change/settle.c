@@ -30,6 +30,15 @@ void qt_settle_progress(const struct qt_change *c, size_t done, size_t total)
 		c->opts.progress(c->opts.progress_ctx, done, total);
 }
 
+int qt_settle_strict(const struct qt_change *c, const struct qt_outcome *out,
+    struct qt_error *err)
+{
+	if (!c->opts.strict || out->gone + out->changed == 0)
+		return 0;
+	return qt_fail(err, QT_E_REFUSED, "--strict",
+	    "a message was delivered, removed or tried meanwhile");
+}
+
 static size_t count_staged(const struct qt_plan *p)
 {
 	size_t i, n = 0;

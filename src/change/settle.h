@@ -42,6 +42,9 @@ void qt_settle_report(const struct qt_outcome *out, enum qt_fate fate,
 /* Wait until the n-th unlink is due, from begin on (opts.purge_rate). */
 void qt_settle_pace(const struct qt_change *c, const struct timespec *begin,
     size_t n);
+/* --strict: QT_E_REFUSED as soon as one message is not as it was. */
+int qt_settle_strict(const struct qt_change *c, const struct qt_outcome *out,
+    struct qt_error *err) QT_MUST_CHECK;
 void qt_settle_progress(const struct qt_change *c, size_t done, size_t total);
 
 #endif

@@ -523,6 +523,30 @@ static void qmgr_takes(struct schedule *s)
 	move(s->t, s->t->m[4].path, &s->t->m[4], "active");
 }
 
+/* With --strict what qmgr takes on the way sends all back. */
+static void strict_is_all_or_none(void **state)
+{
+	struct schedule s;
+	struct tspool t;
+	struct run r;
+
+	(void)state;
+	fill(&t);
+	run_init(&r);
+	use_schedule(&r, &s, &t);
+	r.opts.strict = true;
+	s.when = t.m[3].id;
+	s.act = qmgr_takes;
+	assert_int_equal(carry_out(&t, &r, op_plan(&t, QT_OP_HOLD, 2, 5)), -1);
+	assert_int_equal(r.err.code, QT_E_REFUSED);
+	assert_int_equal(r.out.done, 0);
+	assert_int_equal(state_of(&t, 1, NULL), QT_TX_UNDONE);
+	assert_true(lies_in_deferred(&t, &t.m[2]));
+	assert_true(lies_in_deferred(&t, &t.m[3]));
+	assert_true(lies_in(&t, "active", &t.m[4]));
+	ts_release(&t);
+}
+
 /* What was left alone and was held by the admin later is not let go by undo. */
 static void undo_of_a_hold_lets_go_only_its_own(void **state)
 {
@@ -751,6 +775,7 @@ int main(void)
 	    cmocka_unit_test(a_fault_that_stays_is_settled_later),
 	    cmocka_unit_test(a_crash_anywhere_is_whole_after_recovery),
 	    cmocka_unit_test(a_fault_sends_back_only_its_own),
+	    cmocka_unit_test(strict_is_all_or_none),
 	    cmocka_unit_test(undo_of_a_hold_lets_go_only_its_own),
 	    cmocka_unit_test(what_others_held_meanwhile_is_theirs),
 	    cmocka_unit_test(a_killed_hold_is_undone_as_far_as_it_came),

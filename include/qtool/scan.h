@@ -132,6 +132,7 @@ struct qt_row {
 #define QT_FINISH_MAX ((size_t)64 << 20) /* bytes of either */
 struct qt_finish_tmp {
 	struct qt_buf out, part;
+	int fd; /* the row's file, -1 when it is not open */
 };
 
 /*

@@ -101,28 +101,31 @@ void qt_buf_addc(struct qt_buf *b, char c)
 	b->data[b->len] = '\0';
 }
 
-/* Digits that end before p; printf is what would cost in a row of numbers. */
-static char *digits(char *p, uint64_t v)
+/* Digits at the end of buf: where they begin; printf is what would cost in a
+ * row of numbers. */
+static size_t digits(char buf[static 24], uint64_t v)
 {
+	size_t at = 24;
+
 	do
-		*--p = (char)('0' + v % 10);
+		buf[--at] = (char)('0' + v % 10);
 	while ((v /= 10) != 0);
-	return p;
+	return at;
 }
 
 const char *qt_decimal(char buf[static 24], int64_t v, size_t *len)
 {
-	char *p = digits(buf + 24, v < 0 ? 0 - (uint64_t)v : (uint64_t)v);
+	size_t at = digits(buf, v < 0 ? 0 - (uint64_t)v : (uint64_t)v);
 
 	if (v < 0)
-		*--p = '-';
-	*len = (size_t)(buf + 24 - p);
-	return p;
+		buf[--at] = '-';
+	*len = 24 - at;
+	return &buf[at];
 }
 
 void qt_buf_addi(struct qt_buf *b, int64_t v)
 {
-	char buf[24];
+	char buf[24] = "";
 	size_t len;
 	const char *s = qt_decimal(buf, v, &len);
 
@@ -131,10 +134,10 @@ void qt_buf_addi(struct qt_buf *b, int64_t v)
 
 void qt_buf_addu(struct qt_buf *b, uint64_t v)
 {
-	char buf[24];
-	const char *s = digits(buf + sizeof buf, v);
+	char buf[24] = "";
+	size_t at = digits(buf, v);
 
-	qt_buf_add(b, s, (size_t)(buf + sizeof buf - s));
+	qt_buf_add(b, &buf[at], sizeof buf - at);
 }
 
 /* Most of what is formatted fits as it is, and need not be measured first. */

@@ -154,7 +154,7 @@ int derive_row(struct qt_row *row, struct qt_finish_tmp *tmp, void *ctx)
 		derive_header(row, d, need);
 	if ((need & DV_REPORT) && row->msg.sender != NULL &&
 	    *row->msg.sender == '\0')
-		derive_report(row, d);
+		derive_report(row, d, tmp->fd);
 	if (need & DV_AS_JSON)
 		derive_json(row, d, &tmp->out);
 	return 0;

@@ -65,7 +65,8 @@ struct report {
 	bool have_sender, done;
 };
 void report_add(struct report *r, const char *bytes, size_t len, bool eol);
-/* Read it from the row's file (or body); fills d where something is found. */
-void derive_report(struct qt_row *row, struct derived *d);
+/* Read it from the row's file, open as fd (or body); fills d where something is
+ * found. */
+void derive_report(struct qt_row *row, struct derived *d, int fd);
 
 #endif

@@ -159,6 +159,21 @@ static void report_progress(struct feed *f)
 	db->opts.progress(db->opts.progress_ctx, &db->stats);
 }
 
+static int finish_given(struct feed *f, struct qt_row *row, struct qt_error *err)
+{
+	struct qt_finish_tmp tmp = {.fd = -1};
+	int r;
+
+	if (f->plan.finish == NULL)
+		return 0;
+	qt_buf_init(&tmp.out, QT_FINISH_MAX);
+	qt_buf_init(&tmp.part, QT_FINISH_MAX);
+	r = f->plan.finish(row, &tmp, f->plan.finish_ctx);
+	qt_buf_release(&tmp.out);
+	qt_buf_release(&tmp.part);
+	return r == 0 ? 0 : qt_fail_mem(err);
+}
+
 /* The one row that was given: 0 it is the next, 1 it was. */
 static int next_given(struct feed *f, struct qt_error *err)
 {
@@ -168,9 +183,7 @@ static int next_given(struct feed *f, struct qt_error *err)
 	f->row = row;
 	if (row == NULL)
 		return 1;
-	if (f->plan.finish != NULL && f->plan.finish(row, f->plan.finish_ctx) != 0)
-		return qt_fail_mem(err);
-	return 0;
+	return finish_given(f, row, err);
 }
 
 int feed_open(struct feed *f, struct qt_db *db, struct feed_plan *plan,

@@ -141,37 +141,56 @@ static void from_body(const struct qt_row *row, struct report *r)
 	}
 }
 
-/* Only null-sender mail comes here: its file is opened a second time rather
- * than that every message's body be read. */
-static void from_file(const struct qt_row *row, struct report *r)
+static void read_on(struct qt_file_input *f, const struct qt_row *row,
+    struct report *r)
 {
-	struct qt_file_input f;
 	struct qt_content content;
 	struct qt_piece piece;
 	struct qt_error err;
-	int fd;
 
-	if (row->msg.size[1] <= 0 || qt_row_open(row, &fd, &err) != 0)
-		return;
-	if (qt_file_input_init(&f, fd, (uint64_t)row->file_size, &err) == 0) {
-		qt_content_init(&content, &f.in, (uint64_t)row->msg.size[1]);
-		while (!r->done && content.total < REPORT_READ_MAX &&
-		    qt_content_next(&content, &piece, &err) == 0)
-			report_add(r, (const char *)piece.data, piece.len,
-			    piece.eol);
-		qt_file_input_release(&f);
-	}
-	(void)close(fd);
+	qt_content_init(&content, &f->in, (uint64_t)row->msg.size[1]);
+	while (!r->done && content.total < REPORT_READ_MAX &&
+	    qt_content_next(&content, &piece, &err) == 0)
+		report_add(r, (const char *)piece.data, piece.len, piece.eol);
 }
 
-void derive_report(struct qt_row *row, struct derived *d)
+/*
+ * Only null-sender mail comes here: its file is read on, or what is kept of
+ * it; what lies in an archive is opened.
+ */
+static void from_file(const struct qt_row *row, struct report *r, int fd)
+{
+	const struct qt_kept_file *kept = row->kept != NULL ?
+	    &row->kept->message : NULL;
+	struct qt_file_input f;
+	struct qt_error err;
+	int own = -1;
+
+	if (row->msg.size[1] <= 0)
+		return;
+	if (fd < 0 && (kept == NULL || !kept->have)) {
+		if (qt_row_open(row, &own, &err) != 0)
+			return;
+		fd = own;
+	}
+	if (qt_file_input_init(&f, fd, (uint64_t)row->file_size, &err) == 0) {
+		if (kept != NULL && kept->have)
+			qt_input_bytes(&f.in, kept->data, kept->len);
+		read_on(&f, row, r);
+		qt_file_input_release(&f);
+	}
+	if (own >= 0)
+		(void)close(own);
+}
+
+void derive_report(struct qt_row *row, struct derived *d, int fd)
 {
 	struct report r = {0};
 
 	if (row->body != NULL)
 		from_body(row, &r);
 	else
-		from_file(row, &r);
+		from_file(row, &r, fd);
 	if (r.queue_id[0] != '\0')
 		d->bounce_of = qt_arena_dup(&row->arena, r.queue_id,
 		    strlen(r.queue_id));

@@ -78,6 +78,7 @@ int qt_loader_new(struct qt_loader **out, const struct qt_load_plan *plan,
 	qt_buf_init(&l->log, 0);
 	qt_buf_init(&l->tmp.out, QT_FINISH_MAX);
 	qt_buf_init(&l->tmp.part, QT_FINISH_MAX);
+	l->tmp.fd = -1;
 	if (qt_file_input_init(&l->file, -1, 0, err) != 0) {
 		free(l);
 		return -1;
@@ -543,11 +544,12 @@ static int open_file(struct qt_loader *l, struct qt_scan_row *r)
 	    qt_open_file_as(r->dir->fd, r->name, &l->refused);
 }
 
+/* The file stays open, as tmp.fd, until the row is done. */
 static void load_file(struct qt_loader *l, struct qt_scan_row *r,
     struct qt_task *task, unsigned ready)
 {
 	struct stat st;
-	int fd = open_file(l, r);
+	const int fd = l->tmp.fd = open_file(l, r);
 
 	if (fd < 0) {
 		open_failed(r, errno);
@@ -566,8 +568,6 @@ static void load_file(struct qt_loader *l, struct qt_scan_row *r,
 	}
 	if (r->row.kept != NULL && !r->row.kept->message.have)
 		r->fd = r->row.kept->fd = fd;
-	else
-		(void)close(fd);
 }
 
 /* A row of which the file's bytes are not wanted. */
@@ -709,5 +709,8 @@ void qt_load(struct qt_loader *l, struct qt_scan_row *r, struct qt_task *task,
 		read_failed(r, &err);
 	if (r->fate == QT_FATE_READ && finish(l, row) != 0)
 		fail(r, ENOMEM);
+	if (r->fd < 0 || r->fd != l->tmp.fd) /* else it is the row's now */
+		qt_close_quiet(&l->tmp.fd);
+	l->tmp.fd = -1;
 	settle_charge(l, r);
 }

@@ -21,6 +21,7 @@ void answer_begin(struct ctx *c, struct answer *a)
 	    .already_sent = -1, .bytes = -1, .recipients = -1, .old = -1,
 	    .null_sender = -1, .deleted_before = -1, .skipped = -1};
 	qt_buf_init(&a->messages, 0);
+	qt_buf_init(&a->imported, 0);
 	c->answer = a;
 }
 
@@ -219,6 +220,9 @@ static void put_answer(struct qt_buf *b, const struct ctx *c,
 	put_string(b, "plan", a->plan);
 	if (a->archive != NULL)
 		qt_buf_addf(b, ", \"archive\": %s", a->archive);
+	if (a->imported.len != 0)
+		qt_buf_addf(b, ", \"imported\": [%s]",
+		    qt_buf_str(&a->imported));
 	qt_buf_addf(b, ", \"messages\": [%s]", qt_buf_str(&a->messages));
 	put_transactions(b, a, l);
 	put_undo(b, c, l);
@@ -240,7 +244,8 @@ static int print(const struct ctx *c, int status)
 	    qt_tx_list_read(&l, c->spools.v[0], c->state_dir, &err) == 0;
 	qt_buf_init(&b, 0);
 	put_answer(&b, c, &l, status);
-	if (b.failed || c->answer->failed || c->answer->messages.failed) {
+	if (b.failed || c->answer->failed || c->answer->messages.failed ||
+	    c->answer->imported.failed) {
 		remark("out of memory for the answer; see qtool history");
 		if (status == EXIT_DONE)
 			status = EXIT_PARTLY;
@@ -262,6 +267,7 @@ int answer_end(struct ctx *c, int status)
 		status = print(c, status);
 	free(a->tx);
 	qt_buf_release(&a->messages);
+	qt_buf_release(&a->imported);
 	c->answer = NULL;
 	return status;
 }

@@ -28,6 +28,7 @@ struct answer {
 	int64_t bytes, recipients;
 	int64_t old, null_sender, deleted_before, skipped; /* risks (risk.h) */
 	const char *plan; /* the file that the plan went to or came from; NULL */
+	struct qt_buf imported; /* QT_OP_IMPORT: which became which, as JSON */
 	const char *archive; /* the archive made, as JSON; NULL: not that command */
 	/* who else wants to know of messages that do not go as planned; NULL */
 	void (*heard)(void *ctx, const char *queue, const char *id,

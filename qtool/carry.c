@@ -20,7 +20,13 @@ static const struct {
     [QT_OP_RELEASE] = {"released", " into deferred"},
     [QT_OP_REQUEUE] = {"requeued", ""},
     [QT_OP_RESTORE] = {"restored", " into hold"},
+    [QT_OP_IMPORT] = {"restored", ""},
 };
+
+const char *op_verb(enum qt_op op)
+{
+	return qt_op_name(op == QT_OP_IMPORT ? QT_OP_RESTORE : op);
+}
 
 const char *op_did(enum qt_op op)
 {
@@ -49,8 +55,8 @@ void put_queues(FILE *out, const uint64_t by_queue[QT_Q_COUNT])
 
 /* ---- the outcome ---- */
 
-static void print_done(const struct ctx *c, enum qt_op op,
-    const struct qt_outcome *out, uint64_t already_sent, bool undo)
+static void print_done(const struct ctx *c, const struct carry *k,
+    enum qt_op op, const struct qt_outcome *out, uint64_t already_sent)
 {
 	struct qt_buf cmd;
 	char count[48];
@@ -58,7 +64,8 @@ static void print_done(const struct ctx *c, enum qt_op op,
 	qt_buf_init(&cmd, 0);
 	undo_command(c, out->txid, &cmd);
 	(void)printf("transaction %" PRIu64 ": %s %s%s", out->txid, op_did(op),
-	    messages_text(out->done, count), op_where(op));
+	    messages_text(out->done, count),
+	    k->where != NULL ? k->where : op_where(op));
 	if (already_sent != 0)
 		(void)printf(", of which %" PRIu64 " had been sent already",
 		    already_sent);
@@ -66,7 +73,7 @@ static void print_done(const struct ctx *c, enum qt_op op,
 		(void)printf("; %zu had gone", out->gone);
 	if (out->changed != 0)
 		(void)printf("; %zu had changed and stay", out->changed);
-	if (undo)
+	if (!k->for_good)
 		(void)printf("; to undo: %s", qt_buf_str(&cmd));
 	(void)putchar('\n');
 	(void)fflush(stdout);
@@ -76,14 +83,14 @@ static void print_done(const struct ctx *c, enum qt_op op,
 static void say_done(struct ctx *c, const struct carry *k, enum qt_op op,
     const struct qt_outcome *out, const struct pick *p)
 {
-	uint64_t left = p != NULL ? p->in_delivery + p->unfinished + p->foreign : 0;
+	uint64_t left = p != NULL ? p->in_delivery + p->unfinished + p->foreign +
+	    p->unfit : 0;
 
 	answer_outcome(c, out);
 	answer_tx(c, out->txid, (int64_t)out->done);
 	c->answer->undoable = true;
 	if (!answer_wanted(c))
-		print_done(c, op, out, p != NULL ? p->already_sent : 0,
-		    !k->for_good);
+		print_done(c, k, op, out, p != NULL ? p->already_sent : 0);
 	log_change(c, "transaction %" PRIu64 ": %s %zu, gone %zu, changed "
 	    "%zu, left out %" PRIu64 "%s%s", out->txid, op_did(op), out->done,
 	    out->gone, out->changed, left, c->reason != NULL ? "; reason: " : "",
@@ -129,6 +136,8 @@ int carry_plan(struct ctx *c, const struct carry *k, struct qt_plan *plan,
 {
 	struct changing how = {.purge_rate = k->purge_rate,
 	    .decide = k->decide, .decide_ctx = k->decide_ctx, .plan = plan,
+	    .supply = k->supply, .supply_ctx = k->supply_ctx,
+	    .again = k->again,
 	    .what = qt_op_places(qt_plan_op(plan)) ? "messages moved" :
 						     "messages taken"};
 	struct qt_change *change = NULL;
@@ -214,7 +223,7 @@ static int save_plan(struct ctx *c, struct pick *p)
 /* Preview and question, or what stands in for them; 0, or the exit status. */
 static int ask(struct ctx *c, const struct carry *k, const struct pick *p)
 {
-	const char *verb = qt_op_name(k->how.op);
+	const char *verb = op_verb(k->how.op);
 	bool planned = c->dry_run || c->plan_file != NULL;
 	struct qt_error err = {0};
 	char heading[48];
@@ -244,6 +253,8 @@ static int shown_and_asked(struct ctx *c, const struct carry *k, struct pick *p)
 		status = ask(c, k, p);
 	if (status != 0)
 		return status;
+	if (c->dry_run && k->dry_check != NULL)
+		return k->dry_check(c, k, p);
 	if (c->dry_run)
 		return risks != NULL ? risks_guard(c, risks) : EXIT_DONE;
 	return c->plan_file != NULL ? save_plan(c, p) :

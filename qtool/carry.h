@@ -17,6 +17,14 @@ struct carry {
 	int (*decide)(struct changing *how, uint64_t txid,
 	    struct qt_error *err);
 	void *decide_ctx;
+	/* QT_OP_IMPORT: as in struct qt_change_opts */
+	int (*supply)(void *ctx, size_t seq, enum qt_queue log, qt_put_fn *put,
+	    void *put_ctx, struct qt_error *err);
+	void *supply_ctx;
+	bool again;
+	/* what a dry run would come to besides; NULL: nothing */
+	int (*dry_check)(struct ctx *c, const struct carry *k, struct pick *p);
+	const char *where; /* " into hold", for the outcome; NULL: op_where() */
 	/*
 	 * The rest of the work, after the outcome was told; NULL: none.
 	 * Returns the exit status.
@@ -44,6 +52,8 @@ int carry_purge(struct ctx *c, struct changing *how, struct qt_change *change,
 /* "12 (hold 3, deferred 9)" and so on, for a heading. */
 void put_queues(FILE *out, const uint64_t by_queue[QT_Q_COUNT]);
 
+/* What is asked for by a command that has this operation: "restore". */
+const char *op_verb(enum qt_op op);
 /* What an operation did, in the words of the outcome: "released", and where
  * to: " into deferred", "". */
 const char *op_did(enum qt_op op);

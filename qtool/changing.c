@@ -114,6 +114,8 @@ int open_change(struct ctx *c, struct changing *how,
 	    .purge_rate = how->purge_rate, .wait_s = c->wait_left,
 	    .decide = how->decide != NULL ? on_decide : NULL,
 	    .decide_ctx = how,
+	    .supply = how->supply, .supply_ctx = how->supply_ctx,
+	    .again = how->again,
 	    .stop = c->stop, .report = say_recovered,
 	    .progress = on_progress, .progress_ctx = how,
 	    .hand = roles_hand(c)};

@@ -20,6 +20,11 @@ struct changing {
 	void *decide_ctx;
 	const struct qt_plan *plan;
 	bool in_place;
+	/* QT_OP_IMPORT: as in struct qt_change_opts */
+	int (*supply)(void *ctx, size_t seq, enum qt_queue log, qt_put_fn *put,
+	    void *put_ctx, struct qt_error *err);
+	void *supply_ctx;
+	bool again;
 	unsigned purge_rate;
 	const char *what; /* for the progress line: "messages staged" */
 };

@@ -102,6 +102,50 @@ static int print(struct ctx *c, const struct qt_tx_list *l, struct qt_error *err
 	return r;
 }
 
+/* ---- one transaction ---- */
+
+struct ids {
+	struct qt_output *o;
+	struct qt_error err;
+};
+
+static int put_ids(void *ctx, enum qt_queue from, const char *from_id,
+    enum qt_queue to, const char *to_id)
+{
+	struct ids *ids = ctx;
+
+	put_string(ids->o, qt_queue_name(from));
+	put_string(ids->o, from_id);
+	put_string(ids->o, qt_queue_name(to));
+	put_string(ids->o, to_id);
+	return qt_output_end_row(ids->o, &ids->err);
+}
+
+/* Which message of the archive is which here, of a restore. */
+static int imported(struct ctx *c, const char *number)
+{
+	static const struct qt_outcol cols[] = {{"archive_queue", QT_LEFT, 0},
+	    {"archive_id", QT_LEFT, 0}, {"queue_name", QT_LEFT, 0},
+	    {"queue_id", QT_LEFT, 0}};
+	struct ids ids = {.o = NULL};
+	struct qt_error err = {0};
+	uint64_t id;
+	int r;
+
+	if (parse_txid(number, &id, &err) != 0 ||
+	    qt_output_new(&ids.o, stdout, c->format, cols, 4, c->width,
+		c->color, &err) != 0)
+		return complain(&err);
+	r = qt_tx_imported(c->spools.v[0], c->state_dir, id, put_ids, &ids,
+	    &err);
+	if (r != 0 && err.code == QT_OK)
+		err = ids.err;
+	if (r == 0)
+		r = qt_output_finish(ids.o, &err);
+	qt_output_free(ids.o);
+	return r == 0 ? EXIT_DONE : complain(&err);
+}
+
 static int run(struct ctx *c, int argc, char **argv)
 {
 	struct qt_error err = {0};
@@ -109,7 +153,8 @@ static int run(struct ctx *c, int argc, char **argv)
 	int status = EXIT_DONE;
 	size_t i;
 
-	(void)argc, (void)argv;
+	if (argc > 0)
+		return imported(c, argv[0]);
 	if (qt_tx_list_read(&l, c->spools.v[0], c->state_dir, &err) != 0)
 		return change_failed(c, &err, false);
 	if (l.n == 0 && c->format == QT_FMT_TABLE) {
@@ -141,7 +186,7 @@ static const struct qt_option_group groups[] = {
 const struct cmd cmd_history = {
     .name = "history",
     .summary = "the transactions of this queue and their states",
-    .operands = "",
+    .operands = "[TRANSACTION]",
     .about =
 	"Lists what was done to this queue, oldest first: committed and placed\n"
 	"can be undone, committed purged; undone can be redone, purged and\n"
@@ -149,12 +194,16 @@ const struct cmd cmd_history = {
 	"interrupted, or are being worked on now; damaged has to be looked at\n"
 	"(exit status 3).  Done is how many messages went as planned, staged how\n"
 	"many it holds at present, source the transaction that a restore took\n"
-	"them out of.  A narrow terminal gets fewer columns.",
+	"them out of.  A narrow terminal gets fewer columns.  Of one TRANSACTION\n"
+	"that restored mail out of an archive (import) it lists which message\n"
+	"there is which here.",
     .examples =
 	"  qtool history\n"
-	"  qtool history --json",
+	"  qtool history --json\n"
+	"  qtool history 7 --format tsv",
     .groups = groups,
     .ngroups = 2,
     .needs = NEED_ONE_SPOOL,
+    .max_operands = 1,
     .run = run,
 };

@@ -29,7 +29,9 @@
  *        |                                 undo.c purge.c recover.c; changing.c
  *        |                                 is what all share, answer.c their
  *        |                                 --json
- *        +--> an archive     src/evidence/ archive.c
+ *        +--> an archive     src/evidence/ archive.c; read back: verify.c,
+ *                                          restore_archive.c (sigcheck.c runs
+ *                                          ssh-keygen for it)
  *
  * A layer uses itself and those below it (base < format < source < query <
  * change < evidence); the files in qtool/ see only include/qtool/.  Every
@@ -68,7 +70,8 @@
 
 const struct cmd *const commands[] = {
 	&cmd_status, &cmd_top, &cmd_list, &cmd_show, &cmd_query,
-	&cmd_snapshot, &cmd_archive, &cmd_verify, &cmd_hold, &cmd_delete, &cmd_release, &cmd_requeue,
+	&cmd_snapshot, &cmd_archive, &cmd_verify, &cmd_hold, &cmd_delete,
+	&cmd_release, &cmd_requeue,
 	&cmd_restore, &cmd_apply, &cmd_history, &cmd_undo, &cmd_purge,
 	&cmd_recover, &cmd_help, NULL
 };

@@ -204,25 +204,36 @@ static bool leave_out(struct ctx *c, struct pick *p, const struct qt_stmt *st)
 	return true;
 }
 
-/*
- * A message in staging goes by the place that it will have; where it lies now
- * is kept to show it.
- */
+/* Where it lies now is kept, to show it. */
+static int keep_path(struct pick *p, const struct qt_item *it,
+    struct qt_error *err)
+{
+	p->values[p->taken].path = (uint32_t)p->paths.len;
+	qt_buf_add(&p->paths, it->path, strlen(it->path) + 1);
+	return qt_buf_check(&p->paths, err);
+}
+
+/* A message in staging goes by the place that it will have. */
 static int add_staged(struct ctx *c, struct pick *p, struct qt_item *it,
     struct qt_error *err)
 {
 	char path[512];
 
-	p->values[p->taken].path = (uint32_t)p->paths.len;
-	qt_buf_add(&p->paths, it->path, strlen(it->path) + 1);
-	if (qt_buf_check(&p->paths, err) != 0)
-		return -1;
 	it->queue = QT_Q_HOLD;
 	it->path = path;
 	if (qt_spool_path(c->spools.v[0], QT_Q_HOLD, it->id, path,
 		sizeof(path)) != 0)
 		return qt_fail(err, QT_E_USAGE, it->id, "its path is too long");
 	return qt_plan_add(p->plan, it, err);
+}
+
+static int add_to_plan(struct ctx *c, struct pick *p, struct qt_item *it,
+    struct qt_error *err)
+{
+	if (p->how->op == QT_OP_IMPORT) /* import_row() did */
+		return 0;
+	return p->how->op == QT_OP_RESTORE ? add_staged(c, p, it, err) :
+					     qt_plan_add(p->plan, it, err);
 }
 
 static int add_item(struct ctx *c, struct pick *p, const struct qt_stmt *st,
@@ -232,8 +243,8 @@ static int add_item(struct ctx *c, struct pick *p, const struct qt_stmt *st,
 
 	item_of(st, &it);
 	if ((!p->brief && add_values(p, st, err) != 0) ||
-	    (p->how->op == QT_OP_RESTORE ? add_staged(c, p, &it, err) :
-		qt_plan_add(p->plan, &it, err)) != 0)
+	    (pick_elsewhere(p->how->op) && keep_path(p, &it, err) != 0) ||
+	    add_to_plan(c, p, &it, err) != 0)
 		return -1;
 	p->taken++;
 	/* where it was: that is what one selects by, in staging too */
@@ -246,11 +257,34 @@ static int add_item(struct ctx *c, struct pick *p, const struct qt_stmt *st,
 	return 0;
 }
 
+/* Into the plan, when it can be: 0; 1 it is left out, and that was said. */
+static int import_row(struct ctx *c, struct pick *p, const struct qt_stmt *st,
+    struct qt_error *err)
+{
+	const char *why = "is no message that Postfix would accept";
+	struct qt_item it;
+	int r = 1;
+
+	if (p->how->op != QT_OP_IMPORT)
+		return 0;
+	item_of(st, &it);
+	if (strcmp(text_of(st, K_STATE), "corrupt") != 0)
+		r = p->how->import(p->how->import_ctx, p->plan, &it, &why, err);
+	if (r <= 0)
+		return r;
+	p->unfit++;
+	remark("%s: %s: left out", text_of(st, K_PATH), why);
+	answer_message(c, text_of(st, K_QUEUE), text_of(st, K_ID),
+	    "cannot_be_restored");
+	return 1;
+}
+
 static int add_row(struct ctx *c, struct pick *p, const struct qt_stmt *st,
     struct qt_error *err)
 {
 	enum qt_queue queue = qt_queue_by_name(text_of(st, K_QUEUE));
 	struct risks *risks = p->brief ? NULL : p->how->risks;
+	int r;
 
 	if (qt_select_queues(c->sel) == 0 &&
 	    (QT_Q_BIT(queue) & p->how->aside) != 0) {
@@ -261,7 +295,10 @@ static int add_row(struct ctx *c, struct pick *p, const struct qt_stmt *st,
 		return 0;
 	p->matched++;
 	progress(c, "messages selected", p->matched, 0);
-	return leave_out(c, p, st) ? 0 : add_item(c, p, st, err);
+	if (leave_out(c, p, st))
+		return 0;
+	r = import_row(c, p, st, err);
+	return r != 0 ? (r < 0 ? -1 : 0) : add_item(c, p, st, err);
 }
 
 /* ---- which rows ---- */
@@ -414,7 +451,7 @@ static bool is_brief(const struct ctx *c, const struct pick_how *how)
 	const struct risks *r = how->risks;
 
 	return c->yes && !c->dry_run && c->plan_file == NULL &&
-	    !answer_wanted(c) && how->op != QT_OP_RESTORE &&
+	    !answer_wanted(c) && !pick_elsewhere(how->op) &&
 	    (r == NULL || (r->skip == 0 && (r->asked & ~r->allow) == 0));
 }
 
@@ -465,15 +502,20 @@ int pick_run(struct ctx *c, struct pick *p, const struct pick_how *how,
 	return 0;
 }
 
+bool pick_elsewhere(enum qt_op op)
+{
+	return op == QT_OP_RESTORE || op == QT_OP_IMPORT;
+}
+
 const char *pick_path(const struct pick *p, size_t i)
 {
-	return p->how->op == QT_OP_RESTORE ?
+	return pick_elsewhere(p->how->op) ?
 	    p->paths.data + p->values[i].path : qt_plan_path_of(p->plan, i);
 }
 
 bool pick_left_out(const struct pick *p)
 {
-	return p->in_delivery + p->unfinished + p->foreign != 0;
+	return p->in_delivery + p->unfinished + p->foreign + p->unfit != 0;
 }
 
 void pick_answer(struct answer *a, const struct pick *p)

@@ -29,6 +29,13 @@ struct pick_how {
 	unsigned usual;	 /* those taken from without it */
 	unsigned aside;	 /* without it: where matches are counted and left */
 	uint64_t source; /* QT_OP_RESTORE: c->db is on this transaction */
+	/*
+	 * QT_OP_IMPORT: c->db is on an archive; adds the message of a row to the
+	 * plan: 0, 1 it cannot be, why says so, -1 failed.
+	 */
+	int (*import)(void *ctx, struct qt_plan *plan, const struct qt_item *it,
+	    const char **why, struct qt_error *err);
+	void *import_ctx;
 	struct risks *risks; /* NULL: none are looked for */
 };
 
@@ -45,12 +52,13 @@ struct pick {
 	int64_t bytes;
 	/* left out, and named on stderr */
 	uint64_t in_delivery, unfinished, foreign;
+	uint64_t unfit; /* QT_OP_IMPORT: cannot be restored */
 	uint64_t aside; /* in how->aside: neither matched nor left out */
 	/* for the summary */
 	struct tally *tally[PICK_COLUMNS], *domains;
 	struct pick_values *values; /* of each message of the plan */
 	size_t values_cap;
-	struct qt_buf paths; /* QT_OP_RESTORE: NUL after each */
+	struct qt_buf paths; /* of pick_elsewhere(): NUL after each */
 };
 
 /*
@@ -63,6 +71,8 @@ int pick_run(struct ctx *c, struct pick *p, const struct pick_how *how,
 void pick_release(struct pick *p);
 /* --explain for a change; returns the exit status. */
 int pick_explain(struct ctx *c, const struct pick_how *how);
+/* Whether the messages lie elsewhere than in the queue that is changed. */
+bool pick_elsewhere(enum qt_op op);
 /* Where the i-th message lies now. */
 const char *pick_path(const struct pick *p, size_t i);
 

@@ -43,6 +43,10 @@ static int option(void *ctx, const struct qt_option *opt, const char *value,
 
 static bool can_be_purged(const struct qt_tx_info *t)
 {
+	/* what an undo took out of the queue that an archive has, too */
+	if (t->op == QT_OP_IMPORT)
+		return t->state == QT_TX_PURGING ||
+		    (t->state == QT_TX_UNDONE && t->staged != 0);
 	return !qt_op_places(t->op) &&
 	    (t->state == QT_TX_COMMITTED || t->state == QT_TX_PURGING);
 }
@@ -72,10 +76,11 @@ static void add(struct chosen *ch, const struct qt_tx_info *t)
 static int check_named(const struct qt_tx_info *t, const char *name,
     struct qt_error *err)
 {
-	if (qt_op_places(t->op))
-		return qt_fail(err, QT_E_REFUSED, name, "the transaction is a %s: "
-		    "it holds no messages, they are in the queue; qtool undo "
-		    "takes it back", qt_op_name(t->op));
+	if (qt_op_places(t->op) && !can_be_purged(t))
+		return qt_fail(err, QT_E_REFUSED, name, "the transaction is a%s "
+		    "%s: it holds no messages, they are in the queue; qtool "
+		    "undo takes it back", t->op == QT_OP_IMPORT ? "n" : "",
+		    qt_op_name(t->op));
 	if (!can_be_purged(t))
 		return qt_fail(err, QT_E_REFUSED, name, "the transaction is %s: "
 		    "only what is committed can be purged",
@@ -298,9 +303,10 @@ const struct cmd cmd_purge = {
     .summary = "unlink the messages of transactions for good",
     .operands = "[TRANSACTION ...]",
     .about =
-	"Unlinks what committed transactions hold: the space is free after it,\n"
-	"and there is no undo.  Interrupted, it is gone on with by the next\n"
-	"qtool that changes this queue.  The list of what was deleted stays.",
+	"Unlinks what committed transactions hold, and what the undo of a restore\n"
+	"out of an archive took out of the queue: the space is free after it, and\n"
+	"there is no undo.  Interrupted, it is gone on with by the next qtool that\n"
+	"changes this queue.  The list of what was deleted stays.",
     .examples =
 	"  qtool purge 7\n"
 	"  qtool purge --older 2w --yes\n"

@@ -1,12 +1,36 @@
 /*
  * restore.c - qtool restore: messages out of a transaction's staging, into
- * hold.
+ * hold; or out of an archive (restore_archive.c).
  *
- * The selection runs on what the transaction holds, not on the queue.
+ * The selection runs on what the transaction or archive holds, not on the queue.
  */
-#include "carry.h"
+#include "restoring.h"
 
+#include <errno.h>
 #include <inttypes.h>
+#include <sys/stat.h>
+
+enum { OPT_REQUEUE = OPT_OWN, OPT_AGAIN };
+
+static int option(void *ctx, const struct qt_option *opt, const char *value,
+    struct qt_error *err)
+{
+	struct restoring *own = own_options(ctx, sizeof(*own), err);
+
+	(void)value;
+	if (own == NULL)
+		return -1;
+	switch (opt->id) {
+	case OPT_REQUEUE:
+		own->requeue = true;
+		return 0;
+	case OPT_AGAIN:
+		own->again = true;
+		return 0;
+	default:
+		return 1;
+	}
+}
 
 /* Whether a transaction holds messages that can be taken out of it. */
 static int check_source(struct ctx *c, uint64_t id, struct qt_error *err)
@@ -45,7 +69,7 @@ static int open_staging(struct ctx *c, uint64_t id, struct qt_spools *staging,
 	return open_db(c, staging, err);
 }
 
-static int restore(struct ctx *c, int argc, char **argv)
+static int restore_transaction(struct ctx *c, int argc, char **argv)
 {
 	struct carry k = {.how = {.op = QT_OP_RESTORE,
 	    .may = QT_Q_ALL_MESSAGES}};
@@ -69,6 +93,45 @@ static int restore(struct ctx *c, int argc, char **argv)
 	return status;
 }
 
+/* What only one of the two sources can be told. */
+static int check_options(const struct ctx *c, const struct restoring *own,
+    bool archive, struct qt_error *err)
+{
+	if (!archive && (own->requeue || own->again))
+		return qt_fail(err, QT_E_USAGE,
+		    own->requeue ? "--requeue" : "--again",
+		    "goes with an archive, not with a transaction");
+	if (archive && c->plan_file != NULL)
+		return qt_fail(err, QT_E_USAGE, "--plan",
+		    "a plan is about messages of the queue: -n shows what "
+		    "would be restored out of an archive");
+	return 0;
+}
+
+static int restore(struct ctx *c, int argc, char **argv)
+{
+	struct qt_error err = {0};
+	const struct restoring *own = own_options(c, sizeof(*own), &err);
+	uint64_t id;
+	bool archive = parse_txid(argv[0], &id, &err) != 0;
+	struct stat st;
+
+	if (own == NULL || check_options(c, own, archive, &err) != 0)
+		return change_failed(c, &err, false);
+	if (!archive)
+		return restore_transaction(c, argc, argv);
+	if (stat(argv[0], &st) != 0 && errno == ENOENT) {
+		(void)qt_fail(&err, QT_E_USAGE, argv[0],
+		    "is no transaction number, and no archive of that name is "
+		    "there");
+		return change_failed(c, &err, false);
+	}
+	if (qt_change_allowed(c->spools.v[0], &err) != 0 ||
+	    select_ids(c, argc - 1, argv + 1, &err) != 0)
+		return change_failed(c, &err, false);
+	return restore_archive(c, own, argv[0]);
+}
+
 static int run(struct ctx *c, int argc, char **argv)
 {
 	struct answer a;
@@ -78,6 +141,10 @@ static int run(struct ctx *c, int argc, char **argv)
 }
 
 static const struct qt_option own_table[] = {
+    {"requeue", 0, NULL, OPT_REQUEUE,
+	"of an archive: into maildrop, for a new life, not into hold"},
+    {"again", 0, NULL, OPT_AGAIN,
+	"of an archive: also what is here, or was restored, already"},
     PLAN_OPTION,
     ANSWER_OPTION,
     {.name = NULL},
@@ -92,21 +159,30 @@ static const struct qt_option_group groups[] = {
 
 const struct cmd cmd_restore = {
     .name = "restore",
-    .summary = "take messages out of a transaction, into hold",
-    .operands = "TRANSACTION [ID ...]",
+    .summary = "put messages back, out of a transaction or an archive",
+    .operands = "TRANSACTION|FILE [ID ...]",
     .about =
 	"Moves the messages that the selection matches among those which a\n"
 	"committed transaction holds into hold, with their logs, in a transaction\n"
 	"of its own; the rest stays deleted.  --queue means the queue that a\n"
-	"message was taken from.  All of them: --all, or qtool undo.",
+	"message was taken from.  All of them: --all, or qtool undo.\n"
+	"Out of an archive FILE it makes the messages that the selection matches\n"
+	"anew, byte for byte, in this queue, which may be another machine's: on\n"
+	"hold, or with --requeue in maildrop, from where Postfix sends them as if\n"
+	"they were new.  They get queue IDs of their own, which are told.  The\n"
+	"archive is verified first, whole.  What is in the queue, in a\n"
+	"transaction, or was restored before is refused, as it would be sent\n"
+	"twice.  qtool undo takes out again what is still as it was restored.",
     .examples =
 	"  qtool restore 7 --sender boss@victim.example\n"
 	"  qtool restore 7 4FJd3k1Tz2z9rP\n"
-	"  qtool restore 7 -n --all --class '!forged'",
+	"  qtool restore 7 -n --all --class '!forged'\n"
+	"  qtool restore joe.tar.zst --sender boss@victim.example",
     .groups = groups,
     .ngroups = 4,
     .needs = NEED_ONE_SPOOL,
     .min_operands = 1,
     .max_operands = -1,
+    .option = option,
     .run = run,
 };

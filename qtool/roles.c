@@ -48,7 +48,7 @@ static const struct {
     {&cmd_delete, QT_HAND_OP(QT_OP_DELETE) | QT_HAND_PURGE_OWN},
     {&cmd_release, QT_HAND_OP(QT_OP_RELEASE)},
     {&cmd_requeue, QT_HAND_OP(QT_OP_REQUEUE)},
-    {&cmd_restore, QT_HAND_OP(QT_OP_RESTORE)},
+    {&cmd_restore, QT_HAND_OP(QT_OP_RESTORE) | QT_HAND_OP(QT_OP_IMPORT)},
     {&cmd_archive, QT_HAND_OP(QT_OP_ARCHIVE) | QT_HAND_PURGE_OWN},
     /* which it is stands in a file that the judge reads */
     {&cmd_apply, QT_HAND_OP(QT_OP_HOLD) | QT_HAND_OP(QT_OP_DELETE) |
@@ -92,6 +92,18 @@ int roles_note_read(struct ctx *c, const char *path, struct qt_error *err)
 	return note(&c->roles, path, false, err);
 }
 
+/* What lies beside an archive that is checked: its sum and its signature. */
+static int note_beside(struct roles *r, const char *archive,
+    struct qt_error *err)
+{
+	if (asprintf(&r->sum, "%s.sha256", archive) < 0 ||
+	    asprintf(&r->sig, "%s.sig", archive) < 0)
+		return qt_fail_mem(err);
+	if (note(r, r->sum, false, err) != 0)
+		return -1;
+	return note(r, r->sig, false, err);
+}
+
 int roles_note_operands(struct ctx *c, int n, char **v, struct qt_error *err)
 {
 	int i;
@@ -100,6 +112,8 @@ int roles_note_operands(struct ctx *c, int n, char **v, struct qt_error *err)
 	for (i = 0; i < n && !c->cmd->operands_are_ids; i++)
 		if (note(&c->roles, v[i], false, err) != 0)
 			return -1;
+	if (n > 0 && (c->cmd == &cmd_verify || c->cmd == &cmd_restore))
+		return note_beside(&c->roles, v[0], err);
 	return 0;
 }
 
@@ -429,7 +443,7 @@ static bool must_read_all(const struct ctx *c, const struct qt_confine *rules)
 	return rules->abi != 0 || !rules->change_user ||
 	    c->roles.hand_pid > 0 || c->transaction != 0 ||
 	    c->cmd == &cmd_history || c->cmd == &cmd_status ||
-	    c->cmd == &cmd_release;
+	    c->cmd == &cmd_release || c->cmd == &cmd_restore;
 }
 
 static int become_judge(struct ctx *c, struct qt_error *err)
@@ -490,5 +504,7 @@ void roles_release(struct ctx *c)
 		(void)rmdir(r->tmp);
 	qt_buf_release(&r->postconf);
 	free(r->tmp);
+	free(r->sum);
+	free(r->sig);
 	free(r->named);
 }

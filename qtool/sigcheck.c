@@ -185,7 +185,7 @@ int sigcheck_start(struct sigcheck *s, const char *allowed, const char *identity
 
 /* ---- the judge's side ---- */
 
-int sigcheck_ask(struct sigcheck *s, const struct qt_signed *what,
+int sigcheck_check(struct sigcheck *s, const struct qt_signed *what,
     char told[256], struct qt_error *err)
 {
 	const struct request q = {(uint32_t)what->signature_len,

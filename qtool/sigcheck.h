@@ -19,7 +19,7 @@ struct sigcheck {
 int sigcheck_start(struct sigcheck *s, const char *allowed, const char *identity,
     struct qt_error *err) QT_MUST_CHECK;
 /* As qt_signature_check(), by it. */
-int sigcheck_ask(struct sigcheck *s, const struct qt_signed *what,
+int sigcheck_check(struct sigcheck *s, const struct qt_signed *what,
     char told[256], struct qt_error *err) QT_MUST_CHECK;
 void sigcheck_stop(struct sigcheck *s);
 

@@ -85,36 +85,38 @@ static int choose(const struct own *own, int argc, char **argv,
 
 /* ---- the outcome ---- */
 
-/* Where an undo puts the messages. */
-static void where_to(const struct own *own, const struct target *t, char out[48])
+/* What an undo does with the messages. */
+static void what_became(const struct own *own, const struct target *t,
+    char out[64])
 {
-	const char *where = "where they were";
-
-	if (t->op == QT_OP_RESTORE)
-		(void)snprintf(out, 48, "into transaction %" PRIu64, t->source);
+	if (t->op == QT_OP_IMPORT)
+		(void)snprintf(out, 64, "taken out of the queue again");
+	else if (t->op == QT_OP_RESTORE)
+		(void)snprintf(out, 64, "put back into transaction %" PRIu64,
+		    t->source);
 	else if (t->op == QT_OP_RELEASE)
-		(void)snprintf(out, 48, "on hold");
+		(void)snprintf(out, 64, "put back on hold");
 	else if (t->op != QT_OP_HOLD && !own->in_place)
-		(void)snprintf(out, 48, "into hold");
+		(void)snprintf(out, 64, "put back into hold");
 	else
-		(void)snprintf(out, 48, "%s", where);
+		(void)snprintf(out, 64, "put back where they were");
 }
 
 static void say_done(struct ctx *c, const struct own *own,
     const struct target *t, uint64_t done)
 {
-	char count[48], where[48];
+	char count[48], what[64];
 
 	(void)messages_text(done, count);
-	where_to(own, t, where);
+	what_became(own, t, what);
 	if (answer_wanted(c))
 		return;
 	if (own->redo)
 		(void)printf("transaction %" PRIu64 " redone: %s %s%s\n", t->id,
 		    op_did(t->op), count, op_where(t->op));
 	else
-		(void)printf("transaction %" PRIu64 " undone: %s put back %s\n",
-		    t->id, count, where);
+		(void)printf("transaction %" PRIu64 " undone: %s %s\n",
+		    t->id, count, what);
 	(void)fflush(stdout);
 }
 
@@ -144,16 +146,16 @@ static int say_rest(struct ctx *c, const struct own *own,
 static int done(struct ctx *c, const struct own *own, const struct target *t,
     const struct qt_outcome *out)
 {
-	char where[48];
+	char what[64];
 
 	progress_end(c);
 	answer_outcome(c, out);
 	c->answer->undoable = own->redo;
 	say_done(c, own, t, out->done);
-	where_to(own, t, where);
+	what_became(own, t, what);
 	log_change(c, own->redo ? "transaction %" PRIu64 ": redone, %zu %s" :
-	    "transaction %" PRIu64 ": undone, %zu put back %s", t->id,
-	    out->done, own->redo ? op_did(t->op) : where);
+	    "transaction %" PRIu64 ": undone, %zu %s", t->id,
+	    out->done, own->redo ? op_did(t->op) : what);
 	return say_rest(c, own, t, out);
 }
 
@@ -294,7 +296,9 @@ const struct cmd cmd_undo = {
 	"they were.  What was deleted or requeued goes into hold, with\n"
 	"--in-place to where it was; a hold is undone to where each message\n"
 	"was, a release into hold, a restore into the transaction that it was\n"
-	"taken out of.  What others held or released meanwhile is theirs.\n"
+	"taken out of, and what was restored out of an archive is taken out of\n"
+	"the queue and kept until qtool purge.\n"
+	"What others held or released meanwhile is theirs.\n"
 	"What Postfix has delivered or taken meanwhile is named, and so is a\n"
 	"message whose name another one has now (exit status 3).  A requeued\n"
 	"message that is open when it is taken back goes into hold, and is\n"

@@ -21,8 +21,7 @@ struct own {
 	const char *allowed, *identity;
 	struct ctx *c;
 	const char *file;
-	char *sum, *sig; /* paths beside it; owned */
-	struct sigcheck sigcheck;
+	struct sigcheck checker;
 	struct qt_buf problems; /* JSON, comma-separated */
 	uint64_t told;
 	struct {
@@ -119,7 +118,7 @@ static int on_signature(void *ctx, const struct qt_signed *s, char why[256],
 	struct own *own = ctx;
 	struct qt_error e = {0};
 	unsigned i = own->nsignatures;
-	int r = sigcheck_ask(&own->sigcheck, s, why, &e);
+	int r = sigcheck_check(&own->checker, s, why, &e);
 
 	if (i < SIGNERS_MAX) {
 		own->nsignatures++;
@@ -278,18 +277,13 @@ static int verify(struct own *own, struct qt_verify_result *r,
 	return 0;
 }
 
-/* What is read beside it, and who runs programs: before the roles are taken. */
+/* Who runs programs is started before the roles are taken. */
 static int prepare(struct own *own, struct qt_error *err)
 {
 	if (own->identity != NULL && own->allowed == NULL)
 		return qt_fail(err, QT_E_USAGE, "--identity",
 		    "is looked for in the file of --allowed-signers");
-	if (asprintf(&own->sum, "%s.sha256", own->file) < 0 ||
-	    asprintf(&own->sig, "%s.sig", own->file) < 0)
-		return qt_fail(err, QT_E_NOMEM, "", "out of memory");
-	if (sigcheck_start(&own->sigcheck, own->allowed, own->identity, err) != 0 ||
-	    roles_note_read(own->c, own->sum, err) != 0 ||
-	    roles_note_read(own->c, own->sig, err) != 0)
+	if (sigcheck_start(&own->checker, own->allowed, own->identity, err) != 0)
 		return -1;
 	return roles_take(own->c, err);
 }
@@ -315,7 +309,7 @@ static int run(struct ctx *c, int argc, char **argv)
 		return complain(&err);
 	own->c = c;
 	own->file = argv[0];
-	own->sigcheck.fd = -1;
+	own->checker.fd = -1;
 	qt_buf_init(&own->problems, 0);
 	if (prepare(own, &err) == 0)
 		(void)!verify(own, &r, &err);
@@ -327,10 +321,8 @@ static int run(struct ctx *c, int argc, char **argv)
 		print_outcome(own, &r);
 	if (json(c))
 		status = print_json(own, &r, &err, status);
-	sigcheck_stop(&own->sigcheck);
+	sigcheck_stop(&own->checker);
 	qt_buf_release(&own->problems);
-	free(own->sum);
-	free(own->sig);
 	return status;
 }
 

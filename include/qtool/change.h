@@ -56,6 +56,17 @@ struct qt_item {
 	int64_t mtime_ns, ctime_ns;
 };
 
+/* What became of the messages, by name where it is not what was planned. */
+enum qt_fate {
+	QT_FATE_GONE,	  /* delivered or removed before it was staged */
+	QT_FATE_CHANGED,  /* under that name is something else now */
+	QT_FATE_DELIVERED, /* an agent finished recipients after staging */
+	QT_FATE_IN_DELIVERY, /* in active, or an agent is at it: left alone */
+	QT_FATE_DOUBTFUL, /* taken back from maildrop while somebody had it
+			   * open: maybe pickup, and it is new mail, too */
+	QT_FATE_THERE	  /* an import would make it twice */
+};
+
 /* A plan: an operation and the messages it is about, of one spool. */
 struct qt_plan;
 int qt_plan_new(struct qt_plan **out, enum qt_op op, struct qt_error *err)
@@ -98,6 +109,15 @@ struct qt_import {
 };
 int qt_plan_add_import(struct qt_plan *p, const struct qt_import *m,
     struct qt_error *err) QT_MUST_CHECK;
+/*
+ * What carrying it out would refuse: messages that are here, or were, already;
+ * QT_E_REFUSED tells of the first, report (may be NULL) of each.  Without the
+ * lock, and without changing anything.
+ */
+int qt_plan_twice(struct qt_plan *p, const struct qt_spool *spool,
+    const char *state_dir, void (*report)(void *ctx, enum qt_fate fate,
+	const char *queue, const char *id), void *ctx, struct qt_error *err)
+    QT_MUST_CHECK;
 /* Takes bytes of a file, in pieces. */
 typedef int qt_put_fn(void *ctx, const void *bytes, size_t len,
     struct qt_error *err);
@@ -143,16 +163,6 @@ enum qt_tx_state {
 };
 const char *qt_tx_state_name(enum qt_tx_state s);
 
-/* What became of the messages, by name where it is not what was planned. */
-enum qt_fate {
-	QT_FATE_GONE,	  /* delivered or removed before it was staged */
-	QT_FATE_CHANGED,  /* under that name is something else now */
-	QT_FATE_DELIVERED, /* an agent finished recipients after staging */
-	QT_FATE_IN_DELIVERY, /* in active, or an agent is at it: left alone */
-	QT_FATE_DOUBTFUL, /* taken back from maildrop while somebody had it
-			   * open: maybe pickup, and it is new mail, too */
-	QT_FATE_THERE	  /* an import would make it twice */
-};
 struct qt_outcome {
 	size_t planned, done, gone, changed;
 	size_t doubtful; /* of those done: QT_FATE_DOUBTFUL */

@@ -333,13 +333,6 @@ int qt_proc_capture(const char *const argv[], size_t max, struct qt_buf *out,
 	    exit_status, err);
 }
 
-int qt_proc_feed(const char *const argv[], int in, size_t max,
-    struct qt_buf *out, int *exit_status, struct qt_error *err)
-{
-	return run(&(struct start){.argv = argv, .in = in}, max, out,
-	    exit_status, err);
-}
-
 int qt_proc_filter(const char *const argv[], const struct qt_proc_input *in,
     size_t max, struct qt_buf *out, struct qt_error *err)
 {

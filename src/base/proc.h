@@ -25,10 +25,6 @@
 int qt_proc_capture(const char *const argv[], size_t max, struct qt_buf *out,
     int *exit_status, struct qt_error *err) QT_MUST_CHECK;
 
-/* The same with a file, above 2, as its standard input; -1: /dev/null. */
-int qt_proc_feed(const char *const argv[], int in, size_t max,
-    struct qt_buf *out, int *exit_status, struct qt_error *err) QT_MUST_CHECK;
-
 /* What a program is given beside its arguments. */
 struct qt_proc_input {
 	const void *bytes; /* its standard input; NULL: /dev/null */

@@ -140,7 +140,8 @@ static int make_all(const struct qt_fsops *fs, const struct qt_spool *spool,
 		memcpy(part, dir, len);
 		part[len] = '\0';
 		if ((fd = qt_open_dir_below(spool->dirfd, parent)) < 0)
-			return qt_fsops_fail(err, "open", parent);
+			return qt_fsops_fail(err, "open",
+			    parent[0] != '\0' ? parent : spool->queue_dir);
 		const char *name = part + strlen(parent);
 
 		name += *name == '/';

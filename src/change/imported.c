@@ -2,13 +2,23 @@
  * imported.c - which message of an archive is which here, as the plan of an
  * import tells it.
  */
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+
 #include "change/copies.h"
 #include "change/origin.h"
 
 static int load(struct qt_change *c, struct qt_tx *tx, struct qt_error *err)
 {
-	int r = qt_tx_look(c, tx, err);
+	struct stat st;
+	int r;
 
+	if (fstatat(c->tx, tx->name, &st, AT_SYMLINK_NOFOLLOW) != 0)
+		return errno == ENOENT ? qt_fail(err, QT_E_USAGE, tx->where,
+		    "there is none; \"qtool history\" lists those there are") :
+		    qt_fsops_fail(err, "fstatat", tx->where);
+	r = qt_tx_look(c, tx, err);
 	if (r == 0)
 		r = qt_tx_load(tx, err);
 	if (r < 0)

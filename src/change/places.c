@@ -453,7 +453,7 @@ int qt_places_new_tx(struct qt_change *c, const char *name,
 	/* where a plan has to be written next to it, it would be of no use */
 	if (qt_room_none(errno) && c->place != SIZE_MAX)
 		return use_spare(c, name, err);
-	return qt_fsops_fail(err, "mkdir", "qtool/tx");
+	return qt_fsops_fail(err, "mkdir, open", "qtool/tx");
 }
 
 bool qt_places_has_spare(const struct qt_change *c)

@@ -11,13 +11,14 @@
 
 #include "change/identity.h"
 #include "change/origin.h"
-#include "change/settle.h"
 
 struct twice {
 	struct qt_change *c;
 	struct qt_plan *p;
 	size_t *by_id, *by_sum; /* indexes of the plan's messages; owned */
 	bool *found;		/* of each; owned */
+	bool ask;		/* whether the kernel may be asked (a judge is
+				 * not allowed to) */
 	size_t count;
 	char first[256];	/* of the first that was found, why */
 };
@@ -179,7 +180,9 @@ static int was_imported(struct twice *t, const struct qt_tx *tx, size_t seq,
 			break;
 		if (t->found[i])
 			continue;
-		if (qt_identity_ask(t->c, tx->plan, there, &life, err) != 0)
+		life = QT_LIFE_UNKNOWN;
+		if (t->ask &&
+		    qt_identity_ask(t->c, tx->plan, there, &life, err) != 0)
 			return -1;
 		note(t, i, "transaction %" PRIu64 " has restored %.80s, as "
 		    "%.80s%s", tx->id, qt_origin_id(p, i),
@@ -233,6 +236,8 @@ static int look_in_transactions(struct twice *t, uint64_t self,
 	size_t i, n;
 	int r = 0;
 
+	if (t->c->tx < 0) /* none was ever made */
+		return 0;
 	if (qt_state_tx_ids(t->c, &ids, &n, err) != 0)
 		return -1;
 	for (i = 0; i < n && r == 0; i++) {
@@ -267,29 +272,57 @@ static int look(struct twice *t, uint64_t self, struct qt_error *err)
 	return 0;
 }
 
-static int refuse(const struct twice *t, const struct qt_outcome *out,
-    struct qt_error *err)
+static int refuse(const struct twice *t, uint64_t self,
+    const struct qt_outcome *out, struct qt_error *err)
 {
 	size_t i;
 
-	for (i = 0; i < t->p->n; i++)
+	for (i = 0; i < t->p->n && out->report != NULL; i++)
 		if (t->found[i])
-			qt_settle_report(out, QT_FATE_THERE, t->p, i);
+			out->report(out->report_ctx, QT_FATE_THERE,
+			    qt_queue_name((enum qt_queue)t->p->origin[i].queue),
+			    qt_origin_id(t->p, i));
 	return qt_fail(err, QT_E_REFUSED, t->c->spool->queue_dir,
-	    "%s; %zu of %zu messages would be there, or be sent, twice",
-	    t->first, t->count, t->p->n);
+	    "%s; %zu of %zu messages would be there, or be sent, twice%s",
+	    t->first, t->count, t->p->n,
+	    self == 0 ? "; --again restores them all the same" : "");
+}
+
+static int check(struct twice *t, uint64_t self, bool again,
+    struct qt_outcome *out, struct qt_error *err)
+{
+	int r = look(t, self, err);
+
+	if (r == 0 && t->count != 0 && !again)
+		r = refuse(t, self, out, err);
+	free(t->by_id);
+	free(t->by_sum);
+	free(t->found);
+	return r;
 }
 
 int qt_twice_check(struct qt_change *c, struct qt_plan *p, uint64_t self,
     bool again, struct qt_outcome *out, struct qt_error *err)
 {
-	struct twice t = {.c = c, .p = p};
-	int r = look(&t, self, err);
+	struct twice t = {.c = c, .p = p, .ask = true};
 
-	if (r == 0 && t.count != 0 && !again)
-		r = refuse(&t, out, err);
-	free(t.by_id);
-	free(t.by_sum);
-	free(t.found);
+	return check(&t, self, again, out, err);
+}
+
+int qt_plan_twice(struct qt_plan *p, const struct qt_spool *spool,
+    const char *state_dir, void (*report)(void *ctx, enum qt_fate fate,
+	const char *queue, const char *id), void *ctx, struct qt_error *err)
+{
+	struct qt_outcome out = {.report = report, .report_ctx = ctx};
+	struct qt_change c;
+	struct twice t = {.c = &c, .p = p};
+	int r;
+
+	qt_state_init(&c, spool);
+	c.opts.state_dir = state_dir;
+	r = qt_state_open_readonly(&c, err);
+	if (r >= 0)
+		r = check(&t, 0, false, &out, err);
+	qt_state_close(&c);
 	return r;
 }

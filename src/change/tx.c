@@ -255,7 +255,7 @@ static const char *state_means(enum qt_tx_state s)
 		       "be put back; when the names are free, \"qtool undo\" "
 		       "goes on";
 	case QT_TX_UNDONE:
-		return "its messages are back in the queue; \"qtool undo "
+		return "what it did was taken back; \"qtool undo "
 		       "--redo\" takes the undo back";
 	case QT_TX_PURGING:
 		return "its messages are being unlinked for good; \"qtool "

@@ -315,10 +315,11 @@ int qt_tx_write_plan(struct qt_change *c, struct qt_tx *tx,
 		return no_room_here(tx, err);
 	if (c->fs.rename(c->fs.ctx, tx->home, QT_TX_PLAN_TMP, tx->home, QT_TX_PLAN_NAME) != 0)
 		return qt_fsops_fail(err, "rename plan", tx->where);
-	if (c->fs.fsync(c->fs.ctx, tx->home) != 0 ||
-	    (tx->place != NULL &&
-		c->fs.fsync(c->fs.ctx, c->places.v[c->place].tx) != 0))
+	if (c->fs.fsync(c->fs.ctx, tx->home) != 0)
 		return qt_fsops_fail(err, "fsync", tx->where);
+	if (tx->place != NULL &&
+	    c->fs.fsync(c->fs.ctx, c->places.v[c->place].tx) != 0)
+		return qt_fsops_fail(err, "fsync", tx->place);
 	/* the staging directories and all their parents */
 	return qt_state_barrier(c, err);
 }

@@ -25,16 +25,16 @@
 #define REPORTS_MAX 1000
 #define SIDECAR_MAX ((size_t)4096)
 
-const char *const qt_tag_paths[QT_TAG_COUNT] = {
-    [QT_TAG_BAGIT] = "bagit.txt",
-    [QT_TAG_CASE] = "metadata/case.json",
-    [QT_TAG_MESSAGES] = "metadata/messages.jsonl",
-    [QT_TAG_RECIPIENTS] = "metadata/recipients.jsonl",
-    [QT_TAG_MISSING] = "metadata/missing.jsonl",
-    [QT_TAG_CUSTODY] = "metadata/custody.jsonl",
-    [QT_TAG_INFO] = "bag-info.txt",
-    [QT_TAG_MANIFEST] = "manifest-sha256.txt",
-    [QT_TAG_TAGMANIFEST] = "tagmanifest-sha256.txt",
+const char *const qt_told_paths[QT_TOLD_COUNT] = {
+    [QT_TOLD_BAGIT] = "bagit.txt",
+    [QT_TOLD_CASE] = "metadata/case.json",
+    [QT_TOLD_MESSAGES] = "metadata/messages.jsonl",
+    [QT_TOLD_RECIPIENTS] = "metadata/recipients.jsonl",
+    [QT_TOLD_MISSING] = "metadata/missing.jsonl",
+    [QT_TOLD_CUSTODY] = "metadata/custody.jsonl",
+    [QT_TOLD_INFO] = "bag-info.txt",
+    [QT_TOLD_MANIFEST] = "manifest-sha256.txt",
+    [QT_TOLD_TAGS] = "tagmanifest-sha256.txt",
 };
 
 /* In this order in the file; by the beginning of the path. */
@@ -43,6 +43,7 @@ static const struct {
 	int rank;
 } ranks[] = {
     {"README.txt", 0}, {"bagit.txt", 1}, {"data/queue/", 2}, {"data/odd/", 2},
+    {"data/eml/", 2},
     {"data/context/", 3}, {"metadata/", 4}, {"bag-info.txt", 5},
     {"manifest-", 6}, {"tagmanifest-", 7}, {"signatures/", 8},
 };
@@ -176,15 +177,18 @@ static void check_order(struct qt_check *c, const struct qt_tar_member *m,
 	}
 }
 
-/* Everything beside the queue's files was made in one moment. */
+/*
+ * Everything beside the queue's files, and what was made of them, was made in
+ * one moment.
+ */
 static void check_mtime(struct qt_check *c, const struct qt_tar_member *m,
     const char *path)
 {
 	int64_t t = m->mtime_ns / 1000000000;
 	char was[32], is[32];
 
-	if (strncmp(path, "data/queue/", 11) == 0 ||
-	    strncmp(path, "data/odd/", 9) == 0)
+	if (strncmp(path, "data/", 5) == 0 &&
+	    strncmp(path, "data/context/", 13) != 0)
 		return;
 	if (c->have_tag_mtime && t != c->tag_mtime) {
 		(void)snprintf(was, sizeof was, "%lld", (long long)c->tag_mtime);
@@ -223,8 +227,8 @@ static struct qt_spill *store_for(struct qt_check *c, const char *path,
 		qt_spill_clear(&c->message);
 		return &c->message;
 	}
-	for (i = 0; i < QT_TAG_COUNT; i++)
-		if (strcmp(path, qt_tag_paths[i]) == 0 && !c->have[i]) {
+	for (i = 0; i < QT_TOLD_COUNT; i++)
+		if (strcmp(path, qt_told_paths[i]) == 0 && !c->have[i]) {
 			c->have[i] = true;
 			return &c->kept[i];
 		}
@@ -305,7 +309,7 @@ static int list(struct qt_check *c, const char *path, uint64_t size,
 		return qt_manifest_add(&c->payload, with_size, sum, err);
 	}
 	/* neither lists itself, nor what signs it */
-	if (strcmp(path, qt_tag_paths[QT_TAG_TAGMANIFEST]) == 0 ||
+	if (strcmp(path, qt_told_paths[QT_TOLD_TAGS]) == 0 ||
 	    strncmp(path, "signatures/", 11) == 0)
 		return 0;
 	return qt_manifest_add(&c->tags, path, sum, err);
@@ -538,10 +542,10 @@ static int check_signatures(struct qt_check *c, struct qt_error *err)
 	size_t i;
 	int r = 0;
 
-	if (c->nsignatures == 0 || !c->have[QT_TAG_TAGMANIFEST])
+	if (c->nsignatures == 0 || !c->have[QT_TOLD_TAGS])
 		return 0;
 	qt_buf_init(&tags, 0);
-	r = qt_spill_each(&c->kept[QT_TAG_TAGMANIFEST], to_buf, &tags, err);
+	r = qt_spill_each(&c->kept[QT_TOLD_TAGS], to_buf, &tags, err);
 	for (i = 0; i < c->nsignatures && r == 0; i++) {
 		const struct qt_buf *b = &c->signature[i].bytes;
 
@@ -569,16 +573,18 @@ static void init(struct qt_check *c)
 	    c->opts->memory != 0 ? memory : MESSAGE_MEMORY);
 	qt_spill_init(&c->facts, c->tmpfd, memory);
 	qt_spill_init(&c->rcpts, c->tmpfd, memory);
-	for (i = 0; i < QT_TAG_COUNT; i++)
+	for (i = 0; i < QT_TOLD_COUNT; i++)
 		qt_spill_init(&c->kept[i], c->tmpfd, memory);
 	for (i = 0; i < QT_SIGNATURES_MAX; i++)
 		qt_buf_init(&c->signature[i].bytes, QT_SIGNATURE_SIZE + 1);
 }
 
-static void release(struct qt_check *c)
+void qt_check_free(struct qt_check *c)
 {
 	int i;
 
+	if (c == NULL)
+		return;
 	qt_manifest_release(&c->payload);
 	qt_manifest_release(&c->tags);
 	qt_spill_release(&c->members);
@@ -586,13 +592,14 @@ static void release(struct qt_check *c)
 	qt_spill_release(&c->message);
 	qt_spill_release(&c->facts);
 	qt_spill_release(&c->rcpts);
-	for (i = 0; i < QT_TAG_COUNT; i++)
+	for (i = 0; i < QT_TOLD_COUNT; i++)
 		qt_spill_release(&c->kept[i]);
 	for (i = 0; i < QT_SIGNATURES_MAX; i++)
 		qt_buf_release(&c->signature[i].bytes);
 	qt_digest_release(&c->sum);
 	qt_close_quiet(&c->fd);
 	qt_close_quiet(&c->tmpfd);
+	free(c);
 }
 
 static int open_all(struct qt_check *c, struct qt_error *err)
@@ -627,8 +634,8 @@ static int after(struct qt_check *c, struct qt_error *err)
 	return qt_check_frame(c, err);
 }
 
-int qt_verify_archive(struct qt_verify_result *result, const char *file,
-    const struct qt_verify_opts *opts, struct qt_error *err)
+int qt_check_archive(struct qt_check **out, struct qt_verify_result *result,
+    const char *file, const struct qt_verify_opts *opts, struct qt_error *err)
 {
 	struct qt_check *c = calloc(1, sizeof *c);
 	int r;
@@ -648,7 +655,20 @@ int qt_verify_archive(struct qt_verify_result *result, const char *file,
 		r = pass(c, err);
 	if (r == 0)
 		r = after(c, err);
-	release(c);
-	free(c);
+	if (r == 0)
+		*out = c;
+	else
+		qt_check_free(c);
 	return r;
+}
+
+int qt_verify_archive(struct qt_verify_result *result, const char *file,
+    const struct qt_verify_opts *opts, struct qt_error *err)
+{
+	struct qt_check *c = NULL;
+
+	if (qt_check_archive(&c, result, file, opts, err) != 0)
+		return -1;
+	qt_check_free(c);
+	return 0;
 }

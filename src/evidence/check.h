@@ -17,12 +17,12 @@
 #include "source/tarread.h"
 
 /* Members whose bytes are wanted after the pass. */
-enum qt_tag {
-	QT_TAG_BAGIT, QT_TAG_CASE, QT_TAG_MESSAGES, QT_TAG_RECIPIENTS,
-	QT_TAG_MISSING, QT_TAG_CUSTODY, QT_TAG_INFO, QT_TAG_MANIFEST,
-	QT_TAG_TAGMANIFEST, QT_TAG_COUNT
+enum qt_told {
+	QT_TOLD_BAGIT, QT_TOLD_CASE, QT_TOLD_MESSAGES, QT_TOLD_RECIPIENTS,
+	QT_TOLD_MISSING, QT_TOLD_CUSTODY, QT_TOLD_INFO, QT_TOLD_MANIFEST,
+	QT_TOLD_TAGS, QT_TOLD_COUNT
 };
-extern const char *const qt_tag_paths[QT_TAG_COUNT];
+extern const char *const qt_told_paths[QT_TOLD_COUNT];
 
 #define QT_SIGNATURES_MAX 8
 #define QT_SIGNATURE_SIZE ((size_t)64 << 10)
@@ -49,8 +49,8 @@ struct qt_check {
 	struct qt_spill message; /* the one being read */
 	struct qt_spill facts;	 /* a line of JSON for each message */
 	struct qt_spill rcpts;	 /* recipients.jsonl as it should be */
-	struct qt_spill kept[QT_TAG_COUNT];
-	bool have[QT_TAG_COUNT];
+	struct qt_spill kept[QT_TOLD_COUNT];
+	bool have[QT_TOLD_COUNT];
 	struct {
 		char name[64]; /* below signatures/ */
 		struct qt_buf bytes;
@@ -61,6 +61,19 @@ struct qt_check {
 	bool have_tag_mtime;
 	uint64_t by_queue[QT_Q_COUNT];
 };
+
+/*
+ * qt_verify_archive(), and all of it kept until qt_check_free(); *opts and
+ * *result are borrowed so long.
+ */
+int qt_check_archive(struct qt_check **out, struct qt_verify_result *result,
+    const char *file, const struct qt_verify_opts *opts, struct qt_error *err)
+    QT_MUST_CHECK;
+void qt_check_free(struct qt_check *c);
+
+/* A member's whole path; "" when it is none of the bag's. */
+int qt_check_name(const struct qt_check *c, const struct qt_checked_member *m,
+    char path[QT_TAR_PATH_MAX], struct qt_error *err) QT_MUST_CHECK;
 
 /* A flaw; expected and found may be NULL. */
 void qt_check_tell(struct qt_check *c, enum qt_flaw flaw, const char *path,

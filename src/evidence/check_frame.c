@@ -72,7 +72,7 @@ static bool header(unsigned char h[BLOCK], const char *path,
 
 	memset(h, 0, BLOCK);
 	if (m->size > SIZE_MAX_OCTAL || m->mtime < 0 ||
-	    (uint64_t)m->mtime > SIZE_MAX_OCTAL || !put_path(h, path))
+	    m->mtime >= INT32_MAX || !put_path(h, path))
 		return false;
 	memcpy(h + 100, "000400 ", 7);	/* mode */
 	memcpy(h + 108, "000000 ", 7);	/* uid */
@@ -128,10 +128,14 @@ static int one_header(struct frame *f, const char *whole, const char *path,
     const struct qt_checked_member *m, uint64_t from, struct qt_error *err)
 {
 	unsigned char want[BLOCK];
+	const uint64_t gap = m->offset - from;
 	bool plain = header(want, whole, m);
 	size_t i;
 
-	if (plain ? m->offset - from != BLOCK : m->offset - from < BLOCK) {
+	/* a time that is none in nanoseconds is told as 0 */
+	if (gap > BLOCK && m->mtime == 0)
+		plain = false;
+	if (plain ? gap != BLOCK : gap < BLOCK) {
 		qt_check_tell(f->c, QT_FLAW_FRAME, path, (int64_t)from, NULL,
 		    NULL, "has more than a header before it");
 		return 0;
@@ -149,8 +153,8 @@ static int one_header(struct frame *f, const char *whole, const char *path,
 	return 0;
 }
 
-/* A member's path; it is NUL-terminated in the names. */
-static int name_of(const struct qt_check *c, const struct qt_checked_member *m,
+/* It is NUL-terminated in the names. */
+int qt_check_name(const struct qt_check *c, const struct qt_checked_member *m,
     char path[QT_TAR_PATH_MAX], struct qt_error *err)
 {
 	const uint64_t left = qt_spill_size(&c->names) - m->name;
@@ -166,7 +170,7 @@ static int one_member(struct frame *f, const struct qt_checked_member *m,
 	char whole[QT_TAR_PATH_MAX];
 	const char *path;
 
-	if (name_of(f->c, m, whole, err) != 0)
+	if (qt_check_name(f->c, m, whole, err) != 0)
 		return -1;
 	path = strchr(whole, '/'); /* none: told already */
 	path = path != NULL ? path + 1 : "";

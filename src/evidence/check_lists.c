@@ -13,6 +13,8 @@
 
 #define SUM_END 64 /* then two blanks, and the path */
 #define PATH_AT 66
+#define EML "data/eml/"
+#define ODD "data/odd/"
 
 static bool is_line(const char *s, size_t len)
 {
@@ -45,7 +47,7 @@ static void unhex(const char *s, unsigned char sum[QT_SHA256_SIZE])
 struct merge {
 	struct qt_check *c;
 	const char *name;   /* the list's, for messages */
-	const char *prefix[3]; /* of what it is about; NULL ends, none: all */
+	const char *prefix[4]; /* of what it is about; NULL ends, none: all */
 	bool sizes;	    /* its lines have sizes, too */
 	struct qt_spill sorted; /* the claims */
 	struct qt_lines claims;
@@ -92,8 +94,14 @@ static void tell_missing(struct merge *m, const char *claim)
 
 static bool concerns(const struct merge *m, const char *path)
 {
+	const char *dot = strrchr(path, '.');
 	size_t i;
 
+	/* of a message without a name of its own, as mail programs have it */
+	if (m->prefix[0] != NULL && m->prefix[2] == NULL &&
+	    strncmp(path, ODD, sizeof ODD - 1) == 0 && dot != NULL &&
+	    strcmp(dot, ".eml") == 0)
+		return false;
 	for (i = 0; m->prefix[i] != NULL; i++)
 		if (strncmp(path, m->prefix[i], strlen(m->prefix[i])) == 0)
 			return true;
@@ -202,7 +210,7 @@ static int merge(struct merge *m, struct qt_manifest *there,
 /* ---- manifests ---- */
 
 /* The lines of a manifest, sorted anew: who wrote it may have sorted otherwise. */
-static int read_manifest(struct qt_check *c, enum qt_tag which,
+static int read_manifest(struct qt_check *c, enum qt_told which,
     struct qt_manifest *claims, struct qt_error *err)
 {
 	unsigned char sum[QT_SHA256_SIZE];
@@ -216,7 +224,7 @@ static int read_manifest(struct qt_check *c, enum qt_tag which,
 		if (strlen(s) != l.buf.len || !is_line(s, l.buf.len) ||
 		    !plain(s + PATH_AT, l.buf.len - PATH_AT)) {
 			qt_check_tell(c, QT_FLAW_STRUCTURE,
-			    qt_tag_paths[which], (int64_t)l.number, NULL, NULL,
+			    qt_told_paths[which], (int64_t)l.number, NULL, NULL,
 			    "line %llu is no sum and path",
 			    (unsigned long long)l.number);
 			continue;
@@ -229,10 +237,10 @@ static int read_manifest(struct qt_check *c, enum qt_tag which,
 	return r < 0 ? -1 : 0;
 }
 
-static int against_manifest(struct qt_check *c, enum qt_tag which,
+static int against_manifest(struct qt_check *c, enum qt_told which,
     struct qt_manifest *there, struct qt_error *err)
 {
-	struct merge m = {.c = c, .name = qt_tag_paths[which]};
+	struct merge m = {.c = c, .name = qt_told_paths[which]};
 	struct qt_manifest claims;
 	int r;
 
@@ -260,8 +268,9 @@ static int claim(struct qt_manifest *claims, const struct qt_bagfile *f,
 	return qt_manifest_add(claims, line, sum, err);
 }
 
+/* redacted: its messages are there as mail programs have them, and alone so. */
 static int read_row(struct qt_check *c, const struct qt_lines *l,
-    struct qt_manifest *claims, struct qt_error *err)
+    struct qt_manifest *claims, bool *redacted, struct qt_error *err)
 {
 	const char *why = NULL;
 	struct qt_bagrow row;
@@ -274,12 +283,13 @@ static int read_row(struct qt_check *c, const struct qt_lines *l,
 		if (!plain(row.log[i].path, strlen(row.log[i].path)))
 			why = "names a log that can be in no archive";
 	if (why != NULL) {
-		qt_check_tell(c, QT_FLAW_TABLE, qt_tag_paths[QT_TAG_MESSAGES],
+		qt_check_tell(c, QT_FLAW_TABLE, qt_told_paths[QT_TOLD_MESSAGES],
 		    (int64_t)l->number, NULL, NULL, "line %llu %s",
 		    (unsigned long long)l->number, why);
 		return 0;
 	}
 	c->res->messages++;
+	*redacted = *redacted || strncmp(row.file.path, EML, sizeof EML - 1) == 0;
 	if (claim(claims, &row.file, err) != 0)
 		return -1;
 	for (i = 0; i < row.nlogs; i++, c->res->logs++)
@@ -290,20 +300,23 @@ static int read_row(struct qt_check *c, const struct qt_lines *l,
 
 static int against_table(struct qt_check *c, struct qt_error *err)
 {
-	struct merge m = {.c = c, .name = qt_tag_paths[QT_TAG_MESSAGES],
-	    .prefix = {"data/queue/", "data/odd/", NULL}, .sizes = true};
+	struct merge m = {.c = c, .name = qt_told_paths[QT_TOLD_MESSAGES],
+	    .prefix = {"data/queue/", ODD, NULL}, .sizes = true};
 	struct qt_manifest claims;
+	bool redacted = false;
 	struct qt_lines l;
 	int r;
 
-	if (!c->have[QT_TAG_MESSAGES])
+	if (!c->have[QT_TOLD_MESSAGES])
 		return 0;
 	qt_manifest_init(&claims, c->tmpfd, (size_t)16 << 20);
-	qt_lines_init(&l, &c->kept[QT_TAG_MESSAGES]);
+	qt_lines_init(&l, &c->kept[QT_TOLD_MESSAGES]);
 	while ((r = qt_lines_next(&l, err)) == 0 &&
-	    (r = read_row(c, &l, &claims, err)) == 0)
+	    (r = read_row(c, &l, &claims, &redacted, err)) == 0)
 		;
 	qt_lines_release(&l);
+	if (redacted)
+		m.prefix[2] = EML;
 	if (r >= 0)
 		r = merge(&m, &c->payload, &claims, err);
 	qt_manifest_release(&claims);
@@ -312,8 +325,8 @@ static int against_table(struct qt_check *c, struct qt_error *err)
 
 int qt_check_lists(struct qt_check *c, struct qt_error *err)
 {
-	if (against_manifest(c, QT_TAG_MANIFEST, &c->payload, err) != 0 ||
-	    against_manifest(c, QT_TAG_TAGMANIFEST, &c->tags, err) != 0)
+	if (against_manifest(c, QT_TOLD_MANIFEST, &c->payload, err) != 0 ||
+	    against_manifest(c, QT_TOLD_TAGS, &c->tags, err) != 0)
 		return -1;
 	return against_table(c, err);
 }

@@ -134,9 +134,11 @@ static const char *state_name(uint8_t state)
 }
 
 static void rcpt_line(struct qt_buf *out, const struct qt_rcpt *r, size_t n,
-    const char *path)
+    enum qt_queue queue, const char *id)
 {
-	qt_buf_addf(out, "{\"path\":\"%s\",\"n\":%zu", path, n);
+	qt_buf_addf(out, "{\"queue_name\":\"%s\"", qt_queue_name(queue));
+	text(out, "queue_id", id);
+	number(out, "n", (int64_t)n);
 	text(out, "address", r->address);
 	text(out, "orig_address", r->orig);
 	text(out, "state", state_name(r->state));
@@ -145,7 +147,7 @@ static void rcpt_line(struct qt_buf *out, const struct qt_rcpt *r, size_t n,
 }
 
 static int put_rcpts(struct qt_check *c, const struct qt_msg *msg,
-    const char *path, struct qt_error *err)
+    enum qt_queue queue, const char *id, struct qt_error *err)
 {
 	struct qt_buf line;
 	size_t i;
@@ -154,7 +156,7 @@ static int put_rcpts(struct qt_check *c, const struct qt_msg *msg,
 	qt_buf_init(&line, 0);
 	for (i = 0; i < msg->nrcpt && r == 0; i++) {
 		qt_buf_clear(&line);
-		rcpt_line(&line, &msg->rcpt[i], i + 1, path);
+		rcpt_line(&line, &msg->rcpt[i], i + 1, queue, id);
 		r = qt_buf_check(&line, err);
 		if (r == 0)
 			r = qt_spill_add(&c->rcpts, line.data, line.len, err);
@@ -198,7 +200,7 @@ int qt_check_message(struct qt_check *c, const char *path, enum qt_queue queue,
 		r = put_facts(c, path, queue, id, mtime, &msg, r == 0, err);
 		/* a corrupt one has those before the damage */
 		if (r == 0)
-			r = put_rcpts(c, &msg, path, err);
+			r = put_rcpts(c, &msg, queue, id, err);
 	}
 	qt_arena_release(&arena);
 	return r;

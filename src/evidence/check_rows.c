@@ -98,8 +98,8 @@ static void compare_mtime(const struct row *r, const struct qt_json_value *want)
 	    "has another time in the tar than in its row");
 }
 
-/* One fact, which the row has to have just so. */
-static void compare_fact(const struct row *r, const struct qt_json_value *key,
+/* One fact, which the row has to have just so; whether it has. */
+static bool compare_fact(const struct row *r, const struct qt_json_value *key,
     const struct qt_json_value *want)
 {
 	char name[32], a[SHOWN], b[SHOWN];
@@ -107,14 +107,14 @@ static void compare_fact(const struct row *r, const struct qt_json_value *key,
 	bool have;
 
 	if (!qt_json_text(key, name, sizeof name))
-		return;
+		return true;
 	if (strcmp(name, "tar_mtime") == 0) {
 		compare_mtime(r, want);
-		return;
+		return true;
 	}
 	have = find(r->line, name, &found);
 	if (have && same(want, &found))
-		return;
+		return true;
 	shown(want, a);
 	if (have)
 		shown(&found, b);
@@ -126,6 +126,7 @@ static void compare_fact(const struct row *r, const struct qt_json_value *key,
 		qt_check_tell(r->c, QT_FLAW_ROW, r->path, (int64_t)r->number, a,
 		    have ? b : NULL, "line %llu is not what the message says: "
 		    "%s", (unsigned long long)r->number, name);
+	return false;
 }
 
 static void compare_facts(const struct row *r, const struct qt_lines *facts)
@@ -135,7 +136,9 @@ static void compare_facts(const struct row *r, const struct qt_lines *facts)
 
 	if (qt_json_open(&j, '{', qt_buf_str(&facts->buf), facts->buf.len))
 		while (qt_json_member(&j, &key, &v) == 0)
-			compare_fact(r, &key, &v);
+			/* of a line of many the first is enough */
+			if (!compare_fact(r, &key, &v) && r->number != 0)
+				break;
 }
 
 static bool state_is(const struct qt_lines *l, const char *state)
@@ -167,8 +170,8 @@ static void compare_row(struct qt_check *c, const char *path,
 	else if (!corrupt && state_is(row, "corrupt") && !marked(row))
 		qt_check_tell(c, QT_FLAW_ROW, path, -1, "corrupt", "ok",
 		    "is a whole message, which its row denies");
-	else if (!corrupt && !state_is(row, "corrupt"))
-		compare_facts(&r, facts);
+	else if (!corrupt && (state_is(row, "ok") || state_is(row, "misplaced")))
+		compare_facts(&r, facts); /* others are not read */
 }
 
 /* ---- both in step ---- */
@@ -215,7 +218,7 @@ static int rows_in_step(struct qt_check *c, struct qt_lines *rows,
 			compare_row(c, path, rows, facts);
 		else
 			qt_check_tell(c, QT_FLAW_TABLE,
-			    qt_tag_paths[QT_TAG_MESSAGES],
+			    qt_told_paths[QT_TOLD_MESSAGES],
 			    (int64_t)rows->number, NULL, NULL,
 			    "line %llu is not in its place, or about no message",
 			    (unsigned long long)rows->number);
@@ -229,7 +232,7 @@ static bool compare_rcpt(struct qt_check *c, const struct qt_lines *said,
 {
 	const uint64_t before = c->res->problems;
 	const struct row r = {.c = c,
-	    .path = qt_tag_paths[QT_TAG_RECIPIENTS], .line = said,
+	    .path = qt_told_paths[QT_TOLD_RECIPIENTS], .line = said,
 	    .number = said->number};
 
 	if (!is_object(said)) {
@@ -264,7 +267,7 @@ static int rcpts_in_step(struct qt_check *c, struct qt_lines *said,
 		return -1;
 	if (r == 0 || s == 0)
 		qt_check_tell(c, QT_FLAW_COUNT,
-		    qt_tag_paths[QT_TAG_RECIPIENTS], (int64_t)said->number,
+		    qt_told_paths[QT_TOLD_RECIPIENTS], (int64_t)said->number,
 		    NULL, NULL, "has %s recipients than the messages",
 		    r == 0 ? "more" : "fewer");
 	return 0;
@@ -279,15 +282,15 @@ int qt_check_rows(struct qt_check *c, struct qt_error *err)
 	if (c->res->redaction[0] != '\0' &&
 	    strcmp(c->res->redaction, "none") != 0)
 		return 0;
-	qt_lines_init(&a, &c->kept[QT_TAG_MESSAGES]);
+	qt_lines_init(&a, &c->kept[QT_TOLD_MESSAGES]);
 	qt_lines_init(&b, &c->facts);
-	if (c->have[QT_TAG_MESSAGES])
+	if (c->have[QT_TOLD_MESSAGES])
 		r = rows_in_step(c, &a, &b, err);
 	qt_lines_release(&a);
 	qt_lines_release(&b);
-	qt_lines_init(&a, &c->kept[QT_TAG_RECIPIENTS]);
+	qt_lines_init(&a, &c->kept[QT_TOLD_RECIPIENTS]);
 	qt_lines_init(&b, &c->rcpts);
-	if (r == 0 && c->have[QT_TAG_RECIPIENTS])
+	if (r == 0 && c->have[QT_TOLD_RECIPIENTS])
 		r = rcpts_in_step(c, &a, &b, err);
 	qt_lines_release(&a);
 	qt_lines_release(&b);

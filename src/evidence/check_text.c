@@ -14,7 +14,7 @@
 #define CASE_MAX ((size_t)1 << 20)
 
 /* A kept member as one string; false: too long, and told. */
-static bool whole(struct qt_check *c, enum qt_tag which, struct qt_buf *b,
+static bool whole(struct qt_check *c, enum qt_told which, struct qt_buf *b,
     struct qt_error *err, int *r)
 {
 	const uint64_t size = qt_spill_size(&c->kept[which]);
@@ -24,7 +24,7 @@ static bool whole(struct qt_check *c, enum qt_tag which, struct qt_buf *b,
 
 	*r = 0;
 	if (size > CASE_MAX) {
-		qt_check_tell(c, QT_FLAW_STRUCTURE, qt_tag_paths[which], -1,
+		qt_check_tell(c, QT_FLAW_STRUCTURE, qt_told_paths[which], -1,
 		    NULL, NULL, "is longer than it can be");
 		return false;
 	}
@@ -40,7 +40,7 @@ static bool whole(struct qt_check *c, enum qt_tag which, struct qt_buf *b,
 	return *r == 0;
 }
 
-static void count(struct qt_check *c, enum qt_tag where, const char *what,
+static void count(struct qt_check *c, enum qt_told where, const char *what,
     uint64_t said, uint64_t is)
 {
 	char a[32], b[32];
@@ -49,7 +49,7 @@ static void count(struct qt_check *c, enum qt_tag where, const char *what,
 		return;
 	(void)snprintf(a, sizeof a, "%" PRIu64, said);
 	(void)snprintf(b, sizeof b, "%" PRIu64, is);
-	qt_check_tell(c, QT_FLAW_COUNT, qt_tag_paths[where], -1, a, b,
+	qt_check_tell(c, QT_FLAW_COUNT, qt_told_paths[where], -1, a, b,
 	    "does not count what is there: %s", what);
 }
 
@@ -62,7 +62,7 @@ static void check_bagit(struct qt_check *c, const struct qt_buf *b)
 
 	if (strcmp(qt_buf_str(b), want) != 0 || b->len != sizeof want - 1)
 		qt_check_tell(c, QT_FLAW_STRUCTURE,
-		    qt_tag_paths[QT_TAG_BAGIT], -1, NULL, NULL,
+		    qt_told_paths[QT_TOLD_BAGIT], -1, NULL, NULL,
 		    "is not that of a bag of version 1.0 in UTF-8");
 }
 
@@ -79,7 +79,7 @@ static void check_info(struct qt_check *c, const struct qt_buf *b)
 		at = at != NULL ? at + 1 : NULL;
 	}
 	if (at == NULL) {
-		qt_check_tell(c, QT_FLAW_STRUCTURE, qt_tag_paths[QT_TAG_INFO],
+		qt_check_tell(c, QT_FLAW_STRUCTURE, qt_told_paths[QT_TOLD_INFO],
 		    -1, NULL, NULL, "has no Payload-Oxum");
 		return;
 	}
@@ -93,7 +93,7 @@ static void check_info(struct qt_check *c, const struct qt_buf *b)
 	    c->res->bytes, c->res->files);
 	if (bytes != c->res->bytes || files != c->res->files ||
 	    strcmp(found, want) != 0)
-		qt_check_tell(c, QT_FLAW_COUNT, qt_tag_paths[QT_TAG_INFO], -1,
+		qt_check_tell(c, QT_FLAW_COUNT, qt_told_paths[QT_TOLD_INFO], -1,
 		    found, want, "does not count what is there: Payload-Oxum");
 }
 
@@ -135,7 +135,7 @@ static bool queues_agree(struct qt_check *c, const struct qt_json_value *v)
 static void check_queues(struct qt_check *c, const struct qt_json_value *v)
 {
 	if (!queues_agree(c, v))
-		qt_check_tell(c, QT_FLAW_COUNT, qt_tag_paths[QT_TAG_CASE], -1,
+		qt_check_tell(c, QT_FLAW_COUNT, qt_told_paths[QT_TOLD_CASE], -1,
 		    NULL, NULL, "does not count what is there: queues");
 }
 
@@ -147,7 +147,7 @@ static void check_started(struct qt_check *c, const struct qt_json_value *v)
 	(void)!qt_json_text(v, said, sizeof said);
 	qt_utc(c->tag_mtime, is_then);
 	if (strcmp(said, is_then) != 0)
-		qt_check_tell(c, QT_FLAW_FRAME, qt_tag_paths[QT_TAG_CASE], -1,
+		qt_check_tell(c, QT_FLAW_FRAME, qt_told_paths[QT_TOLD_CASE], -1,
 		    said, is_then, "says another time than the files made then "
 		    "have in the tar");
 }
@@ -168,17 +168,17 @@ static void case_member(struct facts *f, const struct qt_json_value *key,
 	if (!qt_json_uint(v, &n))
 		return;
 	if (qt_json_is(key, "messages")) {
-		count(c, QT_TAG_CASE, "messages", n, c->res->messages);
+		count(c, QT_TOLD_CASE, "messages", n, c->res->messages);
 		f->counted = true;
 	}
 	if (qt_json_is(key, "logs"))
-		count(c, QT_TAG_CASE, "logs", n, c->res->logs);
+		count(c, QT_TOLD_CASE, "logs", n, c->res->logs);
 	if (qt_json_is(key, "payload_files"))
-		count(c, QT_TAG_CASE, "payload_files", n, c->res->files);
+		count(c, QT_TOLD_CASE, "payload_files", n, c->res->files);
 	if (qt_json_is(key, "payload_bytes"))
-		count(c, QT_TAG_CASE, "payload_bytes", n, c->res->bytes);
+		count(c, QT_TOLD_CASE, "payload_bytes", n, c->res->bytes);
 	if (qt_json_is(key, "missing"))
-		count(c, QT_TAG_CASE, "missing", n, f->missing);
+		count(c, QT_TOLD_CASE, "missing", n, f->missing);
 }
 
 static void check_case(struct qt_check *c, const struct qt_buf *b,
@@ -193,10 +193,10 @@ static void check_case(struct qt_check *c, const struct qt_buf *b,
 		while ((r = qt_json_member(&j, &key, &v)) == 0)
 			case_member(&f, &key, &v);
 	if (r != 1)
-		qt_check_tell(c, QT_FLAW_STRUCTURE, qt_tag_paths[QT_TAG_CASE],
+		qt_check_tell(c, QT_FLAW_STRUCTURE, qt_told_paths[QT_TOLD_CASE],
 		    -1, NULL, NULL, "is no JSON object");
 	else if (!f.counted)
-		qt_check_tell(c, QT_FLAW_STRUCTURE, qt_tag_paths[QT_TAG_CASE],
+		qt_check_tell(c, QT_FLAW_STRUCTURE, qt_told_paths[QT_TOLD_CASE],
 		    -1, NULL, NULL, "does not say how many messages there are");
 }
 
@@ -214,7 +214,7 @@ static bool is_object(const struct qt_lines *l)
 	return r == 1;
 }
 
-static int count_lines(struct qt_check *c, enum qt_tag which, uint64_t *n,
+static int count_lines(struct qt_check *c, enum qt_told which, uint64_t *n,
     struct qt_error *err)
 {
 	struct qt_lines l;
@@ -223,7 +223,7 @@ static int count_lines(struct qt_check *c, enum qt_tag which, uint64_t *n,
 	qt_lines_init(&l, &c->kept[which]);
 	while ((r = qt_lines_next(&l, err)) == 0)
 		if (!is_object(&l))
-			qt_check_tell(c, QT_FLAW_TABLE, qt_tag_paths[which],
+			qt_check_tell(c, QT_FLAW_TABLE, qt_told_paths[which],
 			    (int64_t)l.number, NULL, NULL,
 			    "line %" PRIu64 " is no JSON", l.number);
 	*n = l.number;
@@ -235,7 +235,7 @@ static int count_lines(struct qt_check *c, enum qt_tag which, uint64_t *n,
 
 struct event {
 	uint64_t seq;
-	char prev[80];
+	char prev[80], what[64], sha256[80];
 };
 
 static bool read_event(struct event *e, const struct qt_lines *l)
@@ -253,10 +253,17 @@ static bool read_event(struct event *e, const struct qt_lines *l)
 			if (qt_json_is(&key, "prev"))
 				(void)!qt_json_text(&v, e->prev,
 				    sizeof e->prev);
+			if (qt_json_is(&key, "what"))
+				(void)!qt_json_text(&v, e->what,
+				    sizeof e->what);
+			if (qt_json_is(&key, "sha256"))
+				(void)!qt_json_text(&v, e->sha256,
+				    sizeof e->sha256);
 		}
 	return r == 1;
 }
 
+/* Of a line, with its newline. */
 static int sum_of(struct qt_check *c, const struct qt_buf *line, char hex[65],
     struct qt_error *err)
 {
@@ -264,22 +271,55 @@ static int sum_of(struct qt_check *c, const struct qt_buf *line, char hex[65],
 
 	qt_digest_clear(&c->sum);
 	qt_digest_add(&c->sum, qt_buf_str(line), line->len);
+	qt_digest_add(&c->sum, "\n", 1);
 	if (qt_digest_final(&c->sum, sum, err) != 0)
 		return -1;
 	qt_digest_hex(sum, hex);
 	return 0;
 }
 
-/* Each line has the sum of the one before, without its newline. */
+static int add_bytes(void *ctx, const void *bytes, size_t len,
+    struct qt_error *err)
+{
+	(void)err;
+	qt_digest_add(ctx, bytes, len);
+	return 0;
+}
+
+/* What an event says of the manifest, against that. */
+static int check_event(struct qt_check *c, const struct event *e,
+    struct qt_error *err)
+{
+	const char *manifest = qt_told_paths[QT_TOLD_MANIFEST];
+	unsigned char sum[QT_SHA256_SIZE];
+	char hex[65];
+
+	if (strcmp(e->what, manifest) != 0 || e->sha256[0] == '\0' ||
+	    !c->have[QT_TOLD_MANIFEST])
+		return 0;
+	qt_digest_clear(&c->sum);
+	if (qt_spill_each(&c->kept[QT_TOLD_MANIFEST], add_bytes, &c->sum,
+		err) != 0 || qt_digest_final(&c->sum, sum, err) != 0)
+		return -1;
+	qt_digest_hex(sum, hex);
+	if (strcmp(hex, e->sha256) != 0)
+		qt_check_tell(c, QT_FLAW_CUSTODY,
+		    qt_told_paths[QT_TOLD_CUSTODY], (int64_t)e->seq, e->sha256,
+		    hex, "line %" PRIu64 " is about another %s", e->seq,
+		    manifest);
+	return 0;
+}
+
+/* Each line has the sum of the one before it. */
 static int check_custody(struct qt_check *c, struct qt_error *err)
 {
-	const char *path = qt_tag_paths[QT_TAG_CUSTODY];
+	const char *path = qt_told_paths[QT_TOLD_CUSTODY];
 	char prev[65] = "";
 	struct qt_lines l;
 	struct event e;
 	int r;
 
-	qt_lines_init(&l, &c->kept[QT_TAG_CUSTODY]);
+	qt_lines_init(&l, &c->kept[QT_TOLD_CUSTODY]);
 	while ((r = qt_lines_next(&l, err)) == 0) {
 		if (!read_event(&e, &l) || e.seq != l.number)
 			qt_check_tell(c, QT_FLAW_CUSTODY, path,
@@ -291,7 +331,8 @@ static int check_custody(struct qt_check *c, struct qt_error *err)
 			    (int64_t)l.number, prev, e.prev,
 			    "line %" PRIu64 " does not follow the one before it",
 			    l.number);
-		if ((r = sum_of(c, &l.buf, prev, err)) != 0)
+		if ((r = check_event(c, &e, err)) != 0 ||
+		    (r = sum_of(c, &l.buf, prev, err)) != 0)
 			break;
 	}
 	c->res->events += l.number;
@@ -301,7 +342,7 @@ static int check_custody(struct qt_check *c, struct qt_error *err)
 
 /* ---- all of them ---- */
 
-static int one_text(struct qt_check *c, enum qt_tag which, uint64_t missing,
+static int one_text(struct qt_check *c, enum qt_told which, uint64_t missing,
     struct qt_error *err)
 {
 	struct qt_buf b;
@@ -311,9 +352,9 @@ static int one_text(struct qt_check *c, enum qt_tag which, uint64_t missing,
 		return 0;
 	qt_buf_init(&b, 0);
 	if (whole(c, which, &b, err, &r)) {
-		if (which == QT_TAG_BAGIT)
+		if (which == QT_TOLD_BAGIT)
 			check_bagit(c, &b);
-		else if (which == QT_TAG_INFO)
+		else if (which == QT_TOLD_INFO)
 			check_info(c, &b);
 		else
 			check_case(c, &b, missing);
@@ -322,9 +363,9 @@ static int one_text(struct qt_check *c, enum qt_tag which, uint64_t missing,
 	return r;
 }
 
-static bool needed(enum qt_tag which)
+static bool needed(enum qt_told which)
 {
-	return which != QT_TAG_MISSING && which != QT_TAG_CUSTODY;
+	return which != QT_TOLD_MISSING && which != QT_TOLD_CUSTODY;
 }
 
 int qt_check_texts(struct qt_check *c, struct qt_error *err)
@@ -332,14 +373,14 @@ int qt_check_texts(struct qt_check *c, struct qt_error *err)
 	uint64_t missing = 0;
 	int i;
 
-	for (i = 0; i < QT_TAG_COUNT; i++)
-		if (!c->have[i] && needed((enum qt_tag)i))
-			qt_check_tell(c, QT_FLAW_MISSING, qt_tag_paths[i], -1,
+	for (i = 0; i < QT_TOLD_COUNT; i++)
+		if (!c->have[i] && needed((enum qt_told)i))
+			qt_check_tell(c, QT_FLAW_MISSING, qt_told_paths[i], -1,
 			    NULL, NULL, "is missing");
-	if (count_lines(c, QT_TAG_MISSING, &missing, err) != 0 ||
-	    one_text(c, QT_TAG_BAGIT, 0, err) != 0 ||
-	    one_text(c, QT_TAG_INFO, 0, err) != 0 ||
-	    one_text(c, QT_TAG_CASE, missing, err) != 0)
+	if (count_lines(c, QT_TOLD_MISSING, &missing, err) != 0 ||
+	    one_text(c, QT_TOLD_BAGIT, 0, err) != 0 ||
+	    one_text(c, QT_TOLD_INFO, 0, err) != 0 ||
+	    one_text(c, QT_TOLD_CASE, missing, err) != 0)
 		return -1;
-	return c->have[QT_TAG_CUSTODY] ? check_custody(c, err) : 0;
+	return c->have[QT_TOLD_CUSTODY] ? check_custody(c, err) : 0;
 }

@@ -95,6 +95,11 @@ def fingerprint(path):
 
 
 MTIME = 4  # its place in a fingerprint
+# what the driver imports: the beginning of the ID, and the bytes by kind
+IMPORTED = [("11111", {"message": b"imported one\n"}),
+            ("22222", {"message": b"imported two\n", "defer": b"imported log\n",
+                       "bounce": b"imported log\n"}),
+            ("33333", {"message": b"imported three\n"})]
 
 
 def files_below(top):
@@ -170,6 +175,10 @@ class Check:
     def at(self, place, key):
         """Where a thing is when all are "home", "hold", "staged" ...: logs stay
         where they are unless they are staged or gone with their message."""
+        if key[0] == "import":
+            return "all" if place == "imported" else "none"
+        if place == "imported":
+            return self.home[key]
         if place in ("staged", "gone"):
             return place
         if place == "home" or key[0] != "message":
@@ -201,11 +210,39 @@ class Check:
                 raise Wrong("%s %s is not what it was: %s, %s" %
                             (*key, was[0], there[0]))
             out[key] = place
+        if self.op is not None and self.op.imports():
+            out[("import", "")] = self.imported(now)
         if now:
             raise Wrong("there is more than there was: %s" % now)
         return out
 
     op = None
+
+    def imported(self, now):
+        """What an import has put into the queue, taken out of now: "all" or
+        "none" of it, or "some" while it is under way."""
+        count = 0
+        for key in list(now):
+            (kind, name), there = key, now[key]
+            place, is_now = there[0]
+            known = [n for n, want in enumerate(IMPORTED)
+                     if name.startswith(want[0]) and kind in want[1] and
+                     is_now[0] == hashlib.sha256(want[1][kind]).hexdigest()]
+            if len(there) != 1 or not known:
+                continue
+            mode = 0o100700 if kind == "message" else 0o100600
+            if is_now[1:4] != (mode, OWNER, OWNER) or is_now[MTIME + 2] != 1 or \
+                    (kind == "message" and (not place.startswith("hold/") or
+                                            int(name[5:], 16) != is_now[MTIME + 1])):
+                raise Wrong("%s %s is not as it has to be: %s" % (*key, there))
+            del now[key]
+            count += 1
+        return {0: "none", 5: "all"}.get(count, "some")
+
+    def copies(self):
+        """Files that an import has made and not placed."""
+        return [path for path in files_below(os.path.join(self.top, "qtool", "tx"))
+                if "/r/" in path]
 
     def one_of(self, places, *targets):
         """All things are where one of the targets has them; which."""
@@ -244,9 +281,14 @@ OPERATIONS = {
     "undo-requeue": ([REQUEUE], ["undo", "1"], "maildrop", "hold"),
     "restore": ([DELETE], ["restore", "1"], "staged", "hold"),
     "undo-restore": ([DELETE, ["restore", "1"]], ["undo", "2"], "hold", "staged"),
+    "import": ([], ["import"], "home", "imported"),
+    "import-state-dir": ([], ["import", "--state-dir", None], "home", "imported"),
+    "undo-import": ([["import"]], ["undo", "1"], "imported", "home"),
+    "redo-import": ([["import"], ["undo", "1"]], ["redo", "1"], "home", "imported"),
+    "purge-import": ([["import"], ["undo", "1"]], ["purge", "1"], "home", "home"),
     "recover": ([], ["recover"], "home", "staged"),
 }
-PLACED = ("hold", "release", "requeue", "restore")
+PLACED = ("hold", "release", "requeue", "restore", "import")
 
 
 class Operation:
@@ -280,6 +322,9 @@ class Operation:
         """Whether a time may be new or old while it is under way."""
         return "maildrop" in self.finals
 
+    def imports(self):
+        return "import" in self.name
+
     def places(self):
         """Whether messages are moved after COMMIT, not before."""
         return self.command[0] in PLACED
@@ -302,6 +347,8 @@ def recovered(op, c, again):
         if state in ("PREPARED", "ABORT", "UNDO", "PURGE", "REDO") or \
                 (state == "COMMIT" and op.places() and number == op.number):
             raise Wrong("transaction %d is still %s" % (number, state))
+    if op.imports() and set(last.values()) != {"UNDONE"} and c.copies():
+        raise Wrong("copies are left: %s" % c.copies())
     if not again:
         return final
     once = everything(c.top)

@@ -1,8 +1,8 @@
 /*
  * driver.c - the change layer without the rest of qtool, for sweeps.
  *
- *	driver -Q SPOOL delete|archive|hold|release|requeue|restore N|undo N|
- *	    redo N|purge N|recover [--in-place] [--purge] [--bad]
+ *	driver -Q SPOOL delete|archive|hold|release|requeue|restore N|import|
+ *	    undo N|redo N|purge N|recover [--in-place] [--purge] [--bad]
  *	    [--state-dir DIR] [what qtool has besides and this ignores]
  *
  * The same calls in the same order as qtool's commands make, the same exit
@@ -10,7 +10,8 @@
  * neither SQLite nor the others.  delete, archive and requeue take all of hold
  * and deferred, hold and release what is in the other of the two, restore all
  * that transaction N has staged.  archive writes none, and --bad says that it
- * failed.
+ * failed.  import has an archive of its own, import_some below, which account.py
+ * knows, too.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -30,7 +31,53 @@ struct todo {
 };
 
 static const char *const plans[] = {"delete", "archive", "hold", "release",
-    "requeue", "restore"}; /* as enum qt_op */
+    "requeue", "restore", "import"}; /* as enum qt_op */
+
+/* Three messages of an archive, the second with two logs. */
+static const struct {
+	const char *id, *bytes, *sum;
+	const char *log, *log_sum; /* of defer and of bounce; NULL none */
+} import_some[] = {
+    {"11111AAA", "imported one\n",
+	"811b65ade325168f47cb4f8932ec2f950437cb6d67e37936b99e8c6e123df947", NULL, NULL},
+    {"22222BBB", "imported two\n",
+	"07e78957197208768f2ce74d0f82592eb8d2256cfffe8c362ca01abc4b56a963", "imported log\n",
+	"390786f3f4b65836e6ec30cfdfd414aa7851e1b7a5659923feff4ea5b21fba9f"},
+    {"33333CCC", "imported three\n",
+	"b604ed3b6058d046769553d48d2aa0b7e6bf6bacc06f3c65f86869bdbfe4a1ee", NULL, NULL},
+};
+#define NIMPORT (sizeof(import_some) / sizeof(import_some[0]))
+
+static int supply(void *ctx, size_t seq, enum qt_queue log, qt_put_fn *put,
+    void *put_ctx, struct qt_error *err)
+{
+	const char *b = log == QT_Q_COUNT ? import_some[seq].bytes :
+					    import_some[seq].log;
+
+	(void)ctx;
+	return put(put_ctx, b, strlen(b), err);
+}
+
+static int add_imports(struct qt_plan *p, struct qt_error *err)
+{
+	size_t i;
+
+	for (i = 0; i < NIMPORT; i++) {
+		struct qt_import m = {.to = QT_Q_HOLD, .queue = QT_Q_DEFERRED,
+		    .id = import_some[i].id,
+		    .mtime_ns = 1600000000000000000,
+		    .message = {(int64_t)strlen(import_some[i].bytes),
+			import_some[i].sum}};
+
+		if (import_some[i].log != NULL)
+			m.log[0] = m.log[1] = (struct qt_import_file){
+			    (int64_t)strlen(import_some[i].log),
+			    import_some[i].log_sum};
+		if (qt_plan_add_import(p, &m, err) != 0)
+			return -1;
+	}
+	return 0;
+}
 
 /* The operation of a command that has a plan, or QT_OPS. */
 static enum qt_op op_of(const char *command)
@@ -125,6 +172,8 @@ static int make_plan(struct qt_plan **p, enum qt_op op, const struct todo *t,
 
 	if (qt_plan_new(p, op, err) != 0)
 		return -1;
+	if (op == QT_OP_IMPORT)
+		return add_imports(*p, err);
 	if (op == QT_OP_RESTORE) {
 		(void)snprintf(staged, sizeof(staged), "qtool/tx/%06llu/m",
 		    (unsigned long long)t->txid);
@@ -203,7 +252,7 @@ static int run_open(struct qt_change *c, const struct todo *t,
 static int run(struct todo *t, const struct qt_spool *spool)
 {
 	struct qt_change_opts opts = {.state_dir = t->state_dir,
-	    .in_place = t->in_place, .decide_ctx = t};
+	    .in_place = t->in_place, .decide_ctx = t, .supply = supply};
 	enum qt_op op = op_of(t->command);
 	struct qt_change *c = NULL;
 	struct qt_plan *p = NULL;

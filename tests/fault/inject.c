@@ -83,6 +83,7 @@ static bool changes(const struct ptrace_syscall_info *i)
 	case SYS_unlinkat:
 	case SYS_fchownat:
 	case SYS_fchmodat:
+	case SYS_fchmod:
 	case SYS_linkat:
 	case SYS_utimensat:
 		return true;
@@ -124,6 +125,7 @@ static const struct {
     {SYS_syncfs, "syncfs", -1}, {SYS_mkdirat, "mkdirat", 1},
     {SYS_renameat2, "renameat2", 3}, {SYS_unlinkat, "unlinkat", 1},
     {SYS_fchownat, "fchownat", 1}, {SYS_fchmodat, "fchmodat", 1},
+    {SYS_fchmod, "fchmod", -1},
     {SYS_utimensat, "utimensat", 1}, {SYS_read, "read", -1},
     {SYS_pread64, "pread64", -1}, {SYS_getdents64, "getdents64", -1},
     {SYS_fstat, "fstat", -1}, {SYS_statx, "statx", 1},

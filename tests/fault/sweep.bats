@@ -57,15 +57,18 @@ cut() {
 }
 @test "release and its undo: killed" { sweep "$DRIVER" kill release undo-release; }
 @test "requeue and its undo: killed" { sweep "$DRIVER" kill requeue undo-requeue; }
+@test "import, its undo, the undo of that, and purge: killed" {
+	sweep "$DRIVER" kill import import-state-dir undo-import redo-import purge-import
+}
 @test "restore and its undo: killed" { sweep "$DRIVER" kill restore undo-restore; }
 @test "recover after a killed delete: killed again" { sweep "$DRIVER" kill recover; }
 @test "recovery killed again and again" {
-	sweep "$DRIVER" nest delete undo purge hold requeue restore redo-delete
+	sweep "$DRIVER" nest delete undo purge hold requeue restore redo-delete import
 }
-@test "every call fails" { sweep "$DRIVER" error delete undo purge hold requeue restore; }
-@test "every read fails" { sweep "$DRIVER" read delete undo hold undo-restore recover; }
+@test "every call fails" { sweep "$DRIVER" error delete undo purge hold requeue restore import; }
+@test "every read fails" { sweep "$DRIVER" read delete undo hold undo-restore undo-import recover; }
 
-@test "power cuts on ext4" { cut ext4 delete undo purge hold requeue; }
+@test "power cuts on ext4" { cut ext4 delete undo purge hold requeue import; }
 @test "power cuts on xfs" { cut xfs delete-purge undo-in-place undo-requeue restore; }
 
 @test "the driver makes the calls that qtool makes" {
@@ -96,9 +99,10 @@ cut() {
 		return
 	fi
 	local rest=(state-dir delete-purge undo-in-place redo-delete archive archive-bad
-	    hold-state-dir undo-hold redo-hold release undo-release undo-requeue)
+	    hold-state-dir undo-hold redo-hold release undo-release undo-requeue
+	    undo-import redo-import purge-import import-state-dir)
 	sweep "$DRIVER" error "${rest[@]}" undo-restore recover
-	sweep "$DRIVER" read "${rest[@]}" purge requeue restore
+	sweep "$DRIVER" read "${rest[@]}" purge requeue restore import
 	sweep "$DRIVER" nest "${rest[@]}" undo-restore
 	for fs in ext4 xfs; do
 		cut "$fs" "${rest[@]}" undo-restore

@@ -372,7 +372,11 @@ static const struct {
 	"altered " MSG ";altered " MSG ";"},
     /* a forger who knows sums, and not that the table has them, too */
     {{.change = MSG, .from = "text", .to = "tent", .sums = true},
-	"altered " MSG ";"},
+	"altered " MSG ";custody metadata/custody.jsonl;"},
+    {{.change = "metadata/custody.jsonl", .from = "\"actor\"", .to = "\"agent\"",
+	.sums = true}, "custody metadata/custody.jsonl;"},
+    {{.change = "metadata/custody.jsonl", .from = "\"seq\":2", .to = "\"seq\":3",
+	.sums = true}, "custody metadata/custody.jsonl;"},
     {{.change = "metadata/messages.jsonl", .from = "a@example", .to = "b@example"},
 	"altered metadata/messages.jsonl;row " MSG ";"},
     {{.change = "metadata/messages.jsonl", .from = "a@example",

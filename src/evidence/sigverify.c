@@ -1,5 +1,5 @@
 /*
- * sshsig_check.c - SSH signatures (SSHSIG, OpenSSH's PROTOCOL.sshsig), checked by
+ * sigverify.c - SSH signatures (SSHSIG, OpenSSH's PROTOCOL.sshsig), checked by
  * ssh-keygen.
  *
  * It is run by argv, with what it reads in files of a private directory: neither
@@ -59,35 +59,40 @@ static void first_line(const struct qt_buf *out, char *to, size_t size)
 	(void)snprintf(to, size, "%.*s", (int)strcspn(s, "\r\n"), s);
 }
 
-/* ssh-keygen with the signed bytes as its input; its status. */
+/* ssh-keygen: 0 it says yes; 1 no, told has its reason; -1 it did not run. */
 static int run(const struct check *c, const char *const argv[], bool input,
-    struct qt_buf *out, int *status, struct qt_error *err)
+    struct qt_buf *out, char told[256], struct qt_error *err)
 {
-	int in = -1, r;
+	const struct qt_proc_input in = {
+	    .bytes = input ? c->s->data : NULL, .len = c->s->data_len};
+	struct qt_error e = {0};
 
-	if (input && (in = openat(c->dir, "data",
-		O_RDONLY | O_NOFOLLOW | O_CLOEXEC)) < 0)
-		return fail(err, "open", "data");
-	r = qt_proc_feed(argv, in, OUTPUT_MAX, out, status, err);
-	qt_close_quiet(&in);
-	return r;
+	if (qt_proc_filter(argv, &in, OUTPUT_MAX, out, &e) == 0)
+		return 0;
+	if (e.code == QT_E_LIBRARY) { /* its exit status */
+		(void)strlcpy(told, e.text, 256);
+		return 1;
+	}
+	if (err != NULL)
+		*err = e;
+	return -1;
 }
 
 /* Whose key it is, of those allowed: 1 nobody's. */
 static int find_principal(const struct check *c, char who[PRINCIPAL_SIZE],
-    struct qt_error *err)
+    char told[256], struct qt_error *err)
 {
 	const char *const argv[] = {"ssh-keygen", "-Y", "find-principals",
 	    "-s", c->sig, "-f", c->allowed, NULL};
 	struct qt_buf out;
-	int status = 0, r;
+	int r;
 
 	qt_buf_init(&out, 0);
-	r = run(c, argv, false, &out, &status, err);
+	r = run(c, argv, false, &out, told, err);
 	if (r == 0)
 		first_line(&out, who, PRINCIPAL_SIZE);
 	qt_buf_release(&out);
-	return r != 0 ? -1 : status != 0 || who[0] == '\0';
+	return r == 0 && who[0] == '\0' ? 1 : r;
 }
 
 static int verify(const struct check *c, const char *who, char told[256],
@@ -98,17 +103,14 @@ static int verify(const struct check *c, const char *who, char told[256],
 	const char *const any[] = {"ssh-keygen", "-Y", "check-novalidate",
 	    "-n", NAMESPACE, "-s", c->sig, NULL};
 	struct qt_buf out;
-	int status = 0, r;
+	int r;
 
 	qt_buf_init(&out, 0);
-	r = run(c, who != NULL ? by : any, true, &out, &status, err);
-	if (r == 0) {
+	r = run(c, who != NULL ? by : any, true, &out, told, err);
+	if (r == 0)
 		first_line(&out, told, 256);
-		if (status != 0 && told[0] == '\0')
-			(void)strlcpy(told, "it is not of these bytes", 256);
-	}
 	qt_buf_release(&out);
-	return r != 0 ? -1 : status != 0;
+	return r;
 }
 
 static int check(const struct check *c, char told[256], struct qt_error *err)
@@ -117,8 +119,7 @@ static int check(const struct check *c, char told[256], struct qt_error *err)
 	char found[PRINCIPAL_SIZE] = "";
 	int r;
 
-	if (write_file(c, "sig", c->s->signature, c->s->signature_len, err) !=
-		0 || write_file(c, "data", c->s->data, c->s->data_len, err) != 0)
+	if (write_file(c, "sig", c->s->signature, c->s->signature_len, err) != 0)
 		return -1;
 	if (c->opts->allowed == NULL)
 		return verify(c, NULL, told, err);
@@ -126,7 +127,7 @@ static int check(const struct check *c, char told[256], struct qt_error *err)
 		err) != 0)
 		return -1;
 	if (who == NULL) {
-		if ((r = find_principal(c, found, err)) != 0) {
+		if ((r = find_principal(c, found, told, err)) != 0) {
 			(void)strlcpy(told, "its key is none of those that are "
 			    "allowed to sign", 256);
 			return r;
@@ -151,7 +152,6 @@ int qt_signature_check(const struct qt_signed *s,
 	    opts->tmp_dir);
 	r = check(&c, told, err);
 	(void)unlinkat(c.dir, "sig", 0);
-	(void)unlinkat(c.dir, "data", 0);
 	(void)unlinkat(c.dir, "allowed", 0);
 	qt_close_quiet(&c.dir);
 	return r;

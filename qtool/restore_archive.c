@@ -1,0 +1,211 @@
+/*
+ * restore_archive.c - qtool restore FILE: messages out of an archive, into hold
+ * or, for a new life, into maildrop.
+ *
+ * The archive is verified first, whole: mail is not put back out of one that is
+ * not what was made.  The selection runs on it as on a queue (qtool -A); the
+ * bytes of what is taken are read again and handed to the process that changes
+ * the queue, which holds them against length and sum.
+ */
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "qtool/escape.h"
+#include "qtool/restorer.h"
+
+#include "restoring.h"
+
+#define SHOWN 10 /* problems of an archive; qtool verify tells all */
+
+struct stock {
+	struct ctx *c;
+	const struct restoring *own;
+	const char *file;
+	struct qt_spools spools; /* the archive, as a queue */
+	struct qt_restorer *restorer;
+	struct qt_verify_result result;
+	struct qt_verify_opts opts;
+	uint64_t bad; /* problems that forbid it */
+};
+
+/* ---- the archive ---- */
+
+static void on_problem(void *ctx, const struct qt_problem *p)
+{
+	struct stock *s = ctx;
+
+	/* how the tar was written is no matter of the mail in it */
+	if (p->flaw == QT_FLAW_FRAME)
+		return;
+	progress_end(s->c);
+	if (s->bad++ < SHOWN)
+		remark("%s: %s: %s %s", s->file, qt_flaw_name(p->flaw), p->path,
+		    p->text);
+}
+
+static void on_bytes(void *ctx, uint64_t done, uint64_t total)
+{
+	struct stock *s = ctx;
+
+	progress(s->c, "bytes of the archive checked", done, total);
+}
+
+static void on_loaded(void *ctx, uint64_t done, uint64_t total)
+{
+	struct stock *s = ctx;
+
+	progress(s->c, "bytes of the archive read", done, total);
+}
+
+static int check_archive(struct stock *s, struct qt_error *err)
+{
+	const char *redaction = s->result.redaction;
+
+	if (s->bad != 0)
+		return qt_fail(err, QT_E_REFUSED, s->file,
+		    "it is not as it was made: nothing is restored out of it; "
+		    "qtool verify tells all that is wrong");
+	if (strcmp(redaction, "none") != 0)
+		return qt_fail(err, QT_E_REFUSED, s->file,
+		    "the mail in it was redacted (%.30s): what was sent is not "
+		    "there any more", redaction[0] != '\0' ? redaction :
+							   "nobody knows how");
+	return 0;
+}
+
+static int open_source(struct stock *s, struct qt_error *err)
+{
+	s->opts = (struct qt_verify_opts){.report = on_problem,
+	    .report_ctx = s, .max_reports = UINT64_MAX,
+	    .tmp_dir = getenv("TMPDIR"), .stop = s->c->stop,
+	    .progress = on_bytes, .progress_ctx = s};
+	if (qt_restorer_open(&s->restorer, &s->result, s->file, &s->opts,
+		err) != 0)
+		return -1;
+	progress_end(s->c);
+	if (check_archive(s, err) != 0 ||
+	    qt_spools_add_archive(&s->spools, s->file, err) != 0 ||
+	    qt_spools_load(&s->spools, s->c->stop, on_loaded, s, err) != 0)
+		return -1;
+	progress_end(s->c);
+	return open_db(s->c, &s->spools, err);
+}
+
+static void close_source(struct stock *s)
+{
+	qt_db_close(s->c->db);
+	s->c->db = NULL;
+	qt_restorer_close(s->restorer);
+	qt_spools_release(&s->spools);
+}
+
+/* ---- the plan ---- */
+
+/* A message that the selection matches. */
+static int take(void *ctx, struct qt_plan *plan, const struct qt_item *it,
+    const char **why, struct qt_error *err)
+{
+	struct stock *s = ctx;
+	struct qt_import m;
+	int r = qt_restorer_take(s->restorer, it->queue, it->id, it->path, &m,
+	    why, err);
+
+	if (r != 0)
+		return r;
+	m.to = s->own->requeue ? QT_Q_MAILDROP : QT_Q_HOLD;
+	return qt_plan_add_import(plan, &m, err);
+}
+
+/* ---- the outcome ---- */
+
+static void put_pair(struct qt_buf *b, const char *queue, const char *id)
+{
+	qt_buf_adds(b, "\"queue_name\": ");
+	qt_json_string(b, queue);
+	qt_buf_adds(b, ", \"queue_id\": ");
+	qt_json_string(b, id);
+}
+
+/* One message: which it was in the archive, and which it is here. */
+static int say_id(void *ctx, enum qt_queue from, const char *from_id,
+    enum qt_queue to, const char *to_id)
+{
+	struct ctx *c = ctx;
+	struct qt_buf *b = &c->answer->imported;
+
+	if (!answer_wanted(c)) {
+		(void)printf("%s/%s is %s/%s\n", qt_queue_name(from), from_id,
+		    qt_queue_name(to), to_id);
+		return 0;
+	}
+	qt_buf_adds(b, b->len != 0 ? ", {\"archive\": {" : "{\"archive\": {");
+	put_pair(b, qt_queue_name(from), from_id);
+	qt_buf_adds(b, "}, ");
+	put_pair(b, qt_queue_name(to), to_id);
+	qt_buf_addc(b, '}');
+	return 0;
+}
+
+static int say_ids(struct ctx *c, struct changing *how,
+    struct qt_change *change, uint64_t txid)
+{
+	struct qt_error err = {0};
+
+	(void)how, (void)change;
+	if (c->quiet && !answer_wanted(c))
+		return EXIT_DONE;
+	if (qt_tx_imported(c->spools.v[0], c->state_dir, txid, say_id, c,
+		&err) == 0)
+		return EXIT_DONE;
+	(void)complain_why(c, &err);
+	return EXIT_PARTLY;
+}
+
+/* ---- all of it ---- */
+
+static void on_twice(void *ctx, enum qt_fate fate, const char *queue,
+    const char *id)
+{
+	(void)fate;
+	remark("%s/%s: is, or was, in this queue already", queue, id);
+	answer_message(ctx, queue, id, "already_there");
+}
+
+/* -n says what would be refused. */
+static int check_twice(struct ctx *c, const struct carry *k, struct pick *p)
+{
+	struct qt_error err = {0};
+
+	if (k->again || qt_plan_twice(p->plan, c->spools.v[0], c->state_dir,
+		on_twice, c, &err) == 0)
+		return EXIT_DONE;
+	return change_failed(c, &err, false);
+}
+
+int restore_archive(struct ctx *c, const struct restoring *own,
+    const char *file)
+{
+	const unsigned queues = QT_Q_BIT(QT_Q_INCOMING) |
+	    QT_Q_BIT(QT_Q_ACTIVE) | QT_Q_BIT(QT_Q_DEFERRED) |
+	    QT_Q_BIT(QT_Q_HOLD);
+	struct stock s = {.c = c, .own = own, .file = file};
+	struct carry k = {.how = {.op = QT_OP_IMPORT, .may = queues,
+		.usual = queues, .import = take, .import_ctx = &s},
+	    .supply = qt_restorer_supply, .again = own->again,
+	    .where = own->requeue ? " into maildrop" : " into hold",
+	    .dry_check = check_twice, .after = say_ids};
+	struct qt_error err = {0};
+	int status;
+
+	qt_spools_init(&s.spools);
+	if (open_source(&s, &err) != 0) {
+		progress_end(c);
+		status = change_failed(c, &err, false);
+	} else {
+		k.supply_ctx = s.restorer;
+		status = carry_selection(c, &k);
+	}
+	close_source(&s);
+	return status;
+}

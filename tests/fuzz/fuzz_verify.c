@@ -1,0 +1,130 @@
+/*
+ * fuzz_verify.c - whatever the files of an archive say: verify comes to an end,
+ * each of its reports is whole, and what is restored is what the table tells.
+ *
+ * The input is the members: a line with the path below the bag's name, then the
+ * bytes, up to a line "%%".  A tar is made of them here.
+ */
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "fuzz/input.h"
+#include "qtool/restorer.h"
+
+#define INPUT_MAX 65536u
+#define BLOCK 512u
+#define SEPARATOR "\n%%\n"
+
+static void put(int fd, const void *bytes, size_t len)
+{
+	REQUIRE(write(fd, bytes, len) == (ssize_t)len);
+}
+
+static void put_member(int fd, const char *path, size_t path_len,
+    const void *bytes, size_t len)
+{
+	static const char zeros[BLOCK];
+	char h[BLOCK] = "bag/";
+	unsigned sum = 0;
+	size_t i;
+
+	memcpy(h + 4, path, path_len < 90 ? path_len : 90);
+	(void)snprintf(h + 100, 8, "000400 ");
+	(void)snprintf(h + 108, 8, "000000 ");
+	(void)snprintf(h + 116, 8, "000000 ");
+	(void)snprintf(h + 124, 13, "%011o ", (unsigned)len);
+	(void)snprintf(h + 136, 13, "%011o ", 1700000000u);
+	memset(h + 148, ' ', 8);
+	h[156] = '0';
+	memcpy(h + 257, "ustar\00000", 8);
+	for (i = 0; i < BLOCK; i++)
+		sum += (unsigned char)h[i];
+	(void)snprintf(h + 148, 8, "%06o", sum);
+	put(fd, h, BLOCK);
+	put(fd, bytes, len);
+	put(fd, zeros, (BLOCK - len % BLOCK) % BLOCK);
+}
+
+static void make_tar(int fd, const char *p, const char *end)
+{
+	static const char zeros[2 * BLOCK];
+	const char *next, *body;
+
+	while (p < end) {
+		next = memmem(p, (size_t)(end - p), SEPARATOR,
+		    sizeof SEPARATOR - 1);
+		if (next == NULL)
+			next = end;
+		body = memchr(p, '\n', (size_t)(next - p));
+		if (body == NULL)
+			body = next;
+		put_member(fd, p, (size_t)(body - p), body < next ? body + 1 : body,
+		    body < next ? (size_t)(next - body) - 1 : 0);
+		p = next < end ? next + sizeof SEPARATOR - 1 : end;
+	}
+	put(fd, zeros, sizeof zeros);
+}
+
+static void on_problem(void *ctx, const struct qt_problem *p)
+{
+	unsigned *told = ctx;
+
+	++*told;
+	REQUIRE(p->flaw < QT_FLAWS && p->text[0] != '\0');
+	REQUIRE(strcmp(qt_flaw_name(p->flaw), "unknown") != 0);
+	REQUIRE(strlen(p->text) < 512 && strlen(p->path) < 1024);
+}
+
+static int count(void *ctx, const void *bytes, size_t len, struct qt_error *err)
+{
+	int64_t *n = ctx;
+
+	(void)bytes;
+	(void)err;
+	*n += (int64_t)len;
+	return 0;
+}
+
+static void restore_one(struct qt_restorer *r, enum qt_queue queue)
+{
+	const char *why = NULL;
+	struct qt_import m;
+	struct qt_error err = {0};
+	int64_t n = 0;
+	char found[64];
+
+	(void)snprintf(found, sizeof found, "%s/%s", qt_queue_name(queue),
+	    "DDDDD4444");
+	if (qt_restorer_take(r, queue, "DDDDD4444", found, &m, &why, &err) != 0) {
+		REQUIRE(why != NULL || err.code != QT_OK);
+		return;
+	}
+	REQUIRE(strcmp(m.id, "DDDDD4444") == 0 && m.queue == queue);
+	REQUIRE(qt_restorer_supply(r, 0, QT_Q_COUNT, count, &n, &err) == 0);
+	REQUIRE(n == m.message.size);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	unsigned told = 0;
+	const struct qt_verify_opts opts = {.report = on_problem,
+	    .report_ctx = &told, .max_reports = 50};
+	struct qt_verify_result result;
+	struct qt_restorer *r = NULL;
+	struct qt_error err = {0};
+	char path[32];
+	int fd;
+
+	if (size > INPUT_MAX)
+		return 0;
+	fd = memfd_create("fuzz", MFD_CLOEXEC);
+	REQUIRE(fd >= 0);
+	make_tar(fd, (const char *)data, (const char *)data + size);
+	(void)snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+	REQUIRE(qt_restorer_open(&r, &result, path, &opts, &err) == 0);
+	REQUIRE(told <= 50 && (told == result.problems || told == 50));
+	restore_one(r, QT_Q_HOLD);
+	qt_restorer_close(r);
+	(void)close(fd);
+	return 0;
+}

@@ -91,7 +91,8 @@ static unsigned char lower(char c)
 
 static bool is_joint(char c)
 {
-	return c == '.' || c == '_' || c == '+' || c == '-';
+	return c == '.' || c == '_' || c == '+' || c == '-' || c == '\'' ||
+	    c == '&';
 }
 
 /* What a local part is written with, unquoted; not =, which VERP puts in. */
@@ -100,8 +101,7 @@ static bool is_word(char c)
 	unsigned char u = (unsigned char)c;
 
 	return (u >= '0' && u <= '9') || (u >= 'a' && u <= 'z') ||
-	    (u >= 'A' && u <= 'Z') || u >= 0x80 || is_joint(c) || c == '\'' ||
-	    c == '&';
+	    (u >= 'A' && u <= 'Z') || u >= 0x80 || is_joint(c);
 }
 
 static int compare(const char *a, size_t alen, const char *b, size_t blen)
@@ -381,7 +381,7 @@ static size_t name_at(const struct qt_redactor *r, const char *p,
 	const char *q;
 
 	for (q = p + 1; q < word && n < CUTS; q++)
-		if (is_joint(*q) || *q == '\'')
+		if (is_joint(*q))
 			cut[n++] = (size_t)(q - p);
 	cut[n++] = (size_t)(word - p);
 	while (n-- > 0)
@@ -410,7 +410,7 @@ static void redact_word(const struct qt_redactor *r, struct qt_buf *out,
 			continue;
 		}
 		qt_buf_addc(out, *p);
-		start = is_joint(*p) || *p == '\'';
+		start = is_joint(*p);
 		p++;
 	}
 }

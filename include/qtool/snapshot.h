@@ -18,7 +18,7 @@ struct qt_snapshot_opts {
 	bool body;    /* messages.body too: else it is NULL */
 	/* what somebody with sqlite3 asks by hand: messages and recipients
 	 * without hidden columns, messages.recipients and sha256; smaller and
-	 * faster by half, and not to be opened as a snapshot, as selections
+	 * faster by half (no index, either), and not to be opened as a snapshot, as selections
 	 * take more.  Nothing can be copied into it */
 	bool brief;
 	bool records; /* table records, which has all bytes of the mail */

@@ -121,11 +121,13 @@ static int create_tables(struct qt_snapshot *s, struct qt_error *err)
 	int t, r;
 
 	qt_buf_init(&sql, 0);
-	qt_buf_addf(&sql, "PRAGMA page_size = 4096; PRAGMA journal_mode = OFF;"
+	/* what is written once, and read as a whole, wants large pages */
+	qt_buf_addf(&sql, "PRAGMA page_size = %d; PRAGMA journal_mode = OFF;"
 	    "PRAGMA synchronous = OFF; PRAGMA locking_mode = EXCLUSIVE;"
 	    "PRAGMA temp_store = FILE; PRAGMA cache_size = -16384;"
 	    "PRAGMA application_id = %d; PRAGMA user_version = %d; BEGIN;"
 	    "CREATE TABLE snapshot(name TEXT, value TEXT);",
+	    s->opts.brief ? 32768 : 4096,
 	    s->opts.brief ? SNAP_BRIEF : SNAP_APPLICATION, SNAP_FORMAT);
 	for (t = 0; t < NTABLES; t++) {
 		if (!has_table(s, t))
@@ -557,7 +559,7 @@ int qt_snapshot_finish(struct qt_snapshot *s,
 	int t;
 
 	for (t = 0; t < NTABLES && !s->indexed; t++) {
-		if (!has_table(s, t))
+		if (!has_table(s, t) || s->opts.brief)
 			continue;
 		(void)snprintf(sql, sizeof sql,
 		    "CREATE INDEX %s_by_id ON %s(queue_id)", names[t],

@@ -20,7 +20,7 @@ static bool lies_in_deferred(const struct tspool *t, const struct tmessage *m)
 static void move(const struct tspool *t, const char *from,
     const struct tmessage *m, const char *to)
 {
-	char path[160];
+	char path[4096];
 
 	(void)snprintf(path, sizeof(path), "%s/%s", to, m->id);
 	assert_int_equal(renameat(t->fd, from, t->fd, path), 0);

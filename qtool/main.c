@@ -604,9 +604,6 @@ int main(int argc, char **argv)
 	buffer_output();
 	/* large blocks go back to the system at once, however many there were */
 	(void)mallopt(M_MMAP_THRESHOLD, 128 << 10);
-	/* small ones are wanted again by the next row: 47,000 page faults of a
-	 * list become 10,000 */
-	(void)mallopt(M_TRIM_THRESHOLD, 1 << 20);
 	/* for the width of characters; everything else stays as in C */
 	(void)setlocale(LC_CTYPE, "C.UTF-8");
 	catch_signals();

@@ -17,7 +17,7 @@ struct qt_loader {
 	bool refused; /* see qt_open_file_as() */
 };
 
-#define QT_BUF_KEEP_MAX ((size_t)256 << 10) /* kept between rows */
+#define QT_BUF_KEEP_MAX ((size_t)64 << 10) /* kept between rows */
 
 /* Headers and body text, as far as the plan wants them. */
 int qt_load_content(struct qt_loader *l, struct qt_row *row,

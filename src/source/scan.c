@@ -26,7 +26,7 @@
 			  * hurt by them */
 #define JOBS_MAX 512u
 #define WINDOW_MIN 16u		  /* batches */
-#define WINDOW_MAX 64u
+#define WINDOW_MAX 48u
 #define BUDGET ((size_t)12 << 20) /* bytes of large rows outstanding */
 #define KEPT_BUDGET ((size_t)48 << 20) /* the same where rows keep their files:
 					* a window of usual mail fits */

@@ -61,6 +61,8 @@ struct ctx {
 	uint64_t transaction;	 /* --transaction; 0: the queue itself */
 	struct qt_select *sel;	 /* selection options seen so far */
 	struct qt_db *db;	 /* NULL without NEED_DB */
+	char **ids;		 /* all that is asked for, when it is IDs alone: */
+	size_t nids;		 /* borrowed from argv; 0: anything may be */
 	unsigned jobs;		 /* --jobs; 0 default */
 	enum qt_format format;
 	bool format_set;	 /* --format or --json was given */

@@ -416,8 +416,14 @@ static void say_notes(const struct qt_spool *s)
 static int load_archives(struct ctx *c, struct qt_error *err)
 {
 	size_t i;
-	int r = qt_spools_load(&c->spools, c->stop, on_loaded, c, err);
+	int r = 0;
 
+	/* what it does not find is looked for in all of it */
+	if (c->nids != 0)
+		r = qt_spools_load_ids(&c->spools, c->ids, c->nids, c->stop,
+		    err);
+	if (r == 0)
+		r = qt_spools_load(&c->spools, c->stop, on_loaded, c, err);
 	progress_end(c);
 	for (i = 0; r == 0 && i < c->spools.n; i++)
 		say_notes(c->spools.v[i]);
@@ -508,6 +514,10 @@ static int run_command(struct ctx *c, int argc, char **argv)
 		select_ids(c, n, argv + index, &err) != 0) ||
 	    roles_note_operands(c, n, argv + index, &err) != 0)
 		return usage_hint(c, &err);
+	if (c->cmd == &cmd_show) {
+		c->ids = argv + index;
+		c->nids = (size_t)n;
+	}
 	if (open_needs(c, c->cmd->needs, &err) != 0)
 		return complain(&err);
 	if (c->spools.n > 1 && (c->cmd->needs & EACH_SPOOL) != 0)

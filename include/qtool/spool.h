@@ -89,6 +89,15 @@ int qt_spools_load(struct qt_spools *s, const volatile sig_atomic_t *stop,
     void (*progress)(void *ctx, uint64_t done, uint64_t total), void *ctx,
     struct qt_error *err) QT_MUST_CHECK;
 
+/*
+ * The same for messages of these IDs alone (marks of mailq behind them are
+ * passed over), where an archive can be read in parts and has all of them: they
+ * are looked up in its list and read where they lie.  The other archives are
+ * still to be loaded.
+ */
+int qt_spools_load_ids(struct qt_spools *s, char *const *ids, size_t n,
+    const volatile sig_atomic_t *stop, struct qt_error *err) QT_MUST_CHECK;
+
 /* What of an archive's claims did not hold, or was not used. */
 struct qt_archive_notes {
 	bool bag;	    /* it is an evidence archive */

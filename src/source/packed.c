@@ -54,6 +54,18 @@ void qt_packed_free(struct qt_packed *p)
 	free(p);
 }
 
+void qt_packed_forget(struct qt_packed *p)
+{
+	p->n = p->nlog = p->names_len = p->norder = p->cursor = 0;
+	free(p->base);
+	free(p->order);
+	p->base = NULL;
+	p->order = NULL;
+	p->bag = p->have_list = p->loaded = false;
+	p->line = p->unsafe = p->untold = p->unmatched = 0;
+	memset(p->votes, 0, sizeof p->votes);
+}
+
 /* ---- what grows ---- */
 
 static int too_many(const struct qt_packed *p, const char *what,
@@ -432,7 +444,7 @@ static int add_log(struct qt_packed *p, const struct qt_tar_member *m,
 	return qt_packed_add_log(p, &log, err);
 }
 
-static int take(struct qt_packed *p, const struct qt_tar_member *m,
+int qt_packed_take(struct qt_packed *p, const struct qt_tar_member *m,
     struct qt_error *err)
 {
 	struct place pl = {.kind = NOTHING};
@@ -481,7 +493,7 @@ static unsigned depth_of(const struct qt_packed_votes *v)
 }
 
 /* The host that nobody told is the file's name. */
-static int finish(struct qt_packed *p, struct qt_error *err)
+int qt_packed_finish(struct qt_packed *p, struct qt_error *err)
 {
 	struct qt_spool *s = p->spool;
 	unsigned q;
@@ -518,13 +530,13 @@ static int read_members(struct qt_packed *p, qt_packed_progress *progress,
 	while ((rc = qt_tarread_next(p->tar, &m, err)) == 0) {
 		if (m->path == NULL)
 			p->unsafe++;
-		else if (take(p, m, err) != 0)
+		else if (qt_packed_take(p, m, err) != 0)
 			return -1;
 		if (progress != NULL && ++n % 1000 == 0)
 			progress(ctx, qt_tarread_progress(p->tar),
 			    (uint64_t)st.st_size);
 	}
-	return rc < 0 ? -1 : finish(p, err);
+	return rc < 0 ? -1 : qt_packed_finish(p, err);
 }
 
 int qt_packed_load(struct qt_packed *p, const volatile sig_atomic_t *stop,

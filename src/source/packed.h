@@ -87,6 +87,7 @@ struct qt_packed {
 	struct qt_tarview *spare;    /* owned: one that a scan is done with */
 	/* while it is loaded */
 	struct qt_tarread *tar;
+	struct qt_packed_quick *quick; /* borrowed; NULL: all is read */
 	const volatile sig_atomic_t *stop;
 	bool random, have_list;
 	size_t cursor;		     /* the item that the list comes to next */
@@ -107,6 +108,14 @@ typedef void qt_packed_progress(void *ctx, uint64_t done, uint64_t total);
 int qt_packed_load(struct qt_packed *p, const volatile sig_atomic_t *stop,
     qt_packed_progress *progress, void *ctx, struct qt_error *err)
     QT_MUST_CHECK;
+
+/*
+ * The same for these IDs alone, without reading the rest: 1 when that cannot be
+ * (no bag, not in frames, or its list does not lead to each of them); then it is
+ * as if it had not been called.
+ */
+int qt_packed_load_ids(struct qt_packed *p, char *const *ids, size_t n,
+    const volatile sig_atomic_t *stop, struct qt_error *err) QT_MUST_CHECK;
 
 static inline const char *qt_packed_name(const struct qt_packed *p, uint32_t at)
 {
@@ -173,6 +182,24 @@ int qt_packed_add_log(struct qt_packed *p, const struct qt_packed_log *log,
 /* The item of a queue and key; false: there is none. */
 bool qt_packed_by_key(struct qt_packed *p, unsigned queue, const char *key,
     size_t *item, struct qt_error *err);
+/* Take a member in; the list is read from p->tar. */
+int qt_packed_take(struct qt_packed *p, const struct qt_tar_member *m,
+    struct qt_error *err) QT_MUST_CHECK;
+/* All members were. */
+int qt_packed_finish(struct qt_packed *p, struct qt_error *err) QT_MUST_CHECK;
+/* Forget what was taken in. */
+void qt_packed_forget(struct qt_packed *p);
+
+/*
+ * packed_quick.c: a line of the list, when p->quick is set.  0: its file and
+ * logs were taken in, 1: it is not to be looked at.
+ */
+struct qt_packed_quick;
+struct qt_json_value;
+int qt_packed_quick_line(struct qt_packed *p, const char *path,
+    const struct qt_json_value *size, const struct qt_json_value *logs,
+    struct qt_error *err) QT_MUST_CHECK;
+
 /* packed_bag.c: a bag's own words: case.json, messages.jsonl. */
 int qt_packed_case(struct qt_packed *p, struct qt_error *err) QT_MUST_CHECK;
 int qt_packed_list(struct qt_packed *p, struct qt_error *err) QT_MUST_CHECK;

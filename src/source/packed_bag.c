@@ -85,7 +85,7 @@ int qt_packed_case(struct qt_packed *p, struct qt_error *err)
 struct line {
 	char path[PATH_SIZE], found[PATH_SIZE], name[PATH_SIZE];
 	char queue[32], state[32], error[PATH_SIZE];
-	struct qt_json_value stat, logs, name_b64;
+	struct qt_json_value stat, logs, name_b64, size;
 };
 
 /* A member that is to be there as a string, cut off nowhere. */
@@ -119,6 +119,8 @@ static int split(struct line *l, const char *text, size_t len)
 			l->stat = v;
 		else if (qt_json_is(&key, "logs"))
 			l->logs = v;
+		else if (qt_json_is(&key, "size"))
+			l->size = v;
 		else if (qt_json_is(&key, "name_b64"))
 			l->name_b64 = v;
 	}
@@ -338,6 +340,11 @@ static int take_line(struct qt_packed *p, struct line *l, const char *text,
 	p->line++;
 	if (split(l, text, len) != 0)
 		return bad(p, "is no JSON object", err);
+	if (p->quick != NULL) {
+		rc = qt_packed_quick_line(p, l->path, &l->size, &l->logs, err);
+		if (rc != 0)
+			return rc > 0 ? 0 : -1;
+	}
 	rc = item_of(p, l->path, &i, err);
 	if (rc != 0) {
 		p->unmatched += rc > 0;

@@ -110,6 +110,19 @@ int qt_spools_load(struct qt_spools *list, const volatile sig_atomic_t *stop,
 	return 0;
 }
 
+int qt_spools_load_ids(struct qt_spools *list, char *const *ids, size_t n,
+    const volatile sig_atomic_t *stop, struct qt_error *err)
+{
+	size_t i;
+
+	for (i = 0; i < list->n; i++)
+		if (list->v[i]->packed != NULL && !list->v[i]->packed->loaded &&
+		    qt_packed_load_ids(list->v[i]->packed, ids, n, stop,
+			err) < 0)
+			return -1;
+	return 0;
+}
+
 void qt_spool_notes(const struct qt_spool *s, struct qt_archive_notes *notes)
 {
 	const struct qt_packed *p = s->packed;

@@ -13,6 +13,7 @@ struct qt_tarlib {
 	int fd;		  /* borrowed */
 	const char *name; /* borrowed: the file's, for messages */
 	char *buf;	  /* owned: what was read of the file last */
+	uint64_t start;	  /* of a view: where the reading begins */
 	uint64_t pos;	  /* bytes read of the file */
 	int sys;	  /* errno of a read that failed; 0 none */
 	const volatile sig_atomic_t *stop; /* may be NULL */

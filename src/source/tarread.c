@@ -163,7 +163,7 @@ uint64_t qt_tarlib_expanded(const struct qt_tarlib *l)
 {
 	la_int64_t n = archive_filter_bytes(l->a, 0);
 
-	return n > 0 ? (uint64_t)n : 0;
+	return l->start + (n > 0 ? (uint64_t)n : 0);
 }
 
 int qt_tarlib_fail(const struct qt_tarlib *l, const char *member,
@@ -316,9 +316,19 @@ int qt_tarread_open(struct qt_tarread **out, int fd, const char *name,
 int qt_tarread_open_view(struct qt_tarread **out, struct qt_tarview *view,
     const struct qt_tar_limits *limits, struct qt_error *err)
 {
+	return qt_tarread_open_at(out, view, 0, limits, err);
+}
+
+int qt_tarread_open_at(struct qt_tarread **out, struct qt_tarview *view,
+    uint64_t start, const struct qt_tar_limits *limits, struct qt_error *err)
+{
 	struct qt_tarlib from = {.fd = -1};
 
 	qt_tarview_lend(view, &from);
+	if (start != 0 && from.view == NULL)
+		return qt_fail(err, QT_E_USAGE, from.name,
+		    "it can be read from its beginning only");
+	from.start = from.pos = start;
 	return open_reader(out, &from, limits, err);
 }
 

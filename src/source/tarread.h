@@ -79,6 +79,10 @@ int qt_tarread_open(struct qt_tarread **out, int fd, const char *name,
  */
 int qt_tarread_open_view(struct qt_tarread **out, struct qt_tarview *view,
     const struct qt_tar_limits *limits, struct qt_error *err) QT_MUST_CHECK;
+/* From a header at start on; of a random view. */
+int qt_tarread_open_at(struct qt_tarread **out, struct qt_tarview *view,
+    uint64_t start, const struct qt_tar_limits *limits, struct qt_error *err)
+    QT_MUST_CHECK;
 void qt_tarread_close(struct qt_tarread *r);
 /*
  * The next member, whatever is unread of the one before; valid until the next
@@ -113,6 +117,15 @@ void qt_tarview_close(struct qt_tarview *v);
 bool qt_tarview_random(const struct qt_tarview *v);
 /* Bytes of the expanded archive, 0 when that is not known (not random). */
 uint64_t qt_tarview_size(const struct qt_tarview *v);
+/* Where the frame before that place begins; 0: at the beginning, or it has no
+ * frames. */
+uint64_t qt_tarview_frame_before(const struct qt_tarview *v, uint64_t place);
+/*
+ * The first len bytes of the frame that begins at place, without the rest of it:
+ * at most a block of zstd's, 128 KiB.  1: it has not so many, or is damaged.
+ */
+int qt_tarview_peek(struct qt_tarview *v, uint64_t place, void *buf,
+    size_t len, struct qt_error *err) QT_MUST_CHECK;
 /* Exactly len bytes from offset; fewer are an error. */
 int qt_tarview_read(struct qt_tarview *v, uint64_t offset, void *buf,
     size_t len, struct qt_error *err) QT_MUST_CHECK;

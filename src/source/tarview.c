@@ -243,6 +243,39 @@ void qt_tarview_lend(struct qt_tarview *v, struct qt_tarlib *l)
 		l->view = v;
 }
 
+uint64_t qt_tarview_frame_before(const struct qt_tarview *v, uint64_t place)
+{
+	if (v->frame == NULL || place == 0)
+		return 0;
+	return v->frame[find_frame(v, place - 1)].plain;
+}
+
+#define PEEK ((size_t)160 << 10) /* a block, compressed, and its frame's head */
+
+int qt_tarview_peek(struct qt_tarview *v, uint64_t place, void *buf,
+    size_t len, struct qt_error *err)
+{
+	const size_t i = v->frame != NULL ? find_frame(v, place) : 0;
+	ZSTD_outBuffer out = {buf, len, 0};
+	ZSTD_inBuffer in = {v->in, 0, 0};
+	uint64_t packed;
+	size_t got, r = 1;
+
+	if (v->frame == NULL || v->frame[i].plain != place)
+		return 1;
+	packed = v->frame[i + 1].packed - v->frame[i].packed;
+	v->loaded = v->nframes; /* its bytes are overwritten */
+	if (qt_pread_all(v->fd, v->in, packed < PEEK ? (size_t)packed : PEEK,
+		(off_t)v->frame[i].packed, &got) != 0)
+		return io_fail(v, place, errno, err);
+	in.size = got;
+	(void)ZSTD_DCtx_reset(v->ctx, ZSTD_reset_session_only);
+	while (out.pos < len && in.pos < in.size && r != 0 && !ZSTD_isError(r))
+		r = ZSTD_decompressStream(v->ctx, &out, &in);
+	(void)ZSTD_DCtx_reset(v->ctx, ZSTD_reset_session_only);
+	return out.pos == len ? 0 : 1;
+}
+
 /* ---- reading ---- */
 
 static int read_plain(struct qt_tarview *v, uint64_t offset, void *buf,

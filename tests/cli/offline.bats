@@ -289,3 +289,51 @@ changed_bag() { # FILE COMMAND
 	run_q -A "$DIR/bag.tar" --transaction 1 list
 	expect_status 2
 }
+
+@test "one message out of many is read without the rest" {
+	local d=$BATS_TEST_TMPDIR
+	practice_queue "$d/many" 1200
+	"$QTOOL" -Q "$d/many" archive --all --quiet -o "$d/many.tar.zst" 2>/dev/null
+	# the archive's order is that of queue names: active, deferred, hold
+	first=$("$QTOOL" -Q "$d/many" list --queue deferred --sort queue_id --format ids --limit 600 | tail -n 1)
+	last=$("$QTOOL" -Q "$d/many" list --queue hold --sort queue_id:desc --format ids --limit 1)
+	chmod 600 "$d/many.tar.zst"
+	# all frames of deferred mail are destroyed, but the first one, and those
+	# that have held mail in them, too
+	/usr/bin/python3 - "$d/many.tar.zst" "$d/cut.tar.zst" <<-'END'
+		import struct, subprocess, sys
+		b = bytearray(open(sys.argv[1], "rb").read())
+		n = struct.unpack("<I", b[-9:-5])[0]
+		at, frames = 0, []
+		for i in range(n):
+		    size = struct.unpack("<I", b[len(b) - 9 - 8 * (n - i):][:4])[0]
+		    text = subprocess.run(["zstd", "-dcq"], input=bytes(b[at:at + size]), stdout=subprocess.PIPE, check=True).stdout
+		    if b"/data/queue/hold/" in text:
+		        break
+		    frames.append((at, size))
+		    at += size
+		assert len(frames) >= 3, len(frames)
+		for at, size in frames[1:]:
+		    b[at + size // 2:at + size // 2 + 64] = bytes(64)
+		open(sys.argv[2], "wb").write(b)
+	END
+	run_q -A "$d/cut.tar.zst" list
+	expect_status 5
+	[[ $stderr == *"cut.tar.zst: it is damaged"* ]]
+	for how in --eml "--records --content" "--lines 5"; do
+		# shellcheck disable=SC2086 # words
+		"$QTOOL" -Q "$d/many" show $how "$last" | grep -v '^file ' >"$d/a"
+		# shellcheck disable=SC2086
+		"$QTOOL" -A "$d/cut.tar.zst" show $how "$last" | grep -v '^file ' >"$d/b"
+		[ -s "$d/a" ]
+		same "$d/a" "$d/b"
+	done
+	run_q -A "$d/cut.tar.zst" show "$first"
+	expect_status 5
+	run_q -A "$d/cut.tar.zst" show 0000000000
+	expect_status 5
+	run_q -A "$d/many.tar.zst" show 0000000000
+	expect_status 1
+	# both from one whole archive
+	run -0 "$QTOOL" -A "$d/many.tar.zst" show --lines 1 "$first" "$last!"
+}

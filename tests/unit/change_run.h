@@ -21,7 +21,7 @@ static inline void on_report(void *ctx, enum qt_fate fate, const char *queue,
     const char *id)
 {
 	static const char *const words[] = {"gone", "changed", "delivered",
-	    "in delivery", "doubtful"};
+	    "in delivery", "doubtful", "there"};
 	struct seen *s = ctx;
 	size_t len = strlen(s->text);
 

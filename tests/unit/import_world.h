@@ -120,9 +120,14 @@ static inline int iw_restore(const struct tspool *t, struct run *r,
     enum qt_queue queue, size_t from, size_t to)
 {
 	struct iw_supply s = {.from = from};
+	int result;
 
 	iw_use(r, &s);
-	return carry_out(t, r, iw_plan(queue, from, to));
+	result = carry_out(t, r, iw_plan(queue, from, to));
+	r->opts.supply = NULL; /* s is no more */
+	r->opts.supply_ctx = NULL;
+	r->opts.stop = NULL;
+	return result;
 }
 
 /* ---- where they are ---- */

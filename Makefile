@@ -112,9 +112,11 @@ $(B)/replay/%: tests/fuzz/%.c tests/fuzz/replay_main.c $(B)/libqtool.a
 
 install: all                         ## DESTDIR and PREFIX are honoured
 	install -d $(DESTDIR)$(PREFIX)/sbin $(DESTDIR)$(PREFIX)/share/man/man1 \
-	    $(DESTDIR)$(PREFIX)/share/man/man7 $(DESTDIR)$(UNITDIR)
+	    $(DESTDIR)$(PREFIX)/share/man/man5 $(DESTDIR)$(PREFIX)/share/man/man7 \
+	    $(DESTDIR)$(UNITDIR)
 	install -m 755 $(B)/qtool $(DESTDIR)$(PREFIX)/sbin/qtool
 	for p in man/*.1; do install -m 644 $$p $(DESTDIR)$(PREFIX)/share/man/man1/; done
+	for p in man/*.5; do install -m 644 $$p $(DESTDIR)$(PREFIX)/share/man/man5/; done
 	for p in man/*.7; do install -m 644 $$p $(DESTDIR)$(PREFIX)/share/man/man7/; done
 	sed 's|@sbindir@|$(PREFIX)/sbin|g' scripts/qtool-recover.service \
 	    >$(DESTDIR)$(UNITDIR)/qtool-recover.service

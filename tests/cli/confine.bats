@@ -116,8 +116,8 @@ judge has 0 terminal"
 		grep -qxF "$line" <<<"$output" || { echo "$line: $output"; false; }
 	done
 	caps=$(sed -n 's/^hand CapEff //p' <<<"$output")
-	# chown, dac_override, dac_read_search, fowner, sys_resource at most
-	[ $((16#$caps & ~16#100000f)) -eq 0 ]
+	# chown, dac_override, dac_read_search, fowner, sys_resource, lease at most
+	[ $((16#$caps & ~16#1100000f)) -eq 0 ]
 	[ $((16#$caps & 16#f)) -eq 15 ]
 }
 

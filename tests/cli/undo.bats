@@ -74,15 +74,16 @@ setup() {
 }
 
 @test "undo and redo answer a script" {
+	id=$("$QTOOL" -Q "$Q" list --sasl "$JOE" --queue deferred --format ids | head -1)
 	"$QTOOL" -Q "$Q" hold --sasl "$JOE" --yes
 	n=$("$QTOOL" -Q "$Q" history --json | jq '.[0].done')
 	answer 0 undo
 	[ "$(member '[.command, .transaction, .state, .planned, .done, .undo]')" = "[\"undo\",1,\"undone\",$n,$n,null]" ]
 	answer 0 undo --redo
 	[ "$(member '[.transaction, .state, .done, .undo]')" = "[1,\"placed\",$n,\"qtool -Q $Q undo 1\"]" ]
-	rm "$Q/hold/$("$QTOOL" -Q "$Q" list --sasl "$JOE" --queue hold --newer 9w --format ids | tail -1)"
+	rm "$Q/hold/$id"
 	answer 3 undo
-	[ "$(member '[.done, .gone]')" = "[$((n - 1)),1]" ] || [ "$(member '.gone + .done')" -eq "$n" ]
+	[ "$(member '[.done, .gone]')" = "[$((n - 1)),1]" ]
 	[[ $(member .error) == *"gone since"* ]]
 }
 

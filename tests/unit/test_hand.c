@@ -455,10 +455,9 @@ static void send_plan_text(const struct pair *p, const char *text, size_t len,
 	post(p, &m);
 }
 
-/* A plan as its bytes, to be spoilt. */
-static char *plan_text(struct pair *p, uint64_t queue_ino, size_t *len)
+/* A plan as its bytes; it is freed. */
+static char *text_of(struct qt_plan *plan, uint64_t queue_ino, size_t *len)
 {
-	struct qt_plan *plan = plan_of(p, QT_OP_DELETE, 8);
 	struct qt_error err = {0};
 	char name[] = "/tmp/qtool-plan.XXXXXX", *text;
 	struct stat st;
@@ -477,6 +476,12 @@ static char *plan_text(struct pair *p, uint64_t queue_ino, size_t *len)
 	assert_int_equal(pread(fd, text, *len, 0), st.st_size);
 	(void)close(fd);
 	return text;
+}
+
+/* To be spoilt. */
+static char *plan_text(const struct pair *p, uint64_t queue_ino, size_t *len)
+{
+	return text_of(plan_of(p, QT_OP_DELETE, 8), queue_ino, len);
 }
 
 static void bad_plans(void **state)
@@ -634,25 +639,70 @@ static void says_nothing(void **state)
 	ends_without_its_judge(p);
 }
 
-/* Each message of its plan is reported, until no report can be sent any more. */
-static void reads_nothing(void **state)
+/* One message, and very many that are reported as changed. */
+static struct qt_plan *plan_of_reports(const struct pair *p, unsigned n)
 {
-	struct pair *p = *state;
 	struct qt_plan *plan = plan_of(p, QT_OP_DELETE, 1);
-	struct qt_change_opts o = {.no_wait = true};
 	struct qt_plan_item it = plan->v[0];
-	struct pollfd full;
-	struct qt_change *c;
-	struct qt_outcome out = {0};
 	struct qt_error err = {0};
-	pid_t judge;
 	unsigned i;
 
-	for (i = 1; i < 5000; i++) {
+	for (i = 1; i <= n; i++) {
 		it.ino = i; /* of another file */
 		assert_int_equal(qt_plan_append(plan, &it, p->t.m[0].path, &err),
 		    0);
 	}
+	return plan;
+}
+
+static void wait_until_full(const struct pair *p)
+{
+	struct pollfd full = {.fd = p->end, .events = POLLOUT};
+	unsigned i;
+
+	for (i = 0; i < 20000 && poll(&full, 1, 0) != 0; i++)
+		(void)usleep(1000);
+	assert_true(i < 20000);
+}
+
+/* Slow, not stopped: it is waited for, and what it then makes room is no word. */
+static void reads_late(void **state)
+{
+	const unsigned n = 1000;
+	struct pair *p = *state;
+	struct qt_wire_message m;
+	unsigned reports = 0;
+	size_t len;
+	char *text = text_of(plan_of_reports(p, n), p->t.spool->ino, &len);
+
+	start(p, ~0u, -1);
+	post(p, (qt_wire_init(&m, QT_WIRE_OPEN), &m));
+	assert_int_equal(result(p, &m)->r, 0);
+	send_plan_text(p, text, len, len);
+	wait_until_full(p);
+	do {
+		assert_int_equal(qt_wire_receive(p->hand.fd, &m), 0);
+		reports += m.type == QT_WIRE_REPORT;
+	} while (m.type != QT_WIRE_RESULT);
+	assert_int_equal(m.u.result.r, 0);
+	assert_int_equal(m.u.result.done, 1);
+	assert_int_equal(reports, n);
+	assert_int_equal(at_home(p), 7);
+	assert_int_equal(finish(p), 0);
+	free(text);
+}
+
+/* Each message of its plan is reported, until no report can be sent any more. */
+static void reads_nothing(void **state)
+{
+	struct pair *p = *state;
+	struct qt_plan *plan = plan_of_reports(p, 5000);
+	struct qt_change_opts o = {.no_wait = true};
+	struct qt_change *c;
+	struct qt_outcome out = {0};
+	struct qt_error err = {0};
+	pid_t judge;
+
 	start(p, ~0u, -1);
 	c = opened(p, &o);
 	if ((judge = fork()) == 0) {
@@ -660,10 +710,7 @@ static void reads_nothing(void **state)
 		(void)!qt_change_run(c, plan, &out, &err);
 		_exit(0);
 	}
-	full = (struct pollfd){.fd = p->end, .events = POLLOUT};
-	for (i = 0; i < 20000 && poll(&full, 1, 0) != 0; i++)
-		(void)usleep(1000);
-	assert_true(i < 20000);
+	wait_until_full(p);
 	ends_without_its_judge(p);
 	(void)kill(judge, SIGKILL);
 	(void)waitpid(judge, NULL, 0);
@@ -679,7 +726,8 @@ int main(void)
 	    WITH(closed_and_opened), WITH(decision), WITH(refused_ops),
 	    WITH(purge_own_only), WITH(nonsense), WITH(out_of_order),
 	    WITH(bad_plans), WITH(judge_ends), WITH(told_to_stop),
-	    WITH(hand_ends), WITH(says_nothing), WITH(reads_nothing)};
+	    WITH(hand_ends), WITH(says_nothing), WITH(reads_late),
+	    WITH(reads_nothing)};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -395,11 +395,15 @@ void qt_places_need(const struct qt_change *c, struct qt_error *err)
 	qt_room_hint(err, hint);
 }
 
-/* One made now; 1: the name is taken.  Nothing stays of a failure. */
-static int make_fresh(struct qt_change *c, const char *name)
+/*
+ * One made now; 1: the name is taken.  Nothing stays of a failure, and *call is
+ * what failed.
+ */
+static int make_fresh(struct qt_change *c, const char *name, const char **call)
 {
 	int fd, sys;
 
+	*call = "mkdir";
 	if (c->fs.mkdir(c->fs.ctx, c->tx, name, 0700) != 0)
 		return errno == EEXIST ? 1 : -1;
 	if ((fd = openat(c->tx, name, DIR_FLAGS)) >= 0 &&
@@ -408,7 +412,9 @@ static int make_fresh(struct qt_change *c, const char *name)
 		return 0;
 	}
 	sys = errno;
-	if (fd >= 0)
+	if (fd < 0)
+		*call = "open";
+	else
 		remove_pairs(&c->fs, fd);
 	qt_close_quiet(&fd);
 	(void)c->fs.rmdir(c->fs.ctx, c->tx, name);
@@ -446,14 +452,15 @@ static int use_spare(struct qt_change *c, const char *name,
 int qt_places_new_tx(struct qt_change *c, const char *name,
     struct qt_error *err)
 {
-	int r = make_fresh(c, name);
+	const char *call;
+	int r = make_fresh(c, name, &call);
 
 	if (r >= 0)
 		return r;
 	/* where a plan has to be written next to it, it would be of no use */
 	if (qt_room_none(errno) && c->place != SIZE_MAX)
 		return use_spare(c, name, err);
-	return qt_fsops_fail(err, "mkdir, open", "qtool/tx");
+	return qt_fsops_fail(err, call, "qtool/tx");
 }
 
 bool qt_places_has_spare(const struct qt_change *c)

@@ -244,11 +244,13 @@ int qt_commit_again(struct qt_change *c, struct qt_tx *tx,
 {
 	struct qt_plan *p = tx->plan;
 	struct qt_outcome back = {0};
-	size_t i;
+	size_t i, moved = 0;
 
 	if (qt_tx_remake(c, tx, err) != 0 || qt_restore_mark(c, tx, err) != 0)
 		return -1;
 	for (i = 0; i < p->n; i++) {
+		if (qt_settle_compare(c, tx, i, &moved, err) != 0)
+			return -1;
 		if (p->v[i].staged != '\0') {
 			/* before an interruption, perhaps without its logs */
 			if (qt_stage_logs(c, tx, i, err) != 0)

@@ -164,6 +164,8 @@ static void remember(struct qt_journal *j)
 	if (j->last.own || j->last.state == QT_TX_COMMITTED ||
 	    j->last.state == QT_TX_REDOING)
 		j->placed = j->last;
+	if (j->last.state == QT_TX_UNDOING)
+		j->undone_in_place = j->last.in_place;
 	if (j->last.state == QT_TX_REDOING) {
 		j->redone++;
 		j->redone_ns = j->last.time_ns;
@@ -180,6 +182,7 @@ int qt_journal_parse(struct qt_journal *j, const char *bytes, size_t len,
 	j->last = j->commit = j->placed = none;
 	j->redone = 0;
 	j->redone_ns = 0;
+	j->undone_in_place = false;
 	j->good = 0;
 	for (; at < len; at += line) {
 		lf = memchr(bytes + at, '\n', len - at);

@@ -39,6 +39,7 @@ struct qt_journal {
 					  * last COMMITTED or REDOING */
 	unsigned redone; /* how often an undo was undone */
 	int64_t redone_ns; /* when, the last time; 0 never */
+	bool undone_in_place; /* where the last undo put them */
 	size_t good; /* bytes up to the end of the last valid record */
 	bool torn;   /* bytes follow that are no record */
 	/* while it is open for writing */

@@ -694,8 +694,9 @@ static int all_back(struct qt_change *c, struct qt_tx *tx,
     const struct qt_own *own, size_t reached, const struct qt_outcome *out,
     struct qt_error *err)
 {
+	/* a redo began where the undo before it had put them */
 	struct qt_journal_record rec = {.state = QT_TX_UNDOING,
-	    .in_place = true};
+	    .in_place = tx->log.redone == 0 || tx->log.undone_in_place};
 	struct qt_outcome back = {.report = out->report,
 	    .report_ctx = out->report_ctx};
 
@@ -704,7 +705,7 @@ static int all_back(struct qt_change *c, struct qt_tx *tx,
 		    "nobody can tell what its log says");
 	if (qt_own_keep(own, reached, false, &rec, err) != 0 ||
 	    record(c, tx, &rec, err) != 0 ||
-	    take_back(c, tx, true, &back, err) != 0)
+	    take_back(c, tx, rec.in_place, &back, err) != 0)
 		return -1;
 	return back.changed + back.doubtful == 0 ? 0 :
 	    qt_fail(err, QT_E_STATE, tx->where,

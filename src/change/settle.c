@@ -244,26 +244,34 @@ bool qt_settle_may_redo(const struct qt_tx *tx)
 	    tx->log.commit.gone + tx->log.commit.changed != 0;
 }
 
+int qt_settle_compare(struct qt_change *c, struct qt_tx *tx, size_t seq,
+    size_t *moved, struct qt_error *err)
+{
+	bool same = true, conflict = false;
+
+	if (tx->plan->v[seq].staged != '\0' &&
+	    qt_stage_check(c, tx, seq, &same, err) != 0)
+		return -1;
+	if (same)
+		return 0;
+	if (qt_stage_back(c, tx, seq, QT_BACK_ABORT, &conflict, err) != 0)
+		return -1;
+	*moved += !conflict;
+	return 0;
+}
+
 /*
- * One message: what is staged under its name stays only if it is the planned
- * one (a crash between rename and comparison leaves another), and it is taken
- * if it is in the queue as it was planned.
+ * One message: it is taken if it is in the queue as it was planned, and what is
+ * staged in its place goes back.
  */
 static int redo_one(struct qt_change *c, struct qt_tx *tx, size_t seq,
     size_t *moved, struct qt_error *err)
 {
 	struct qt_plan_item *it = &tx->plan->v[seq];
-	bool same = true, conflict = false;
 	enum qt_taken what;
 
-	if (it->staged != '\0' &&
-	    qt_stage_check(c, tx, seq, &same, err) != 0)
+	if (qt_settle_compare(c, tx, seq, moved, err) != 0)
 		return -1;
-	if (!same) {
-		if (qt_stage_back(c, tx, seq, QT_BACK_ABORT, &conflict, err) != 0)
-			return -1;
-		*moved += !conflict;
-	}
 	if (it->staged != '\0' || it->left)
 		return 0;
 	if (qt_stage_take(c, tx, seq, QT_TAKE_RECOVER, &what, err) != 0)

@@ -33,6 +33,13 @@ int qt_settle_purge(struct qt_change *c, struct qt_tx *tx,
  */
 int qt_settle_redo(struct qt_change *c, struct qt_tx *tx, size_t *moved,
     struct qt_error *err) QT_MUST_CHECK;
+/*
+ * What is staged under a message's name stays only if it is the planned one: a
+ * crash between rename and comparison leaves another, which goes back to where
+ * it was taken.  *moved counts it.
+ */
+int qt_settle_compare(struct qt_change *c, struct qt_tx *tx, size_t seq,
+    size_t *moved, struct qt_error *err) QT_MUST_CHECK;
 /* Whether redo has anything to look for: not all of the plan was staged. */
 bool qt_settle_may_redo(const struct qt_tx *tx);
 

@@ -168,8 +168,8 @@ int open_db(struct ctx *c, const struct qt_spools *spools, struct qt_error *err)
  */
 void *own_options(struct ctx *c, size_t size, struct qt_error *err);
 
-/* A signal that from now on says what Ctrl-C says (main.c). */
-void stop_on(int sig);
+/* From now on what comes over this socket says what Ctrl-C says (main.c). */
+void stop_when_heard(int fd);
 
 /* ---- help (help.c) ---- */
 

@@ -112,12 +112,26 @@ static void catch_signals(void)
 	(void)sigaction(SIGPIPE, &sa, NULL);
 }
 
-void stop_on(int sig)
-{
-	struct sigaction sa = {.sa_handler = on_signal, .sa_flags = SA_RESTART};
+/* The hand's end of the socket, for its handler of SIGIO. */
+static volatile sig_atomic_t judge_fd = -1;
 
+static void on_io(int sig)
+{
+	const int saved = errno;
+
+	(void)sig;
+	if (qt_hand_heard((int)judge_fd))
+		stop_flag = 1;
+	errno = saved;
+}
+
+void stop_when_heard(int fd)
+{
+	struct sigaction sa = {.sa_handler = on_io, .sa_flags = SA_RESTART};
+
+	judge_fd = fd;
 	sigemptyset(&sa.sa_mask);
-	(void)sigaction(sig, &sa, NULL);
+	(void)sigaction(SIGIO, &sa, NULL);
 }
 
 /*

@@ -186,7 +186,7 @@ static void be_hand(struct ctx *c, int fd, unsigned may)
 
 	(void)prctl(PR_SET_NAME, "qtool-hand", 0, 0, 0);
 	signer_forget(&c->roles.signer);
-	stop_on(SIGIO);
+	stop_when_heard(fd);
 	if (confine_hand(c, &err) != 0)
 		exit(complain(&err));
 	detach();

@@ -55,11 +55,14 @@ int qt_hand_allow(struct qt_confine *c, const struct qt_spool *spool,
 int qt_hand_allow_judge(struct qt_confine *c, const struct qt_spool *spool,
     const char *state_dir, struct qt_error *err) QT_MUST_CHECK;
 
+/* Whether the other end has spoken, or ended.  For a signal handler, too. */
+bool qt_hand_heard(int fd);
 /*
  * Be the hand: serve until the judge closes its end, or ends.  What is not
  * committed then is taken back, what is stays.  The caller has a handler for
- * SIGIO that sets *opts->stop: it comes when the judge speaks, or ends, in the
- * middle of the work.
+ * SIGIO that sets *opts->stop when qt_hand_heard(fd) says so: it comes when the
+ * judge speaks, or ends, in the middle of the work, and also when one that is
+ * slow to read makes room in the socket.
  */
 int qt_hand_serve(int fd, const struct qt_spool *spool,
     const struct qt_hand_opts *opts, struct qt_error *err) QT_MUST_CHECK;

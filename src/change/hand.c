@@ -45,43 +45,37 @@ struct served {
 	bool plan_failed;	  /* the rest of it is passed over */
 	struct qt_error plan_error;
 	uint64_t own;		  /* what was committed here last; 0 nothing */
-	bool listening;		  /* SIGIO comes when the judge speaks */
 	bool deaf;		  /* the judge reads nothing: it is told nothing */
 	struct qt_outcome outcome;
 };
 
 /* ---- while it works ---- */
 
+bool qt_hand_heard(int fd)
+{
+	struct pollfd p = {.fd = fd, .events = POLLIN};
+
+	return poll(&p, 1, 0) > 0;
+}
+
 static void listen_to_judge(struct served *s, bool on)
 {
-	struct pollfd p = {.fd = s->fd, .events = POLLIN};
 	int flags = fcntl(s->fd, F_GETFL);
 
-	s->listening = on;
 	if (flags < 0 || fcntl(s->fd, F_SETFL,
 		on ? flags | O_ASYNC : flags & ~O_ASYNC) != 0)
 		return;
 	/* what came before there was a signal for it */
-	if (on && poll(&p, 1, 0) > 0)
+	if (on && qt_hand_heard(s->fd))
 		*s->opts->stop = 1;
 }
 
 static void say(struct served *s)
 {
-	const bool on = s->listening;
-
-	if (s->deaf)
+	if (s->deaf || qt_wire_send_within(s->fd, &s->out, s->opts->stop) == 0)
 		return;
-	/* a judge that reads again after it was slow has not spoken, but SIGIO
-	 * would come for the room that it makes, too */
-	if (on)
-		listen_to_judge(s, false);
-	if (qt_wire_send_within(s->fd, &s->out, s->opts->stop) != 0) {
-		s->deaf = true;
-		*s->opts->stop = 1; /* nobody hears: its end is a stop */
-	}
-	if (on)
-		listen_to_judge(s, true);
+	s->deaf = true;
+	*s->opts->stop = 1; /* nobody hears: its end is a stop */
 }
 
 static int64_t now_ms(void)

@@ -29,6 +29,14 @@ static void on_signal(int sig)
 	stop_flag = 1;
 }
 
+static volatile sig_atomic_t hand_end;
+
+static void on_io(int sig)
+{
+	if (qt_hand_heard((int)hand_end))
+		on_signal(sig);
+}
+
 static void start(struct pair *p, int64_t max)
 {
 	struct qt_hand_opts opts = {.may = QT_HAND_OP(QT_OP_IMPORT) |
@@ -44,7 +52,8 @@ static void start(struct pair *p, int64_t max)
 	assert_true(p->pid >= 0);
 	if (p->pid == 0) {
 		(void)close(judge);
-		(void)signal(SIGIO, on_signal);
+		hand_end = hand;
+		(void)signal(SIGIO, on_io);
 		_exit(qt_hand_serve(hand, p->t.spool, &opts, &err) == 0 ? 0 : 1);
 	}
 	(void)close(hand);

@@ -26,9 +26,9 @@
  *        |    transaction    src/change/   stage or place, undo, purge, recover:
  *        |                                 hold.c delete.c release.c restore.c
  *        |                                 apply.c through carry.c; history.c
- *        |                                 undo.c purge.c recover.c; changing.c
- *        |                                 is what all share, answer.c their
- *        |                                 --json
+ *        |                                 undo.c purge.c recover.c (each.c:
+ *        |                                 several queues); changing.c is what
+ *        |                                 all share, answer.c their --json
  *        +--> an archive     src/evidence/ archive.c; read back: verify.c,
  *                                          restore_archive.c (sigcheck.c runs
  *                                          ssh-keygen for it)

@@ -163,7 +163,7 @@ int qt_identity_is_open(int dir, const char *name, const char *where,
 	else if (fcntl(fd, F_SETLEASE, F_WRLCK) == 0)
 		(void)fcntl(fd, F_SETLEASE, F_UNLCK); /* closing does, too */
 	else
-		*open = errno == EAGAIN;
+		*open = true; /* EAGAIN; of any other error nobody knows */
 	qt_close_quiet(&fd);
 	return r;
 }

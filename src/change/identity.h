@@ -43,8 +43,8 @@ int qt_identity_ask(const struct qt_change *c, const struct qt_plan *p,
     QT_MUST_CHECK;
 
 /*
- * Whether any other process has the file of a name open, as far as the kernel
- * can tell: without leases on this file system it is said not to be.
+ * Whether any other process may have the file of a name open.  Where the kernel
+ * cannot tell (no leases on this file system, not the right to ask) it may.
  */
 int qt_identity_is_open(int dir, const char *name, const char *where,
     bool *open, struct qt_error *err) QT_MUST_CHECK;

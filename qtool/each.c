@@ -40,8 +40,11 @@ static int run_child(struct ctx *c, size_t i, int argc, char **argv)
 {
 	int status = run_one(c, i, argc, argv);
 
-	if (fflush(stdout) != 0 && status == EXIT_DONE)
-		status = EXIT_PARTLY;
+	if (fflush(stdout) != 0) {
+		remark("standard output: what was done could not be written");
+		if (status == EXIT_DONE)
+			status = EXIT_PARTLY;
+	}
 	roles_release(c);
 	return status;
 }
@@ -101,5 +104,8 @@ int run_each(struct ctx *c, int argc, char **argv)
 		status = run_process(c, i, argc, argv);
 		all = all == -1 || all == status ? status : EXIT_PARTLY;
 	}
-	return i < c->spools.n ? EXIT_PARTLY : all;
+	if (i == c->spools.n)
+		return all;
+	remark("interrupted: %zu of %zu queues had their turn", i, c->spools.n);
+	return EXIT_PARTLY;
 }

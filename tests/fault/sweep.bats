@@ -118,7 +118,7 @@ cut() {
 	# fast: one of them, so that the bench itself is tried
 	local names=()
 	[ -n "${QTOOL_FULL:-}" ] || names=("no barrier before COMMIT")
-	run "$ROOT/tests/fault/mutants" "${names[@]}"
+	run "$ROOT/tests/fault/mutants" -j2 "${names[@]}"
 	printf '%s\n' "$output" | sed 's/^/# /' >&3
 	[ "$status" -eq 0 ]
 }

@@ -33,8 +33,8 @@
  *		reads it once more when it comes back
  * K_OTHERS	qtool is killed, and no message that lies untouched tells how far
  *		it came: what others hold then its undo moves
- * K_ASITWAS	a failed redo puts back to where they were judged, not where
- *		they were
+ * K_DOUBTFUL	what an undo in place left in hold, as pickup may have had it, a
+ *		failed redo puts back in place
  *
  * incoming is one with deferred here; a name that is given to another message
  * is left out (an ID made of inode and time is, within the same microsecond); and
@@ -60,12 +60,14 @@
 #define M_GIVESBACK (leftout == 13)	/* what is open, to pickup */
 #define M_ANYBODYS (leftout == 14)	/* what others moved counts as ours */
 #define M_FORGETS (leftout == 15)	/* a fault: the record does not say whose */
+#define M_ASJUDGED (leftout == 16)	/* a failed redo goes where they were
+					 * judged, not where they were */
 
 #define K_AGENT (known == 1)
 #define K_COPY (known == 2)
 #define K_CORE (known == 3)
 #define K_OTHERS (known == 4)
-#define K_ASITWAS (known == 5)
+#define K_DOUBTFUL (known == 5)
 
 c_decl {
 	\#include <stdlib.h>
@@ -147,6 +149,7 @@ bit acked, undone; /* exit 0 of the operation, and of its undo */
 bit must;	/* an UNDO is durable: all has to go back */
 bit rolled;	/* a call failed: not the user's undo */
 bit redone;	/* a redo has begun */
+bit tohold;	/* the last undo put them into hold */
 bit late;	/* this is recovery */
 bit whole;	/* nobody was killed since the run began */
 
@@ -271,7 +274,8 @@ inline check()
 			assert(log != UNDONE || BACK(loc[k]) ||
 			    (theirs & BIT(k)));
 			assert(!(rolled && log == UNDONE && (held & BIT(k)) &&
-			    loc[k] != HOLD && (!redone || K_ASITWAS) &&
+			    loc[k] != HOLD &&
+			    (!redone || tohold || K_DOUBTFUL) &&
 			    !((theirs & BIT(k)) && k == at)))
 		fi;
 		assert(!(theirs & BIT(k)) || loc[k] == HOLD ||
@@ -536,7 +540,11 @@ decided:
 rollback:
 	if
 	:: M_HALFWAY -> rolled = 0; goto decided
-	:: atomic { !M_HALFWAY -> write(UNDO_O);
+	:: atomic { !M_HALFWAY ->
+		if /* a redo began where the undo before it had put them */
+		:: redone && tohold && !M_ASJUDGED -> write(UNDO_H)
+		:: else -> write(UNDO_O)
+		fi;
 		if /* the message that it failed at may have been moved */
 		:: M_FORGETS -> kept = 3
 		:: else -> kept = given | (i < n -> mine | BIT(i) : mine)
@@ -632,7 +640,7 @@ all_back:
 	CRASH
 	fi;
 	if
-	:: atomic { write(UNDONE) }
+	:: atomic { tohold = (rolled -> tohold : log == UNDO_H); write(UNDONE) }
 	CRASH
 	fi;
 	if

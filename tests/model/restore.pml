@@ -16,8 +16,8 @@
  * The environment says TWO, OPS, MAXC, LEFTOUT (a part of the protocol that is left
  * out) and KNOWN (below).
  *
- * K_FOREIGN	killed between a rename and the comparison, the redo of a
- *		deletion and the undo of a restore keep what they took by mistake
+ * K_FOREIGN	killed between a rename and the comparison, the undo of a restore
+ *		keeps what it took by mistake
  * K_ALIVE	they call a message gone that only moved while they looked
  */
 #define DEF 0
@@ -195,7 +195,7 @@ proctype others()
 }
 
 /* After the rename, and by recovery of the deletion once more. */
-#define COMPARED (by == BY_RECOVERY -> !M_NOCHECK : !mistaken)
+#define COMPARED (by != BY_RESTORE -> !M_NOCHECK : !mistaken)
 
 /* Who takes: the deletion's recovery, its redo, the restore's undo. */
 #define BY_RECOVERY 0
@@ -341,8 +341,10 @@ look:
 give: /* what was taken is another message */
 	if
 	:: atomic { amove(DEF); goto each }
-	:: atomic { nc < maxc -> nc++; mistaken = 1; goto killed }
-	:: atomic { nc < maxc -> nc++; mistaken = 1; cut(); goto killed }
+	:: atomic { nc < maxc -> nc++; mistaken = (by == BY_RESTORE || mistaken);
+		goto killed }
+	:: atomic { nc < maxc -> nc++; mistaken = (by == BY_RESTORE || mistaken);
+		cut(); goto killed }
 	fi;
 all:
 	atomic {

@@ -48,12 +48,13 @@ void qt_maillog_release(struct qt_maillog *m)
 	qt_seen_release(&m->learnt);
 }
 
-/* In lower case; false when it is longer than any. */
+/* In lower case; false when it is longer than any, or has a NUL in it: what is
+ * before that would be taken for the whole. */
 static bool lower(char out[WORD_MAX], const char *s, size_t len)
 {
 	size_t i;
 
-	if (len == 0 || len >= WORD_MAX)
+	if (len == 0 || len >= WORD_MAX || memchr(s, '\0', len) != NULL)
 		return false;
 	for (i = 0; i < len; i++)
 		out[i] = (char)(s[i] >= 'A' && s[i] <= 'Z' ? s[i] + 32 : s[i]);

@@ -61,8 +61,8 @@ static void say_fate(enum qt_fate fate, const char *queue, const char *id)
 		break;
 	case QT_FATE_DOUBTFUL:
 		remark("%s/%s: is taken back, and may be new mail, too: it was "
-		       "open then, perhaps by Postfix; look for it before it "
-		       "is released or restored again", queue, id);
+		       "read or open then, perhaps by Postfix; look for it "
+		       "before it is released or restored again", queue, id);
 		break;
 	case QT_FATE_THERE:
 		remark("%s/%s: is, or was, in this queue already", queue, id);

@@ -62,8 +62,9 @@ enum qt_fate {
 	QT_FATE_CHANGED,  /* under that name is something else now */
 	QT_FATE_DELIVERED, /* an agent finished recipients after staging */
 	QT_FATE_IN_DELIVERY, /* in active, or an agent is at it: left alone */
-	QT_FATE_DOUBTFUL, /* taken back from maildrop while somebody had it
-			   * open: maybe pickup, and it is new mail, too */
+	QT_FATE_DOUBTFUL, /* taken back from maildrop when somebody had read
+			   * or opened it: maybe pickup, and it is new mail,
+			   * too */
 	QT_FATE_THERE	  /* an import would make it twice */
 };
 

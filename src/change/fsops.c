@@ -120,20 +120,32 @@ static int sys_chmod(void *ctx, int fd, mode_t mode)
 	return r;
 }
 
-static int sys_utime(void *ctx, int dir, const char *path, int64_t ns)
+static struct timespec time_to_set(int64_t ns)
 {
-	struct timespec t[2] = {{.tv_nsec = UTIME_OMIT}};
+	struct timespec t = {.tv_nsec = UTIME_OMIT};
+
+	if (ns == QT_FSOPS_NOW)
+		t.tv_nsec = UTIME_NOW;
+	if (ns == QT_FSOPS_NOW || ns == QT_FSOPS_KEEP)
+		return t;
+	t.tv_sec = (time_t)(ns / 1000000000);
+	t.tv_nsec = (long)(ns % 1000000000);
+	if (t.tv_nsec < 0) { /* before 1970 */
+		t.tv_sec--;
+		t.tv_nsec += 1000000000;
+	}
+	return t;
+}
+
+static int sys_utime(void *ctx, int dir, const char *path, int64_t atime_ns,
+    int64_t mtime_ns)
+{
+	const struct timespec t[2] = {time_to_set(atime_ns),
+	    time_to_set(mtime_ns)};
 	int r;
 
 	(void)ctx;
-	t[1].tv_sec = (time_t)(ns / 1000000000);
-	t[1].tv_nsec = (long)(ns % 1000000000);
-	if (t[1].tv_nsec < 0) { /* before 1970 */
-		t[1].tv_sec--;
-		t[1].tv_nsec += 1000000000;
-	}
-	RETRY(r, utimensat(dir, path, ns == QT_FSOPS_NOW ? NULL : t,
-	    AT_SYMLINK_NOFOLLOW));
+	RETRY(r, utimensat(dir, path, t, AT_SYMLINK_NOFOLLOW));
 	return r;
 }
 

@@ -18,6 +18,7 @@
 #include "qtool/error.h"
 
 #define QT_FSOPS_NOW INT64_MIN
+#define QT_FSOPS_KEEP INT64_MAX
 
 struct qt_fsops {
 	void *ctx; /* first argument of each */
@@ -37,9 +38,9 @@ struct qt_fsops {
 	int (*chown)(void *ctx, int dir, const char *path, uid_t uid,
 	    gid_t gid); /* of the name itself, no link followed */
 	int (*chmod)(void *ctx, int fd, mode_t mode); /* fchmod */
-	/* access and modification time, ns since the epoch, QT_FSOPS_NOW both
-	 * the clock's; with a time of its own the access time stays */
-	int (*utime)(void *ctx, int dir, const char *path, int64_t ns);
+	/* ns since the epoch, QT_FSOPS_NOW the clock's, QT_FSOPS_KEEP as it is */
+	int (*utime)(void *ctx, int dir, const char *path, int64_t atime_ns,
+	    int64_t mtime_ns);
 	/* renameat2(RENAME_NOREPLACE): there is no other rename here */
 	int (*rename)(void *ctx, int fromdir, const char *from, int todir,
 	    const char *to);

@@ -5,8 +5,13 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/fs.h>
+#include <linux/magic.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/ioctl.h>
+#include <sys/statvfs.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "base/io.h"
@@ -164,6 +169,78 @@ int qt_identity_is_open(int dir, const char *name, const char *where,
 		(void)fcntl(fd, F_SETLEASE, F_UNLCK); /* closing does, too */
 	else
 		*open = true; /* EAGAIN; of any other error nobody knows */
+	qt_close_quiet(&fd);
+	return r;
+}
+
+/* The second day of 1970: with relatime, too, the next read changes it. */
+#define UNREAD_S 86400
+#define ZFS_MAGIC UINT32_C(0x2fc12fc1) /* it is not in the kernel's tree */
+
+int qt_identity_mark_unread(struct qt_change *c, int dir, const char *name)
+{
+	return c->fs.utime(c->fs.ctx, dir, name, UNREAD_S * INT64_C(1000000000),
+	    QT_FSOPS_KEEP);
+}
+
+/*
+ * Whether a reader takes the mark off: on the file systems that are known to
+ * keep access times, unless the mount or the file says not to.  Nothing is read
+ * to try it, as who goes on with an interrupted undo looks at the mark again.
+ */
+static int keeps_access_times(int fd, bool *yes, const char *where,
+    struct qt_error *err)
+{
+	static const uint32_t known[] = {EXT4_SUPER_MAGIC, XFS_SUPER_MAGIC,
+	    BTRFS_SUPER_MAGIC, TMPFS_MAGIC, F2FS_SUPER_MAGIC,
+	    OVERLAYFS_SUPER_MAGIC, ZFS_MAGIC};
+	struct statfs fs;
+	int flags = 0;
+	size_t i;
+
+	*yes = false;
+	if (fstatfs(fd, &fs) != 0)
+		return qt_fsops_fail(err, "fstatfs", where);
+	/* where there are no such flags none is set */
+	if (ioctl(fd, FS_IOC_GETFLAGS, &flags) != 0 && errno != ENOTTY &&
+	    errno != EOPNOTSUPP)
+		return 0;
+	if ((fs.f_flags & ST_NOATIME) != 0 || (flags & FS_NOATIME_FL) != 0)
+		return 0;
+	for (i = 0; i < sizeof(known) / sizeof(known[0]); i++)
+		*yes = *yes || (uint32_t)fs.f_type == known[i];
+	return 0;
+}
+
+static int was_read(int fd, const char *where, bool *maybe,
+    struct qt_error *err)
+{
+	struct stat st;
+	bool kept;
+
+	if (keeps_access_times(fd, &kept, where, err) != 0)
+		return -1;
+	if (fstat(fd, &st) != 0)
+		return qt_fsops_fail(err, "fstat", where);
+	*maybe = !kept || st.st_atim.tv_sec != UNREAD_S ||
+	    st.st_atim.tv_nsec != 0;
+	return 0;
+}
+
+int qt_identity_may_be_read(int dir, const char *name, const char *where,
+    bool *maybe, struct qt_error *err)
+{
+	int fd, r;
+
+	/* what is not open now was read before it was closed, or not at all */
+	if (qt_identity_is_open(dir, name, where, maybe, err) != 0)
+		return -1;
+	if (*maybe)
+		return 0;
+	fd = openat(dir, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	if (fd < 0)
+		return errno == ENOENT ? 0 : qt_fsops_fail(err, "open", where);
+	r = was_read(fd, where, maybe, err);
 	qt_close_quiet(&fd);
 	return r;
 }

@@ -50,6 +50,21 @@ int qt_identity_is_open(int dir, const char *name, const char *where,
     bool *open, struct qt_error *err) QT_MUST_CHECK;
 
 /*
+ * pickup(8) locks nothing: it opens a file, gives it to cleanup, closes it and
+ * then unlinks the name.  Taken away from it in between, a message would be
+ * there twice.  So one that is put into maildrop is marked before, with an
+ * access time that no clock gives, and reading it takes that off.
+ * The mark: 0, or with errno as utimensat(2) has it.
+ */
+int qt_identity_mark_unread(struct qt_change *c, int dir, const char *name);
+/*
+ * Of a marked file that was taken out of maildrop: whether pickup may have read
+ * it, or be reading.  Where access times are not kept (noatime), it may have.
+ */
+int qt_identity_may_be_read(int dir, const char *name, const char *where,
+    bool *maybe, struct qt_error *err) QT_MUST_CHECK;
+
+/*
  * The status of a path below the spool: 0 there, 1 not.  *dir stays
  * c->dirs', *name points into path.
  */

@@ -181,19 +181,23 @@ static int fill(struct qt_change *c, const struct qt_tx *tx, size_t seq,
 }
 
 /*
- * A time to come would put off its delivery once it is released; pickup wants
- * none at all.
+ * A time to come would put off its delivery once it is released.  What is for
+ * pickup is new, and marked.
  */
 static int stamp(struct qt_change *c, const struct qt_plan_item *it, int dir,
     const char *name, struct qt_error *err)
 {
 	struct timespec now;
 
+	int r = 0;
+
 	(void)clock_gettime(CLOCK_REALTIME, &now);
-	if (it->queue == QT_Q_MAILDROP || it->mtime_ns > ns(&now))
-		return 0;
-	return c->fs.utime(c->fs.ctx, dir, name, it->mtime_ns) == 0 ? 0 :
-	    qt_fsops_fail(err, "utimensat", name);
+	if (it->queue == QT_Q_MAILDROP)
+		r = qt_identity_mark_unread(c, dir, name);
+	else if (it->mtime_ns <= ns(&now))
+		r = c->fs.utime(c->fs.ctx, dir, name, QT_FSOPS_KEEP,
+		    it->mtime_ns);
+	return r == 0 ? 0 : qt_fsops_fail(err, "utimensat", name);
 }
 
 static int write_file(struct qt_change *c, struct qt_tx *tx, size_t seq,
@@ -575,7 +579,7 @@ static int judge_copy(struct qt_tx *tx, size_t seq, enum qt_taken *what,
     struct qt_error *err)
 {
 	char name[QT_COPY_NAME_SIZE];
-	bool open = false;
+	bool doubt = false;
 	int dir, fd, r = 0;
 
 	qt_copies_name(seq, QT_COPY_MESSAGE, name);
@@ -583,14 +587,14 @@ static int judge_copy(struct qt_tx *tx, size_t seq, enum qt_taken *what,
 		return -1;
 	/* pickup(8) locks nothing (place.c) */
 	if (tx->plan->v[seq].queue == QT_Q_MAILDROP)
-		r = qt_identity_is_open(dir, name, tx->where, &open, err);
+		r = qt_identity_may_be_read(dir, name, tx->where, &doubt, err);
 	if (r != 0)
 		return -1;
 	if ((fd = open_copy(dir, name)) < 0)
 		return errno == ENOENT ? 1 :
 		    qt_fsops_fail(err, "open", tx->where);
 	r = judge_fd(tx, seq, fd, what, err);
-	if (r == 0 && open)
+	if (r == 0 && doubt)
 		*what = QT_TAKEN_IN_DELIVERY;
 	qt_close_quiet(&fd);
 	return r;

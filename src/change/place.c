@@ -254,7 +254,8 @@ static int other_has_id(const struct trip *t, bool *yes, struct qt_error *err)
 
 /*
  * In maildrop: a message that is requeued is new from now on, one that comes
- * back is as old as it was.
+ * back is as old as it was.  The access time is the mark that was made before
+ * pickup could read it.
  */
 static int stamp(const struct trip *t, int dir, const char *name,
     struct qt_error *err)
@@ -264,9 +265,19 @@ static int stamp(const struct trip *t, int dir, const char *name,
 
 	if (t->tx->plan->op != QT_OP_REQUEUE || t->way == WAY_ON)
 		return 0;
-	if (fs->utime(fs->ctx, dir, name, when) == 0 || errno == ENOENT)
+	if (fs->utime(fs->ctx, dir, name, QT_FSOPS_KEEP, when) == 0 || errno == ENOENT)
 		return 0; /* pickup is quick */
 	return qt_fsops_fail(err, "utimensat", name);
+}
+
+/* Before it is in maildrop.  1: it is not here any more. */
+static int mark(const struct trip *t, int dir, const char *name,
+    struct qt_error *err)
+{
+	if (t->tx->plan->op != QT_OP_REQUEUE || t->way != WAY_FORTH ||
+	    qt_identity_mark_unread(t->c, dir, name) == 0)
+		return 0;
+	return errno == ENOENT ? 1 : qt_fsops_fail(err, "utimensat", name);
 }
 
 /* What was moved is not the message: at once where it came from. */
@@ -316,6 +327,8 @@ static int move_from(const struct trip *t, const char *path, enum placed *what,
 	/* the one before may have been closed to make room for it */
 	if ((r = qt_dirs_get(&t->c->dirs, t->c->spool, path, &dir, &name,
 		err)) != 0)
+		return r;
+	if ((r = mark(t, dir, name, err)) != 0)
 		return r;
 	if (t->way != WAY_FORTH && stamp(t, dir, name, err) != 0)
 		return -1;
@@ -541,8 +554,8 @@ static void count(struct qt_outcome *out, const struct trip *t, size_t seq,
  * gives the message to cleanup and unlinks the name, also when it could not be
  * opened because it was not there (Postfix src/pickup/pickup.c).  So what has
  * been taken away from it never comes back under that name: it could be unlinked
- * without having been read.  If somebody has it open now, that may be pickup,
- * and in the end there are two: then it stays in hold, and is named.
+ * without having been read.  If pickup has read it, or is at it, then in the end
+ * there are two: it stays in hold, and is named.
  */
 static int from_maildrop(const struct trip *t, enum placed *what,
     struct qt_error *err)
@@ -550,7 +563,7 @@ static int from_maildrop(const struct trip *t, enum placed *what,
 	const bool on = t->way == WAY_ORIGIN && origin(t->it) != QT_Q_HOLD;
 	struct trip leg = *t;
 	const char *name;
-	bool open = false;
+	bool doubt = false;
 	int dir, r;
 
 	leg.way = on ? WAY_HOLD : t->way;
@@ -560,12 +573,12 @@ static int from_maildrop(const struct trip *t, enum placed *what,
 		return 0;
 	r = qt_dirs_get(&t->c->dirs, t->c->spool, leg.target, &dir, &name, err);
 	if (r == 0)
-		r = qt_identity_is_open(dir, name, leg.target, &open, err);
+		r = qt_identity_may_be_read(dir, name, leg.target, &doubt, err);
 	if (r < 0)
 		return -1;
-	if (open)
+	if (doubt)
 		*what = DOUBTFUL;
-	if (open || !on)
+	if (doubt || !on)
 		return 0;
 	leg.way = WAY_ON;
 	return find_target(&leg, err) != 0 ? -1 : place_one(&leg, what, err);

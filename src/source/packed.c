@@ -280,8 +280,9 @@ static bool place_bag(const char *path, struct place *pl)
 {
 	const char *below = strchr(path, '/'), *rest;
 
-	if (below++ == NULL)
+	if (below == NULL)
 		return false;
+	below++;
 	*pl = (struct place){.kind = NOTHING, .queue = QT_Q_COUNT,
 	    .base_len = (size_t)(below - path)};
 	if (strcmp(below, "metadata/case.json") == 0)

@@ -303,9 +303,9 @@ static int item_of(struct qt_packed *p, const char *path, size_t *item,
 	char word[32];
 	size_t n;
 
-	if (name++ == NULL)
+	if (name == NULL)
 		return 1;
-	n = (size_t)(name - 1 - path);
+	n = (size_t)(name++ - path);
 	if (n > 11 && n - 11 < sizeof word &&
 	    strncmp(path, "data/queue/", 11) == 0) {
 		memcpy(word, path + 11, n - 11);

@@ -17,7 +17,7 @@ import time
 MESSAGE_ID = re.compile(rb"^Message-ID: <([^>\r\n]+)>", re.IGNORECASE | re.MULTILINE)
 # In a queue file a line is a record: type, length, text.
 IN_RECORD = re.compile(rb"N.Message-ID: <([^>\r\n]+)>", re.DOTALL)
-DOUBTFUL = re.compile(r"^qtool: \w+/(\w+): is on hold now, and may be new mail, too", re.MULTILINE)
+DOUBTFUL = re.compile(r"^qtool: \w+/(\w+): is taken back, and may be new mail, too", re.MULTILINE)
 QUEUES = ("maildrop", "incoming", "active", "deferred", "hold", "corrupt", "saved")
 
 
@@ -50,13 +50,17 @@ class Run:
         return (f"{clock} qtool {args}: {how}: {self.error()!r} {self.out.strip()[:400]} "
                 f"{self.err.strip()[:400]}")
 
-    def error(self):
-        """Why it was not done, or not all of it, in its own words."""
+    def answer(self):
+        """What --json gave; nothing of a run that was killed, or had no --json."""
         try:
             answer = json.loads(self.out)
         except ValueError:
-            return None
-        return answer.get("error") if isinstance(answer, dict) else None
+            return {}
+        return answer if isinstance(answer, dict) else {}
+
+    def error(self):
+        """Why it was not done, or not all of it, in its own words."""
+        return self.answer().get("error")
 
 
 class Recorder:
@@ -144,6 +148,12 @@ class Account:
 
     def named_doubtful(self, runs):
         ids = collections.Counter(m.group(1) for r in runs for m in DOUBTFUL.finditer(r.err))
+        # what was said is what was answered, but for runs that were killed
+        told = collections.Counter(m["queue_id"] for r in runs
+                                   for m in r.answer().get("messages", [])
+                                   if m["fate"] == "doubtful")
+        if told - ids:
+            self.broken.append(f"doubtful, and not said on standard error: {sorted(told - ids)}")
         found = collections.Counter()
         for qid, name in re.findall(r": (\w+): message-id=<([^>]+)>", self.lab.log()):
             found[name] += ids[qid]

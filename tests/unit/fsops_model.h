@@ -434,7 +434,8 @@ static inline int fm_chmod(void *ctx, int fd, mode_t mode)
 	return 0;
 }
 
-static inline int fm_utime(void *ctx, int dir, const char *path, int64_t ns)
+static inline int fm_utime(void *ctx, int dir, const char *path,
+    int64_t atime_ns, int64_t mtime_ns)
 {
 	struct fm *m = ctx;
 	struct stat st;
@@ -442,7 +443,7 @@ static inline int fm_utime(void *ctx, int dir, const char *path, int64_t ns)
 	if (!fm_begin(m))
 		return -1;
 	if (fstatat(dir, path, &st, AT_SYMLINK_NOFOLLOW) != 0 ||
-	    qt_fsops_system.utime(NULL, dir, path, ns) != 0)
+	    qt_fsops_system.utime(NULL, dir, path, atime_ns, mtime_ns) != 0)
 		return -1;
 	fm_note_inode(m, FM_TIME, dir, path, &st);
 	return 0;

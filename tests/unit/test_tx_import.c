@@ -85,8 +85,9 @@ static void into_maildrop_without_logs(void **state)
 }
 
 /* pickup unlinks the name of what it could not open. */
-static void what_is_open_does_not_go_back_to_maildrop(void **state)
+static void what_is_open_or_read_does_not_go_back_to_maildrop(void **state)
 {
+	char byte;
 	struct tspool t;
 	struct iw_ids ids;
 	struct run r;
@@ -97,10 +98,13 @@ static void what_is_open_does_not_go_back_to_maildrop(void **state)
 	run_init(&r);
 	assert_int_equal(iw_restore(&t, &r, QT_Q_MAILDROP, 0, IW_N), 0);
 	iw_map(&t, 1, &ids);
+	assert_true((fd = openat(t.fd, ids.id[0], O_RDONLY)) >= 0);
+	assert_int_equal(read(fd, &byte, 1), 1);
+	(void)close(fd);
 	assert_true((fd = openat(t.fd, ids.id[1], O_RDONLY)) >= 0);
 	assert_int_equal(undo(&t, &r, 1, false), 0);
 	(void)close(fd);
-	assert_int_equal(r.out.doubtful, 1);
+	assert_int_equal(r.out.doubtful, 2);
 	assert_int_equal(r.out.done, IW_N);
 	assert_int_equal(iw_in_queues(&t), 0);
 	assert_true(ts_exists(&t, "qtool/tx/000001/r/0000/000001"));
@@ -436,7 +440,7 @@ int main(void)
 	    cmocka_unit_test(they_are_as_they_were),
 	    cmocka_unit_test(a_long_id_that_is_taken_is_not_kept),
 	    cmocka_unit_test(into_maildrop_without_logs),
-	    cmocka_unit_test(what_is_open_does_not_go_back_to_maildrop),
+	    cmocka_unit_test(what_is_open_or_read_does_not_go_back_to_maildrop),
 	    cmocka_unit_test(a_time_to_come_is_now),
 	    cmocka_unit_test(not_what_was_restored_before),
 	    cmocka_unit_test(not_what_is_in_the_queue),

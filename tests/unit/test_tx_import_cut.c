@@ -90,9 +90,10 @@ static int k_chmod(void *ctx, int fd, mode_t mode)
 {
 	CUT(int, chmod(NULL, fd, mode));
 }
-static int k_utime(void *ctx, int dir, const char *path, int64_t ns)
+static int k_utime(void *ctx, int dir, const char *path, int64_t atime_ns,
+    int64_t mtime_ns)
 {
-	CUT(int, utime(NULL, dir, path, ns));
+	CUT(int, utime(NULL, dir, path, atime_ns, mtime_ns));
 }
 static int k_rename(void *ctx, int from, const char *a, int to, const char *b)
 {

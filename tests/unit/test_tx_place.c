@@ -4,6 +4,8 @@
  */
 #include "unit/place_run.h"
 
+#include <linux/fs.h>
+#include <sys/ioctl.h>
 #include <time.h>
 
 static bool lies_in(const struct tspool *t, const char *dir,
@@ -266,36 +268,70 @@ static void requeue_is_new_and_comes_back_as_old_as_it_was(void **state)
 	ts_release(&t);
 }
 
-/* It may be pickup that has it open, and nobody can tell: so it stays on hold. */
-static void what_somebody_has_open_is_held_and_named(void **state)
+/* Where reading leaves no trace, nobody can tell of any. */
+static void what_keeps_no_access_time_is_held_and_named(void **state)
 {
-	char path[128], want[256];
+	int flags = FS_NOATIME_FL, fd;
+	char path[128];
 	struct tspool t;
 	struct run r;
-	int fd, in_place;
 
 	(void)state;
-	for (in_place = 0; in_place < 2; in_place++) {
-		fill(&t);
-		run_init(&r);
-		assert_int_equal(carry_out(&t, &r, op_plan(&t, QT_OP_REQUEUE, 1,
-		    4)), 0);
-		(void)snprintf(path, sizeof(path), "maildrop/%s", t.m[2].id);
-		assert_true((fd = openat(t.fd, path, O_RDONLY)) >= 0);
-		assert_int_equal(undo(&t, &r, 1, in_place == 1), 0);
+	fill(&t);
+	run_init(&r);
+	assert_int_equal(carry_out(&t, &r, op_plan(&t, QT_OP_REQUEUE, 1, 3)), 0);
+	(void)snprintf(path, sizeof(path), "maildrop/%s", t.m[2].id);
+	assert_true((fd = openat(t.fd, path, O_RDONLY)) >= 0);
+	assert_int_equal(ioctl(fd, FS_IOC_SETFLAGS, &flags), 0);
+	(void)close(fd);
+	assert_int_equal(undo(&t, &r, 1, false), 0);
+	assert_int_equal(r.out.done, 2);
+	assert_int_equal(r.out.doubtful, 1);
+	ts_release(&t);
+}
+
+/*
+ * It may be pickup that has it open, or has read and closed it and not unlinked
+ * it yet, and nobody can tell: so it stays on hold.
+ */
+static void somebody_has_it(bool reads_now, bool in_place)
+{
+	char path[128], want[256], byte;
+	struct tspool t;
+	struct run r;
+	int fd;
+
+	fill(&t);
+	run_init(&r);
+	assert_int_equal(carry_out(&t, &r, op_plan(&t, QT_OP_REQUEUE, 1, 4)), 0);
+	(void)snprintf(path, sizeof(path), "maildrop/%s", t.m[2].id);
+	assert_true((fd = openat(t.fd, path, O_RDONLY)) >= 0);
+	if (!reads_now) {
+		assert_int_equal(read(fd, &byte, 1), 1);
 		(void)close(fd);
-		assert_int_equal(r.out.done, 3);
-		assert_int_equal(r.out.doubtful, 1);
-		(void)snprintf(want, sizeof(want), "doubtful deferred %s;",
-		    t.m[2].id);
-		assert_string_equal(r.seen.text, want);
-		assert_true(lies_in(&t, "hold", &t.m[1]));
-		assert_true(lies_in(&t, "hold", &t.m[2]));
-		assert_true(in_place == 1 ? lies_in_deferred(&t, &t.m[3]) :
-					    lies_in(&t, "hold", &t.m[3]));
-		assert_int_equal(state_of(&t, 1, NULL), QT_TX_UNDONE);
-		ts_release(&t);
 	}
+	assert_int_equal(undo(&t, &r, 1, in_place), 0);
+	if (reads_now)
+		(void)close(fd);
+	assert_int_equal(r.out.done, 3);
+	assert_int_equal(r.out.doubtful, 1);
+	(void)snprintf(want, sizeof(want), "doubtful deferred %s;", t.m[2].id);
+	assert_string_equal(r.seen.text, want);
+	assert_true(lies_in(&t, "hold", &t.m[1]));
+	assert_true(lies_in(&t, "hold", &t.m[2]));
+	assert_true(in_place ? lies_in_deferred(&t, &t.m[3]) :
+			       lies_in(&t, "hold", &t.m[3]));
+	assert_int_equal(state_of(&t, 1, NULL), QT_TX_UNDONE);
+	ts_release(&t);
+}
+
+static void what_somebody_reads_or_has_read_is_held_and_named(void **state)
+{
+	(void)state;
+	somebody_has_it(true, false);
+	somebody_has_it(true, true);
+	somebody_has_it(false, false);
+	somebody_has_it(false, true);
 }
 
 struct pickup {
@@ -769,7 +805,8 @@ int main(void)
 	    cmocka_unit_test(a_name_that_is_taken_keeps_a_message),
 	    cmocka_unit_test(an_id_in_two_queues_is_not_released),
 	    cmocka_unit_test(requeue_is_new_and_comes_back_as_old_as_it_was),
-	    cmocka_unit_test(what_somebody_has_open_is_held_and_named),
+	    cmocka_unit_test(what_keeps_no_access_time_is_held_and_named),
+	    cmocka_unit_test(what_somebody_reads_or_has_read_is_held_and_named),
 	    cmocka_unit_test(pickup_unlinks_nothing_that_comes_back),
 	    cmocka_unit_test(a_fault_sends_all_back),
 	    cmocka_unit_test(a_fault_that_stays_is_settled_later),

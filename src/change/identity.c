@@ -173,20 +173,19 @@ int qt_identity_is_open(int dir, const char *name, const char *where,
 	return r;
 }
 
-/* The second day of 1970: with relatime, too, the next read changes it. */
-#define UNREAD_S 86400
+/* The second day of 1970: with relatime (mount(8)), too, reading changes it. */
+#define UNREAD_NS (INT64_C(86400) * 1000000000)
 #define ZFS_MAGIC UINT32_C(0x2fc12fc1) /* it is not in the kernel's tree */
 
 int qt_identity_mark_unread(struct qt_change *c, int dir, const char *name)
 {
-	return c->fs.utime(c->fs.ctx, dir, name, UNREAD_S * INT64_C(1000000000),
-	    QT_FSOPS_KEEP);
+	return c->fs.utime(c->fs.ctx, dir, name, UNREAD_NS, QT_FSOPS_KEEP);
 }
 
 /*
- * Whether a reader takes the mark off: on the file systems that are known to
+ * Whether who reads a file leaves a trace: on the file systems that are known to
  * keep access times, unless the mount or the file says not to.  Nothing is read
- * to try it, as who goes on with an interrupted undo looks at the mark again.
+ * to try it, as who goes on with an interrupted undo looks again.
  */
 static int keeps_access_times(int fd, bool *yes, const char *where,
     struct qt_error *err)
@@ -212,7 +211,8 @@ static int keeps_access_times(int fd, bool *yes, const char *where,
 	return 0;
 }
 
-static int was_read(int fd, const char *where, bool *maybe,
+/* What was never moved has no mark, and an older time than COMMIT, too. */
+static int was_read(int fd, const char *where, int64_t since_ns, bool *maybe,
     struct qt_error *err)
 {
 	struct stat st;
@@ -222,13 +222,12 @@ static int was_read(int fd, const char *where, bool *maybe,
 		return -1;
 	if (fstat(fd, &st) != 0)
 		return qt_fsops_fail(err, "fstat", where);
-	*maybe = !kept || st.st_atim.tv_sec != UNREAD_S ||
-	    st.st_atim.tv_nsec != 0;
+	*maybe = !kept || ns(&st.st_atim) >= since_ns;
 	return 0;
 }
 
 int qt_identity_may_be_read(int dir, const char *name, const char *where,
-    bool *maybe, struct qt_error *err)
+    int64_t since_ns, bool *maybe, struct qt_error *err)
 {
 	int fd, r;
 
@@ -240,7 +239,7 @@ int qt_identity_may_be_read(int dir, const char *name, const char *where,
 	fd = openat(dir, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
 	if (fd < 0)
 		return errno == ENOENT ? 0 : qt_fsops_fail(err, "open", where);
-	r = was_read(fd, where, maybe, err);
+	r = was_read(fd, where, since_ns, maybe, err);
 	qt_close_quiet(&fd);
 	return r;
 }

@@ -58,11 +58,12 @@ int qt_identity_is_open(int dir, const char *name, const char *where,
  */
 int qt_identity_mark_unread(struct qt_change *c, int dir, const char *name);
 /*
- * Of a marked file that was taken out of maildrop: whether pickup may have read
- * it, or be reading.  Where access times are not kept (noatime), it may have.
+ * Of a file that was taken out of maildrop: whether pickup may have read it, or
+ * be reading it.  since_ns: a time before it was put there (the epoch, the
+ * journal's clock).  Where access times are not kept (noatime), it may have.
  */
 int qt_identity_may_be_read(int dir, const char *name, const char *where,
-    bool *maybe, struct qt_error *err) QT_MUST_CHECK;
+    int64_t since_ns, bool *maybe, struct qt_error *err) QT_MUST_CHECK;
 
 /*
  * The status of a path below the spool: 0 there, 1 not.  *dir stays

@@ -573,7 +573,8 @@ static int from_maildrop(const struct trip *t, enum placed *what,
 		return 0;
 	r = qt_dirs_get(&t->c->dirs, t->c->spool, leg.target, &dir, &name, err);
 	if (r == 0)
-		r = qt_identity_may_be_read(dir, name, leg.target, &doubt, err);
+		r = qt_identity_may_be_read(dir, name, leg.target,
+		    t->tx->log.commit.time_ns, &doubt, err);
 	if (r < 0)
 		return -1;
 	if (doubt)
@@ -756,12 +757,7 @@ int qt_place_settle(struct qt_change *c, struct qt_tx *tx, bool again,
 			*err = cause;
 		return -1;
 	}
-	(void)qt_fail(err, QT_E_STATE, tx->where,
-	    "%.200s; then %.200s; \"qtool recover\" settles it", cause.text,
-	    e.text);
-	if (err != NULL)
-		err->sys = cause.sys;
-	return -1;
+	return qt_settle_unsettled(tx, &cause, &e, err);
 }
 
 int qt_place_undo(struct qt_change *c, struct qt_tx *tx, bool in_place,

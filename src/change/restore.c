@@ -193,18 +193,42 @@ int qt_restore_out(struct qt_change *c, struct qt_restore *r,
 	return 0;
 }
 
+/*
+ * Whether it never left, or has come back.  An undo that was killed may have
+ * taken another message of that name and not looked at it any more: that one
+ * goes back to the queue, unless its name is taken there.
+ */
+static int came_back(struct qt_change *c, struct qt_tx *source, size_t seq,
+    bool *mine, bool *conflict, struct qt_error *err)
+{
+	*mine = *conflict = false;
+	if (source->plan->v[seq].staged == '\0')
+		return 0;
+	if (qt_stage_check(c, source, seq, mine, err) != 0)
+		return -1;
+	return *mine ? 0 : qt_stage_back(c, source, seq, QT_BACK_ABORT,
+	    conflict, err);
+}
+
 int qt_restore_in(struct qt_change *c, struct qt_restore *r,
     const struct qt_plan *p, size_t i, enum qt_taken *what,
     struct qt_error *err)
 {
 	size_t seq = r->seq[i];
+	bool mine, conflict;
 
 	(void)p;
 	*what = QT_TAKEN_GONE;
 	if (seq == NOWHERE)
 		return 0;
-	if (r->tx.plan->v[seq].staged != '\0') {
-		*what = QT_TAKEN; /* it never left, or has come back */
+	if (came_back(c, &r->tx, seq, &mine, &conflict, err) != 0)
+		return -1;
+	if (conflict) {
+		*what = QT_TAKEN_CHANGED;
+		return 0;
+	}
+	if (mine) {
+		*what = QT_TAKEN;
 		return qt_stage_logs(c, &r->tx, seq, err);
 	}
 	return qt_stage_take(c, &r->tx, seq, QT_TAKE_BACK, what, err);

@@ -3,6 +3,7 @@
  */
 #include "change/settle.h"
 
+#include <stdio.h>
 #include <string.h>
 #include <time.h>
 
@@ -37,6 +38,31 @@ int qt_settle_strict(const struct qt_change *c, const struct qt_outcome *out,
 		return 0;
 	return qt_fail(err, QT_E_REFUSED, "--strict",
 	    "a message was delivered, removed or tried meanwhile");
+}
+
+/* What an error is about, where that is not the transaction. */
+static const char *about(const struct qt_tx *tx, const struct qt_error *e,
+    char out[128])
+{
+	out[0] = '\0';
+	if (e->where[0] != '\0' && strcmp(e->where, tx->where) != 0)
+		(void)snprintf(out, 128, "%.120s: ", e->where);
+	return out;
+}
+
+int qt_settle_unsettled(const struct qt_tx *tx, const struct qt_error *cause,
+    const struct qt_error *then, struct qt_error *err)
+{
+	const int sys = cause->sys;
+	char first[128], second[128];
+
+	(void)qt_fail(err, QT_E_STATE, tx->where,
+	    "%s%.120s; then %s%.120s; \"qtool recover\" settles it",
+	    about(tx, cause, first), cause->text, about(tx, then, second),
+	    then->text);
+	if (err != NULL)
+		err->sys = sys;
+	return -1;
 }
 
 static size_t count_staged(const struct qt_plan *p)

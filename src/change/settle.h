@@ -52,6 +52,12 @@ void qt_settle_pace(const struct qt_change *c, const struct timespec *begin,
 /* --strict: QT_E_REFUSED as soon as one message is not as it was. */
 int qt_settle_strict(const struct qt_change *c, const struct qt_outcome *out,
     struct qt_error *err) QT_MUST_CHECK;
+/*
+ * A failure whose way back failed as well: -1, with both in *err and the first
+ * one's errno.
+ */
+int qt_settle_unsettled(const struct qt_tx *tx, const struct qt_error *cause,
+    const struct qt_error *then, struct qt_error *err);
 void qt_settle_progress(const struct qt_change *c, size_t done, size_t total);
 
 #endif

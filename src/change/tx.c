@@ -139,10 +139,7 @@ static int abort_after(struct qt_change *c, struct qt_tx *tx,
 		/* COMMIT may be there or not: the log has to be read again */
 		(void)qt_fail(&e, QT_E_STATE, tx->where,
 		    "nobody can tell whether it is committed");
-	(void)qt_fail(err, QT_E_STATE, tx->where,
-	    "%s; then %.150s; \"qtool recover\" settles it", cause.text, e.text);
-	err->sys = cause.sys;
-	return -1;
+	return qt_settle_unsettled(tx, &cause, &e, err);
 }
 
 /* Directories, plan, log: until they are durable nothing is taken. */

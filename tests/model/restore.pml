@@ -16,8 +16,6 @@
  * The environment says TWO, OPS, MAXC, LEFTOUT (a part of the protocol that is left
  * out) and KNOWN (below).
  *
- * K_FOREIGN	killed between a rename and the comparison, the undo of a restore
- *		keeps what it took by mistake
  * K_ALIVE	they call a message gone that only moved while they looked
  */
 #define DEF 0
@@ -48,8 +46,8 @@
 #define M_NOCHECK (leftout == 8)	/* recovery keeps what is staged */
 #define M_NOUNDO (leftout == 9)		/* no record of the restore's undo */
 #define M_NOSYNC (leftout == 10)	/* of what recovery reads */
+#define M_KEEPS (leftout == 11)		/* the undo of a restore does */
 
-#define K_FOREIGN (known == 1)
 #define K_ALIVE (known == 2)
 
 c_decl {
@@ -73,7 +71,6 @@ short ddur = BIT(COMMIT), rdur = BIT(NOTHING);
 bit some;	/* not all of it was staged when it committed */
 byte left;	/* the deletion's list of what is left alone */
 byte told;	/* of a run: gone or changed, by name */
-bit mistaken;	/* killed between rename and comparison */
 bit purged[2];
 bit restored;	/* exit 0 of restore, and not undone since */
 bit taken;	/* exit 0 of its undo, or of the deletion's redo */
@@ -160,8 +157,7 @@ inline cut()
 inline check1(i)
 {
 	assert(loc[i] == STG || loc[i] == GONE || tried[i] || del != COMMIT ||
-	    (told & BIT(i)) || (left & BIT(i)) || ((i) == 0 && (res == PLACED ||
-	    (mistaken && !K_FOREIGN))));
+	    (told & BIT(i)) || (left & BIT(i)) || ((i) == 0 && res == PLACED));
 	assert(!(loc[i] == STG && del != COMMIT));
 	assert(!(purged[i] && del != PURGED))
 }
@@ -171,13 +167,12 @@ inline check()
 {
 	assert(del == COMMIT || del == UNDONE || del == PURGED);
 	assert(res == NOTHING || res == PLACED || res == UNDONE);
-	assert(aloc != STG || (mistaken && !K_FOREIGN));
+	assert(aloc != STG);
 	check1(0); check1(1);
 	assert(!(res == PLACED && del == COMMIT && loc[0] == STG && !(told & 1)));
 	assert(!restored || (res == PLACED && loc[0] != STG && !purged[0]));
 	assert(!(taken && del == COMMIT && res == UNDONE && loc[0] != STG &&
-	    loc[0] != GONE && !tried[0] && !(told & 1) &&
-	    !(mistaken && !K_FOREIGN)))
+	    loc[0] != GONE && !tried[0] && !(told & 1)))
 }
 
 proctype others()
@@ -195,7 +190,7 @@ proctype others()
 }
 
 /* After the rename, and by recovery of the deletion once more. */
-#define COMPARED (by != BY_RESTORE -> !M_NOCHECK : !mistaken)
+#define COMPARED (by != BY_RESTORE -> !M_NOCHECK : !M_KEEPS)
 
 /* Who takes: the deletion's recovery, its redo, the restore's undo. */
 #define BY_RECOVERY 0
@@ -341,10 +336,7 @@ look:
 give: /* what was taken is another message */
 	if
 	:: atomic { amove(DEF); goto each }
-	:: atomic { nc < maxc -> nc++; mistaken = (by == BY_RESTORE || mistaken);
-		goto killed }
-	:: atomic { nc < maxc -> nc++; mistaken = (by == BY_RESTORE || mistaken);
-		cut(); goto killed }
+	CRASH
 	fi;
 all:
 	atomic {
@@ -455,7 +447,7 @@ purge:
 unlink:
 	if
 	:: atomic {
-		assert(aloc != STG || (mistaken && !K_FOREIGN));
+		assert(aloc != STG);
 		if
 		:: loc[0] == STG -> assert(!restored); move(0, GONE);
 			purged[0] = 1; ours0 = 1

@@ -80,6 +80,41 @@ static void a_part_comes_back_with_its_logs(void **state)
 	ts_release(&t);
 }
 
+/*
+ * Killed between a rename and the look at what it had moved, an undo leaves
+ * another message in staging: the next one gives it back and goes on.
+ */
+static void what_a_killed_undo_took_by_mistake_goes_back(void **state)
+{
+	char path[256];
+	struct stat other, st;
+	struct tspool t;
+	struct run r;
+	int fd;
+
+	(void)state;
+	fill(&t);
+	delete_all(&t, &r);
+	assert_int_equal(carry_out(&t, &r, restore_plan(&t, 1, 3)), 0);
+	(void)snprintf(path, sizeof(path), "qtool/tx/000001/m/0000/000002.%s.d",
+	    t.m[2].id);
+	assert_true((fd = openat(t.fd, path, O_WRONLY | O_CREAT | O_EXCL,
+	    0700)) >= 0);
+	assert_int_equal(fstat(fd, &other), 0);
+	(void)close(fd);
+	(void)snprintf(path, sizeof(path), "hold/%s", t.m[2].id);
+	assert_int_equal(unlinkat(t.fd, path, 0), 0);
+	assert_int_equal(undo(&t, &r, 2, false), 0);
+	assert_int_equal(r.out.done, 1);
+	assert_int_equal(r.out.gone, 1);
+	(void)snprintf(path, sizeof(path), "deferred/%c/%s", t.m[2].id[0],
+	    t.m[2].id);
+	assert_int_equal(fstatat(t.fd, path, &st, 0), 0);
+	assert_true(st.st_ino == other.st_ino);
+	assert_int_equal(staged(&t), 4);
+	ts_release(&t);
+}
+
 static void what_was_restored_is_not_taken_again(void **state)
 {
 	struct tspool t;
@@ -481,6 +516,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(a_part_comes_back_with_its_logs),
+	    cmocka_unit_test(what_a_killed_undo_took_by_mistake_goes_back),
 	    cmocka_unit_test(what_was_restored_is_not_taken_again),
 	    cmocka_unit_test(recovery_leaves_what_was_restored),
 	    cmocka_unit_test(what_qmgr_has_is_left_to_it),

@@ -18,7 +18,7 @@ void answer_begin(struct ctx *c, struct answer *a)
 {
 	*a = (struct answer){.matched = -1, .planned = -1, .done = 0, .gone = 0,
 	    .changed = 0, .in_delivery = -1, .unfinished = -1, .foreign = -1,
-	    .already_sent = -1, .bytes = -1, .recipients = -1, .old = -1,
+	    .already_sent = -1, .from_active = -1, .bytes = -1, .recipients = -1, .old = -1,
 	    .null_sender = -1, .deleted_before = -1, .skipped = -1};
 	qt_buf_init(&a->messages, 0);
 	qt_buf_init(&a->imported, 0);
@@ -178,6 +178,7 @@ static void put_counts(struct qt_buf *b, const struct answer *a)
 	put_count(b, "unfinished", a->unfinished);
 	put_count(b, "foreign", a->foreign);
 	put_count(b, "already_sent", a->already_sent);
+	put_count(b, "from_active", a->from_active);
 	put_count(b, "bytes", a->bytes);
 	put_count(b, "recipients", a->recipients);
 	put_count(b, "old", a->old);

@@ -25,6 +25,7 @@ struct answer {
 	size_t ntx;
 	int64_t matched, planned, done, gone, changed;
 	int64_t in_delivery, unfinished, foreign, already_sent;
+	int64_t from_active; /* of those planned: qmgr has them in memory */
 	int64_t bytes, recipients;
 	int64_t old, null_sender, deleted_before, skipped; /* risks (risk.h) */
 	const char *plan; /* the file that the plan went to or came from; NULL */

@@ -80,6 +80,27 @@ static void print_done(const struct ctx *c, const struct carry *k,
 	qt_buf_release(&cmd);
 }
 
+/*
+ * qmgr(8) keeps what it has read of a message until its delivery would have
+ * ended, wherever the file is by then; a reload makes it forget.
+ */
+static void warn_of_memory(struct ctx *c, const struct carry *k,
+    const struct qt_plan *plan)
+{
+	uint64_t active = 0;
+	char count[48];
+	size_t i;
+
+	for (i = 0; i < qt_plan_count(plan); i++)
+		active += qt_plan_queue_of(plan, i) == QT_Q_ACTIVE;
+	c->answer->from_active = (int64_t)active;
+	if (active != 0 && !k->for_good)
+		remark("%s out of active: Postfix has read them already; let go "
+		       "or undone before it forgets them they may be sent "
+		       "twice, or removed unsent: \"postfix reload\" before that",
+		    messages_text(active, count));
+}
+
 static void say_done(struct ctx *c, const struct carry *k, enum qt_op op,
     const struct qt_outcome *out, const struct pick *p)
 {
@@ -155,6 +176,7 @@ int carry_plan(struct ctx *c, const struct carry *k, struct qt_plan *plan,
 	}
 	progress_end(c);
 	say_done(c, k, qt_plan_op(plan), &out, p);
+	warn_of_memory(c, k, plan);
 	if (p != NULL)
 		answer_unread(c);
 	if (!is_whole(c, &out, p))

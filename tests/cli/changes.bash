@@ -64,7 +64,7 @@ answer() {
 	run_q -Q "$Q" "$@" --json
 	expect_status "$want"
 	[ "$(jq -s length <<<"$output")" = 1 ]
-	[ "$(jq -c keys_unsorted <<<"$output")" = '["command","queue_dir","transaction","state","dry_run","matched","planned","done","gone","changed","in_delivery","unfinished","foreign","already_sent","bytes","recipients","old","null_sender","deleted_before","skipped","plan","messages","transactions","undo","error","exit_status"]' ]
+	[ "$(jq -c keys_unsorted <<<"$output")" = '["command","queue_dir","transaction","state","dry_run","matched","planned","done","gone","changed","in_delivery","unfinished","foreign","already_sent","from_active","bytes","recipients","old","null_sender","deleted_before","skipped","plan","messages","transactions","undo","error","exit_status"]' ]
 	[ "$(jq .exit_status <<<"$output")" = "$want" ]
 	is_harmless <<<"$output"
 }

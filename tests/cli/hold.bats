@@ -44,7 +44,8 @@ setup() {
 	run_q -Q "$Q" hold --sasl "$JOE" --queue active,incoming,deferred --yes
 	expect_status 0
 	[[ $output == "transaction 2: held 3 messages;"* ]]
-	[ -z "$stderr" ]
+	# qmgr has the one in its memory: said while it can still be heeded
+	[[ $stderr == "qtool: 1 message out of active: "*"may be sent twice"*"postfix reload"* ]]
 	[ "$(where "$a") $(where "$b") $(where "$c")" = "hold hold hold" ]
 }
 

@@ -18,7 +18,8 @@ void answer_begin(struct ctx *c, struct answer *a)
 {
 	*a = (struct answer){.matched = -1, .planned = -1, .done = 0, .gone = 0,
 	    .changed = 0, .in_delivery = -1, .unfinished = -1, .foreign = -1,
-	    .already_sent = -1, .from_active = -1, .bytes = -1, .recipients = -1, .old = -1,
+	    .already_sent = -1, .from_active = -1, .bytes = -1,
+	    .recipients = -1, .old = -1,
 	    .null_sender = -1, .deleted_before = -1, .skipped = -1};
 	qt_buf_init(&a->messages, 0);
 	qt_buf_init(&a->imported, 0);

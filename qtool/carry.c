@@ -95,9 +95,9 @@ static void warn_of_memory(struct ctx *c, const struct carry *k,
 		active += qt_plan_queue_of(plan, i) == QT_Q_ACTIVE;
 	c->answer->from_active = (int64_t)active;
 	if (active != 0 && !k->for_good)
-		remark("%s out of active: Postfix has read them already; let go "
-		       "or undone before it forgets them they may be sent "
-		       "twice, or removed unsent: \"postfix reload\" before that",
+		remark("%s out of active: Postfix has read that mail already; "
+		       "let go or undone before it forgets that, it may be sent "
+		       "twice, or removed unsent: \"postfix reload\" first",
 		    messages_text(active, count));
 }
 

@@ -92,4 +92,28 @@ static inline bool ends_in(unsigned at, bool after,
 	return WEXITSTATUS(status) == 0;
 }
 
+/* ---- where a message lies ---- */
+
+static inline bool lies_in(const struct tspool *t, const char *dir,
+    const struct tmessage *m)
+{
+	return ts_exists(t, "%s/%s", dir, m->id);
+}
+
+static inline bool lies_in_deferred(const struct tspool *t, const struct tmessage *m)
+{
+	return ts_exists(t, "deferred/%c/%s", m->id[0], m->id);
+}
+
+static inline int64_t mtime_of(const struct tspool *t, const char *dir,
+    const struct tmessage *m)
+{
+	char path[160];
+	struct stat st;
+
+	(void)snprintf(path, sizeof(path), "%s/%s", dir, m->id);
+	assert_int_equal(fstatat(t->fd, path, &st, 0), 0);
+	return (int64_t)st.st_mtim.tv_sec;
+}
+
 #endif

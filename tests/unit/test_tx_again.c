@@ -4,12 +4,6 @@
  */
 #include "unit/place_run.h"
 
-static bool lies_in(const struct tspool *t, const char *dir,
-    const struct tmessage *m)
-{
-	return ts_exists(t, "%s/%s", dir, m->id);
-}
-
 static void move(const struct tspool *t, const char *from, const char *to,
     const struct tmessage *m)
 {

@@ -5,6 +5,7 @@
 #ifndef QTOOL_BASE_WORD_H
 #define QTOOL_BASE_WORD_H
 
+#include <endian.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
@@ -29,6 +30,15 @@ static inline bool qt_word_zero(uint64_t w)
 static inline bool qt_word_has(uint64_t w, unsigned char byte)
 {
 	return qt_word_zero(w ^ QT_WORD_EACH(byte));
+}
+
+/* Where in memory order the first such byte of w is; QT_WORD_SIZE: none is. */
+static inline unsigned qt_word_find(uint64_t w, unsigned char byte)
+{
+	uint64_t x = le64toh(w) ^ QT_WORD_EACH(byte);
+	uint64_t zero = (x - QT_WORD_EACH(1)) & ~x & QT_WORD_EACH(0x80);
+
+	return zero != 0 ? (unsigned)__builtin_ctzll(zero) / 8 : QT_WORD_SIZE;
 }
 
 /* Whether all bytes of w are printable ASCII, 0x20 to 0x7e. */

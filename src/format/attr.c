@@ -11,8 +11,10 @@
  */
 #include "format/attr.h"
 
+#include <stdbool.h>
 #include <string.h>
 
+#include "base/word.h"
 #include "qtool/message.h"
 
 #define FIELD(member) ((uint16_t)offsetof(struct qt_msg, member))
@@ -69,6 +71,38 @@ static const struct qt_attr attrs[] = {
 static const uint8_t bounds[LONGEST - SHORTEST + 2] = {
     0, 1, 4, 5, 13, 14, 18, 20, 23, 23, 24, 26, 27};
 _Static_assert(sizeof attrs / sizeof attrs[0] == 27, "bounds[] follows attrs");
+
+/* Every name has a word at its begin and one at its end: both, and one between
+ * where they do not meet, are all of it. */
+static bool same_name(const char *name, const char *s, size_t len)
+{
+	return qt_word_load(name) == qt_word_load(s) &&
+	    qt_word_load(name + len - QT_WORD_SIZE) ==
+		qt_word_load(s + len - QT_WORD_SIZE) &&
+	    (len <= 2 * QT_WORD_SIZE ||
+		qt_word_load(name + QT_WORD_SIZE) ==
+		    qt_word_load(s + QT_WORD_SIZE));
+}
+_Static_assert(SHORTEST >= QT_WORD_SIZE && LONGEST <= 3 * QT_WORD_SIZE,
+    "three words are all of a name");
+
+const struct qt_attr *qt_attr_begins(const char *payload, size_t len)
+{
+	const struct qt_attr *a, *end;
+	size_t n = SHORTEST, most = len < LONGEST + 1 ? len : LONGEST + 1;
+
+	if (len >= SHORTEST + QT_WORD_SIZE)
+		n += qt_word_find(qt_word_load(payload + SHORTEST), '=');
+	while (n < most && payload[n] != '=')
+		n++;
+	if (n >= most)
+		return NULL;
+	end = attrs + bounds[n - SHORTEST + 1];
+	for (a = attrs + bounds[n - SHORTEST]; a < end; a++)
+		if (same_name(a->name, payload, n))
+			return a;
+	return NULL;
+}
 
 const struct qt_attr *qt_attr_find(const char *name, size_t len)
 {

@@ -30,4 +30,11 @@ struct qt_attr {
 /* The attribute of that name, NULL when qtool has no use for it. */
 const struct qt_attr *qt_attr_find(const char *name, size_t len);
 
+/*
+ * The attribute that a payload of len bytes begins with, as "name=" and without
+ * any blank: nearly all of them.  NULL: none of those that qtool has a use for,
+ * or written in another way, which is for qt_text_nameval() to see.
+ */
+const struct qt_attr *qt_attr_begins(const char *payload, size_t len);
+
 #endif

@@ -89,6 +89,10 @@ struct parser {
 	const char *orcpt;
 	const char *showq_orig;
 	size_t rcpt_cap;    /* of msg->rcpt */
+	/* ahead(): the window and the part of it that was searched */
+	const unsigned char *seen, *seen_from, *seen_end;
+	uint64_t seen_start;
+	const unsigned char *nul; /* the first NUL in that part */
 	bool have_expected; /* the C record tells how many there are */
 	int64_t expected;   /* that number */
 };
@@ -356,20 +360,9 @@ static int keep_last(struct parser *p, uint16_t field, struct str v)
 	return copy(p, (const char **)(void *)((char *)p->msg + field), v);
 }
 
-static int attribute(struct parser *p, struct str payload)
+/* What becomes of the value of an attribute. */
+static int value_of(struct parser *p, const struct qt_attr *a, struct str v)
 {
-	struct qt_nameval nv;
-	const struct qt_attr *a;
-	const char *why;
-	struct str v;
-
-	why = qt_text_nameval(&nv, payload.s, payload.len);
-	if (why != NULL)
-		return reject(p, why);
-	a = qt_attr_find(nv.name, nv.name_len);
-	if (a == NULL)
-		return 0;
-	v = (struct str){nv.value, nv.value_len};
 	switch ((enum qt_attr_rule)a->rule) {
 	case QT_ATTR_FIRST:
 		return keep_first(p, a->field, v);
@@ -398,6 +391,27 @@ static int attribute(struct parser *p, struct str payload)
 		return 0;
 	}
 	return 0;
+}
+
+static int attribute(struct parser *p, struct str payload)
+{
+	const struct qt_attr *a = qt_attr_begins(payload.s, payload.len);
+	struct qt_nameval nv;
+	const char *why;
+	struct str v;
+
+	if (a != NULL) { /* what comes most needs no split */
+		v = (struct str){payload.s + a->len + 1,
+		    payload.len - a->len - 1};
+		qt_text_trim(&v.s, &v.len);
+		return value_of(p, a, v);
+	}
+	why = qt_text_nameval(&nv, payload.s, payload.len);
+	if (why != NULL)
+		return reject(p, why);
+	a = qt_attr_find(nv.name, nv.name_len);
+	return a != NULL ? value_of(p, a, (struct str){nv.value, nv.value_len})
+			 : 0;
 }
 
 /* Use one record of the envelope or the extracted segment. */
@@ -515,45 +529,53 @@ static size_t short_record(const unsigned char *s, const unsigned char *end)
 	return 2 + (size_t)s[1];
 }
 
-/*
- * Length of the group at s: A dsn_orig_rcpt=..., O, then R or D (*last), as
- * cleanup writes them for an SMTP recipient; 0: anything else.
- */
-static size_t plain_group(const unsigned char *s, const unsigned char *end,
-    unsigned char *last)
+static const char orcpt_is[] = "dsn_orig_rcpt=";
+#define ORCPT_IS (sizeof orcpt_is - 1)
+
+/* The records that cleanup writes for an SMTP recipient, side by side. */
+struct group {
+	const unsigned char *orcpt; /* A dsn_orig_rcpt=... */
+	const unsigned char *orig;  /* O */
+	const unsigned char *rcpt;  /* R or D */
+	size_t len;
+};
+
+/* The group at s; false: it is anything else. */
+static bool plain_group(struct group *g, const unsigned char *s,
+    const unsigned char *end)
 {
-	static const char name[] = "dsn_orig_rcpt=";
-	const size_t name_len = sizeof name - 1;
 	size_t a, o, r;
 
 	a = short_record(s, end);
-	if (a < 3 + name_len || s[0] != QT_REC_ATTR ||
-	    memcmp(s + 2, name, name_len) != 0)
-		return 0;
+	if (a < 3 + ORCPT_IS || s[0] != QT_REC_ATTR ||
+	    memcmp(s + 2, orcpt_is, ORCPT_IS) != 0)
+		return false;
 	o = short_record(s + a, end);
 	if (o == 0 || s[a] != QT_REC_ORCP)
-		return 0;
+		return false;
 	r = short_record(s + a + o, end);
 	if (r == 0 || (s[a + o] != QT_REC_RCPT && s[a + o] != QT_REC_DONE))
-		return 0;
-	*last = s[a + o];
-	return a + o + r;
+		return false;
+	*g = (struct group){
+	    .orcpt = s, .orig = s + a, .rcpt = s + a + o, .len = a + o + r};
+	return true;
 }
 
 /*
  * What lies ahead in the window before the content, and before the first NUL:
- * *end.  NULL where a record more or less would matter: a pointer, the skip of
+ * *end.  NULL where a record more or less would matter: a pointer, a loop of
+ * them (which has to be found at the same record in any window), the skip of
  * the content.
  */
-static const unsigned char *ahead(const struct qt_walk *w,
-    const unsigned char **end)
+static const unsigned char *ahead(struct parser *p, const unsigned char **end)
 {
+	const struct qt_walk *w = &p->walk;
 	const struct qt_cursor *c = &w->cur;
 	const struct qt_input *in = c->in;
 	uint64_t limit = in->start + in->len;
-	const unsigned char *s, *nul;
+	const unsigned char *s;
 
-	if (w->old_size || c->pointer != QT_NO_POINTER ||
+	if (w->old_size || c->pointer != QT_NO_POINTER || c->back_jumps != 0 ||
 	    (w->expect_x && w->seg != QT_SEG_EXTRACTED))
 		return NULL;
 	if (limit > in->size)
@@ -565,10 +587,17 @@ static const unsigned char *ahead(const struct qt_walk *w,
 		return NULL;
 	s = in->data + (c->pos - in->start);
 	*end = in->data + (limit - in->start);
-	nul = memchr(s, 0, (size_t)(*end - s));
-	if (nul != NULL)
-		*end = nul;
-	return s;
+	if (p->seen != in->data || p->seen_start != in->start ||
+	    p->seen_end != *end || s < p->seen_from) {
+		p->seen = in->data;
+		p->seen_start = in->start;
+		p->seen_end = *end;
+		p->seen_from = s;
+		p->nul = memchr(s, 0, (size_t)(*end - s));
+	}
+	if (p->nul != NULL)
+		*end = p->nul;
+	return s < *end ? s : NULL;
 }
 
 static void pass(struct parser *p, size_t bytes, unsigned steps)
@@ -581,35 +610,69 @@ static void pass(struct parser *p, size_t bytes, unsigned steps)
 	w->seg = w->next;
 }
 
-static void count_group(struct parser *p, unsigned char last)
+static struct str text_of(const unsigned char *record)
 {
-	p->msg->nrcpt++;
-	if (last == QT_REC_RCPT)
-		p->msg->ntodo++;
-	else
-		p->msg->ndone++;
+	return (struct str){(const char *)record + 2, record[1]};
+}
+
+/* What its records one after the other come to. */
+static int keep_group(struct parser *p, const struct group *g)
+{
+	const uint64_t at = p->walk.cur.pos;
+	struct str v = text_of(g->orcpt);
+	int rc;
+
+	p->rec.offset = at;
+	v.s += ORCPT_IS;
+	v.len -= ORCPT_IS;
+	qt_text_trim(&v.s, &v.len);
+	if ((rc = dsn_orcpt(p, v)) != 0)
+		return rc;
+	p->rec.offset = at + (uint64_t)(g->orig - g->orcpt);
+	if ((rc = original(p, text_of(g->orig))) != 0)
+		return rc;
+	p->rec.offset = at + (uint64_t)(g->rcpt - g->orcpt);
+	return recipient(p, text_of(g->rcpt),
+	    g->rcpt[0] == QT_REC_RCPT ? QT_RCPT_TODO : QT_RCPT_DONE);
+}
+
+static int take_group(struct parser *p, const struct group *g)
+{
+	int rc = 0;
+
+	if (p->keep_rcpts) {
+		rc = keep_group(p, g);
+	} else {
+		p->msg->nrcpt++;
+		if (g->rcpt[0] == QT_REC_RCPT)
+			p->msg->ntodo++;
+		else
+			p->msg->ndone++;
+	}
+	pass(p, g->len, 3);
+	return rc;
 }
 
 /*
- * Take the attributes and, where recipients are only counted, the plain groups
- * that come next: most records there are (measured: half of what parsing takes
- * is saved).  It stops before whatever is neither, for next_record() to judge,
- * and counts no group while something is pending.
+ * Take the attributes and the plain groups that come next: most records there
+ * are (measured: half of what parsing takes is saved).  It stops before
+ * whatever is neither, for next_record() to judge, and takes no group while
+ * something is pending.
  */
 static int take_plain(struct parser *p)
 {
-	const unsigned char *end, *s = ahead(&p->walk, &end);
-	unsigned char last;
+	const unsigned char *end, *s = ahead(p, &end);
+	struct group g;
 	struct str v;
 	size_t n;
 	int rc;
 
 	for (; s != NULL && s < end && s[0] == QT_REC_ATTR; s += n) {
-		n = p->keep_rcpts || p->have_orig || p->have_orcpt ||
-		    p->notify != 0 ? 0 : plain_group(s, end, &last);
-		if (n != 0) {
-			count_group(p, last);
-			pass(p, n, 3);
+		if (!p->have_orig && !p->have_orcpt && p->notify == 0 &&
+		    plain_group(&g, s, end)) {
+			n = g.len;
+			if ((rc = take_group(p, &g)) != 0)
+				return rc;
 			continue;
 		}
 		n = short_record(s, end);

@@ -13,6 +13,20 @@
 #include <limits.h>
 #include <stdbool.h>
 
+#include "base/word.h"
+
+/* A C record is blanks for the most part: eight of them at a time. */
+static const char *skip_blanks(const char *s, const char *end)
+{
+	while (end - s >= QT_WORD_SIZE && qt_word_load(s) == QT_WORD_EACH(' '))
+		s += QT_WORD_SIZE;
+	while (s < end && qt_is_space((unsigned char)*s))
+		s++;
+	return s;
+}
+
+#define SAFE_DIGITS 18 /* no number of so many overflows */
+
 /*
  * One number: what strtol takes.  Returns the place after it, NULL when there
  * is no digit.
@@ -23,13 +37,14 @@ static const char *scan_long(const char *s, const char *end, int64_t *value)
 	const char *digits;
 	int64_t v = 0;
 
-	while (s < end && qt_is_space((unsigned char)*s))
-		s++;
+	s = skip_blanks(s, end);
 	if (s < end && (*s == '-' || *s == '+'))
 		minus = *s++ == '-';
 	/* counted downwards, as the negative range is the larger one */
 	for (digits = s; s < end && qt_is_digit((unsigned char)*s); s++) {
-		if (__builtin_mul_overflow(v, (int64_t)10, &v) ||
+		if (s - digits < SAFE_DIGITS)
+			v = v * 10 - (*s - '0');
+		else if (__builtin_mul_overflow(v, (int64_t)10, &v) ||
 		    __builtin_sub_overflow(v, (int64_t)(*s - '0'), &v))
 			v = INT64_MIN;
 	}
@@ -69,15 +84,25 @@ bool qt_text_all_digits(const char *s, size_t len)
 	return len != 0;
 }
 
+/* Digits and blanks alone. */
+static bool is_plain(const char *s, const char *end)
+{
+	for (; s < end; s++) {
+		while (end - s > QT_WORD_SIZE &&
+		    qt_word_load(s) == QT_WORD_EACH(' '))
+			s += QT_WORD_SIZE;
+		if (*s != ' ' && !qt_is_digit((unsigned char)*s))
+			return false;
+	}
+	return true;
+}
+
 void qt_text_size(struct qt_size_fields *f, const char *s, size_t len)
 {
 	const char *p = s, *end = s + len;
 	int64_t v;
-	size_t i;
 
-	*f = (struct qt_size_fields){.plain = true};
-	for (i = 0; i < len && f->plain; i++)
-		f->plain = s[i] == ' ' || qt_is_digit((unsigned char)s[i]);
+	*f = (struct qt_size_fields){.plain = is_plain(s, end)};
 	while (f->n < INT_MAX && (p = scan_long(p, end, &v)) != NULL) {
 		if (f->n == 2 || f->n == 3 || f->n == 5)
 			v = cut_to_int(v); /* read with %d */
@@ -125,14 +150,10 @@ const char *qt_text_nameval(struct qt_nameval *nv, const char *s, size_t len)
 		s++;
 	if (s == end || *s != '=')
 		return "no '=' after the attribute name";
-	s++;
-	while (s < end && qt_is_space((unsigned char)*s))
-		s++;
-	while (end > s && qt_is_space((unsigned char)end[-1]))
-		end--;
 	nv->name = name;
 	nv->name_len = (size_t)(name_end - name);
-	nv->value = s;
-	nv->value_len = (size_t)(end - s);
+	nv->value = s + 1;
+	nv->value_len = (size_t)(end - nv->value);
+	qt_text_trim(&nv->value, &nv->value_len);
 	return NULL;
 }

@@ -36,6 +36,19 @@ static inline size_t qt_rec_strlen(const struct qt_record *rec)
 	return (size_t)((const unsigned char *)nul - rec->data);
 }
 
+/* A value without the white space around it. */
+static inline void qt_text_trim(const char **s, size_t *len)
+{
+	const char *from = *s, *end = from + *len;
+
+	while (from < end && qt_is_space((unsigned char)*from))
+		from++;
+	while (end > from && qt_is_space((unsigned char)end[-1]))
+		end--;
+	*s = from;
+	*len = (size_t)(end - from);
+}
+
 /* atol(3): blanks, sign, digits, the rest ignored; saturates. */
 int64_t qt_text_long(const char *s, size_t len);
 /* atoi(3) as glibc has it: atol cut to 32 bits. */

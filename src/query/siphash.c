@@ -5,12 +5,12 @@
 
 #include <string.h>
 
-static uint64_t rotate(uint64_t x, int n)
+static inline uint64_t rotate(uint64_t x, int n)
 {
 	return x << n | x >> (64 - n);
 }
 
-static void round_of(uint64_t v[4])
+static inline void round_of(uint64_t v[4])
 {
 	v[0] += v[1];
 	v[1] = rotate(v[1], 13) ^ v[0];
@@ -24,7 +24,7 @@ static void round_of(uint64_t v[4])
 	v[2] = rotate(v[2], 32);
 }
 
-static void block(uint64_t v[4], uint64_t m)
+static inline void block(uint64_t v[4], uint64_t m)
 {
 	v[3] ^= m;
 	round_of(v);

@@ -12,15 +12,15 @@
 struct qt_log_entry { /* strings in the arena; NULL when absent */
 	const char *recipient;	/* quoted per RFC 822; "" for <> */
 	const char *orig_recipient;
-	const char *dsn_orcpt;
+	const char *dsn_orcpt;	/* * */
 	const char *status;	/* "4.4.1"; defaulted as Postfix does */
-	const char *action;	/* "delayed", "failed", ... */
-	const char *diag_type, *diag_text;
-	const char *mta_type, *mta_name;
+	const char *action;	/* "delayed", "failed", ...  * */
+	const char *diag_type, *diag_text; /* * */
+	const char *mta_type, *mta_name;   /* * */
 	const char *reason;
 	int64_t offset;		/* of the R record; -1 when not given */
 	int notify;
-};
+}; /* *: NULL in a brief entry, too */
 
 enum qt_log_kind { QT_LOG_DEFER, QT_LOG_BOUNCE, QT_LOG_TRACE };
 
@@ -29,6 +29,7 @@ struct qt_log_reader {
 	size_t len, pos;
 	enum qt_log_kind kind;
 	bool has_nul; /* somewhere */
+	bool brief;   /* false at first: entries are whole */
 	size_t skipped; /* lines that are no entry */
 };
 

@@ -42,8 +42,9 @@ enum { /* what a row must have; each costs, none is implied but those below */
 	QT_WANT_LOCKS = 1 << 7,	/* in_delivery, from /proc/locks */
 	QT_WANT_BOUNCES = 1 << 8, /* tier 5: bounce log entries; with LOGS they
 				   * come too where showq has them (3.11+) */
-	QT_WANT_KEPT = 1 << 9 /* row.kept: the files' own bytes, from the read
-			       * that everything else in the row is of */
+	QT_WANT_KEPT = 1 << 9, /* row.kept: the files' own bytes, from the read
+				* that everything else in the row is of */
+	QT_WANT_DIAGS = 1 << 10 /* log entries whole, not brief (deferlog.h) */
 };
 
 /* A file as it was at one moment: two looks at it around the read agree. */

@@ -119,6 +119,7 @@ static enum field text_field(struct slice name)
 
 	for (i = 0; i < sizeof members / sizeof members[0]; i++)
 		if (members[i].len == name.len &&
+		    members[i].name[0] == name.s[0] &&
 		    memcmp(members[i].name, name.s, name.len) == 0)
 			return members[i].field;
 	return F_COUNT;
@@ -224,10 +225,9 @@ static bool keep(
 	return true;
 }
 
-static bool fill(struct qt_log_entry *e, const struct fields *f,
-    enum qt_log_kind kind, struct qt_arena *a)
+static bool fill_brief(struct qt_log_entry *e, const struct fields *f,
+    bool defer, struct qt_arena *a)
 {
-	const bool defer = kind == QT_LOG_DEFER;
 	const struct slice *v = f->v;
 
 	*e = (struct qt_log_entry){.offset = f->offset, .notify = f->notify};
@@ -236,14 +236,21 @@ static bool fill(struct qt_log_entry *e, const struct fields *f,
 		       ? ""
 		       : "(recipient address unavailable)") &&
 	       keep(a, &e->orig_recipient, v[F_ORIG_RECIPIENT], NULL) &&
-	       keep(a, &e->dsn_orcpt, v[F_DSN_ORCPT], NULL) &&
 	       keep(a, &e->status, v[F_STATUS], defer ? "4.0.0" : "5.0.0") &&
+	       keep(a, &e->reason, v[F_REASON], "(description unavailable)");
+}
+
+static bool fill_rest(struct qt_log_entry *e, const struct fields *f,
+    bool defer, struct qt_arena *a)
+{
+	const struct slice *v = f->v;
+
+	return keep(a, &e->dsn_orcpt, v[F_DSN_ORCPT], NULL) &&
 	       keep(a, &e->action, v[F_ACTION], defer ? "delayed" : "failed") &&
 	       keep(a, &e->diag_type, v[F_DIAG_TYPE], NULL) &&
 	       keep(a, &e->diag_text, v[F_DIAG_TEXT], NULL) &&
 	       keep(a, &e->mta_type, v[F_MTA_TYPE], NULL) &&
-	       keep(a, &e->mta_name, v[F_MTA_NAME], NULL) &&
-	       keep(a, &e->reason, v[F_REASON], "(description unavailable)");
+	       keep(a, &e->mta_name, v[F_MTA_NAME], NULL);
 }
 
 int qt_log_reader_next(struct qt_log_reader *r, struct qt_log_entry *entry,
@@ -256,7 +263,9 @@ int qt_log_reader_next(struct qt_log_reader *r, struct qt_log_entry *entry,
 		return 1;
 	if (is_name(f.v[F_RECIPIENT], "<>"))
 		f.v[F_RECIPIENT].len = 0;
-	if (!fill(&e, &f, r->kind, arena))
+	if (!fill_brief(&e, &f, r->kind == QT_LOG_DEFER, arena) ||
+	    (!r->brief &&
+		!fill_rest(&e, &f, r->kind == QT_LOG_DEFER, arena)))
 		return qt_fail_mem(err);
 	*entry = e;
 	return 0;

@@ -11,6 +11,7 @@
 #define HDRS (MSG | QT_WANT_HEADERS)
 #define LOGS (MSG | QT_WANT_LOGS)
 #define BOTHLOGS (LOGS | QT_WANT_BOUNCES)
+#define DIAGS (BOTHLOGS | QT_WANT_DIAGS)
 #define WHOLE (RCPTS | HDRS | LOGS | QT_WANT_LOCKS)
 
 #define PUBLIC(id, name, type, want, need, hidden, help) \

@@ -40,6 +40,7 @@ enum { /* derived values, worked out in the scanner's threads */
 #define HDRS (MSG | QT_WANT_HEADERS)
 #define LOGS (MSG | QT_WANT_LOGS)
 #define BOTHLOGS (LOGS | QT_WANT_BOUNCES)
+#define DIAGS (BOTHLOGS | QT_WANT_DIAGS)
 /* as_json: all that its members take */
 #define WHOLE (RCPTS | HDRS | LOGS | QT_WANT_LOCKS)
 #define WHOLE_NEED (DV_SENDER_DOMAIN | DV_SENDER_ORG | DV_RCPT_DOMAINS | \
@@ -204,13 +205,13 @@ enum { /* derived values, worked out in the scanner's threads */
 	    "reason of its last deferral") \
 	X(R_DSN, "dsn", "TEXT", RCPTS | BOTHLOGS, 0, false, \
 	    "enhanced status code of its last log entry") \
-	X(R_ACTION, "action", "TEXT", RCPTS | BOTHLOGS, 0, false, \
+	X(R_ACTION, "action", "TEXT", RCPTS | DIAGS, 0, false, \
 	    "action of its last log entry: delayed, failed") \
-	X(R_REMOTE_MTA, "remote_mta", "TEXT", RCPTS | BOTHLOGS, 0, false, \
+	X(R_REMOTE_MTA, "remote_mta", "TEXT", RCPTS | DIAGS, 0, false, \
 	    "the server that said so") \
 	X(R_BOUNCE_REASON, "bounce_reason", "TEXT", RCPTS | BOTHLOGS, 0, true, \
 	    "why it was bounced, until the notice is queued") \
-	X(R_DIAGNOSTIC, "diagnostic", "TEXT", RCPTS | BOTHLOGS, 0, true, \
+	X(R_DIAGNOSTIC, "diagnostic", "TEXT", RCPTS | DIAGS, 0, true, \
 	    "the remote server's reply") \
 	X(R_DSN_ORCPT, "dsn_orcpt", "TEXT", RCPTS, 0, true, \
 	    "DSN ORCPT: type;address") \
@@ -272,6 +273,7 @@ void columns_declare(struct qt_buf *out, const struct columns *c);
 #undef HDRS
 #undef LOGS
 #undef BOTHLOGS
+#undef DIAGS
 #undef WHOLE
 
 #endif

@@ -142,9 +142,15 @@ static struct qt_log_entry *new_entry(struct qt_logs *logs, size_t *cap,
 	return &logs->v[logs->n];
 }
 
+static bool are_brief(unsigned want)
+{
+	return (want & QT_WANT_DIAGS) == 0;
+}
+
 /* Append the entries of a log's text to those there are. */
 static int take_log(struct qt_logs *logs, const char *text, size_t len,
-    enum qt_log_kind kind, struct qt_arena *arena, struct qt_error *err)
+    enum qt_log_kind kind, bool brief, struct qt_arena *arena,
+    struct qt_error *err)
 {
 	struct qt_log_reader r;
 	struct qt_log_entry *e;
@@ -152,6 +158,7 @@ static int take_log(struct qt_logs *logs, const char *text, size_t len,
 	int rc;
 
 	qt_log_reader_init(&r, text, len, kind);
+	r.brief = brief;
 	do {
 		e = new_entry(logs, &cap, arena);
 		if (e == NULL)
@@ -173,7 +180,8 @@ static int load_held(struct qt_row *row, struct qt_logs *logs,
 	for (unsigned i = 0; i < h->nlogs; i++)
 		if (h->log[i].kind == queue &&
 		    take_log(logs, (const char *)h->bytes + h->log[i].at,
-			h->log[i].len, kind, &row->arena, err) != 0)
+			h->log[i].len, kind, are_brief(row->want),
+			&row->arena, err) != 0)
 			return -1;
 	return 0;
 }
@@ -199,10 +207,11 @@ static int read_log(struct qt_loader *l, struct qt_logs *logs, int fd,
 		rc = qt_keep_open(l, kept, fd, arena, err);
 	if (rc == 0 && logs != NULL && kept != NULL && kept->have) {
 		rc = take_log(logs, (const char *)kept->data, kept->len, kind,
-		    arena, err);
+		    are_brief(l->plan->want), arena, err);
 	} else if (rc == 0 && logs != NULL &&
 	    qt_slurp_fd(fd, "", LOG_MAX, &l->log, &ignored) == 0) {
-		rc = take_log(logs, l->log.data, l->log.len, kind, arena, err);
+		rc = take_log(logs, l->log.data, l->log.len, kind,
+		    are_brief(l->plan->want), arena, err);
 		if (l->log.cap > QT_BUF_KEEP_MAX)
 			qt_buf_release(&l->log);
 	}

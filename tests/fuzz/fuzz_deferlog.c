@@ -5,6 +5,7 @@
 #include "fuzz/input.h"
 #include "qtool/deferlog.h"
 #include "qtool/escape.h"
+#include "unit/same_msg.h"
 
 static void check_text(const char *s)
 {
@@ -37,18 +38,34 @@ static void check_entry(const struct qt_log_entry *e)
 	check_text(e->reason);
 }
 
+/* What a brief entry has is what the whole one says. */
+static void check_brief(const struct qt_log_entry *e,
+    const struct qt_log_entry *b)
+{
+	REQUIRE(same_text(b->recipient, e->recipient));
+	REQUIRE(same_text(b->orig_recipient, e->orig_recipient));
+	REQUIRE(same_text(b->status, e->status));
+	REQUIRE(same_text(b->reason, e->reason));
+	REQUIRE(b->offset == e->offset && b->notify == e->notify);
+	REQUIRE(b->action == NULL && b->diag_text == NULL);
+}
+
 static size_t count(const char *log, size_t len, enum qt_log_kind kind)
 {
-	struct qt_log_reader r;
-	struct qt_log_entry e;
+	struct qt_log_reader r, b;
+	struct qt_log_entry e, brief;
 	struct qt_error err;
 	struct qt_arena arena;
 	size_t n = 0;
 
 	qt_arena_init(&arena, 0);
 	qt_log_reader_init(&r, log, len, kind);
+	qt_log_reader_init(&b, log, len, kind);
+	b.brief = true;
 	while (qt_log_reader_next(&r, &e, &arena, &err) == 0) {
 		check_entry(&e);
+		REQUIRE(qt_log_reader_next(&b, &brief, &arena, &err) == 0);
+		check_brief(&e, &brief);
 		n++;
 	}
 	REQUIRE(r.pos == len);

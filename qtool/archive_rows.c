@@ -155,6 +155,7 @@ static int add_rows(struct archive_pass *p, struct qt_stmt *st,
 int archive_add_picks(struct archive_pass *p, struct qt_error *err)
 {
 	const struct qt_row_work work = {.want = qt_archive_want(p->a),
+	    .whole = qt_archive_whole(p->a),
 	    .hook = qt_archive_hook, .drain = qt_archive_drain, .ctx = p->a};
 	struct qt_stmt *st = NULL;
 	struct qt_buf sql;

@@ -30,7 +30,8 @@ const struct qt_option global_options[] = {
 	"the queue in an archive of qtool, or in a tarball of a queue directory "
 	"(repeatable)"},
     {"database", 'D', "SNAPSHOT", OPT_SNAPSHOT,
-	"the tables that qtool snapshot has written (repeatable)"},
+	"the tables that qtool snapshot has written, or an archive's "
+	"index.sqlite (repeatable)"},
     {"all-instances", 0, NULL, OPT_ALL_INSTANCES,
 	"the queues of every instance that postmulti lists"},
     {"transaction", 0, "N", OPT_TRANSACTION,

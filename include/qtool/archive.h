@@ -150,6 +150,8 @@ int qt_archive_add_row(struct qt_archive *a, const struct qt_archive_item *it,
 int qt_archive_hook(struct qt_row *row, void *archive);
 void qt_archive_drain(void *archive);
 unsigned qt_archive_want(const struct qt_archive *a); /* QT_WANT_ bits for it */
+/* Whether it takes whole rows (qt_row_work.whole). */
+bool qt_archive_whole(const struct qt_archive *a);
 /*
  * A message was selected and is left in the queue: a line in
  * metadata/missing.jsonl.  why is one word, "in_delivery".

@@ -69,6 +69,7 @@ struct qt_picks;
 typedef int qt_row_hook(struct qt_row *row, void *ctx);
 struct qt_row_work {
 	unsigned want;
+	bool whole; /* what qt_snapshot_add() takes of it is worked out, too */
 	qt_row_hook *hook;	  /* NULL none */
 	void (*drain)(void *ctx); /* rows that were taken are no more: called
 				   * before they go with the scan; NULL none */

@@ -4,6 +4,10 @@
  * all columns of qtool-sql.7, hidden ones too, and a table snapshot (name,
  * value) that tells what it was made with.  An evidence archive has one as
  * metadata/index.sqlite.
+ * as_json and headers_text are not stored: who opens it with qtool has them.
+ *
+ * A row of recipients, headers and records has the row ID of its message times
+ * 2^24, plus its own place among that message's rows, from 1.
  *
  * A writer takes messages one by one, each with all that is told of it, in one
  * pass over the queue.  The database is a file that is open already; half of one
@@ -16,11 +20,6 @@
 
 struct qt_snapshot_opts {
 	bool body;    /* messages.body too: else it is NULL */
-	/* what somebody with sqlite3 asks by hand: messages and recipients
-	 * without hidden columns, messages.recipients and sha256; smaller and
-	 * faster by half (no index, either), and not to be opened as a snapshot, as selections
-	 * take more.  Nothing can be copied into it */
-	bool brief;
 	bool records; /* table records, which has all bytes of the mail */
 	const char *selection; /* as it was asked for, for the reader; NULL */
 	int64_t now;  /* when it is made; 0: not told, so that the same mail
@@ -40,11 +39,16 @@ void qt_snapshot_free(struct qt_snapshot *s);
 /* QT_WANT_ bits that a row must have been loaded with. */
 unsigned qt_snapshot_want(const struct qt_snapshot_opts *opts);
 /*
- * A message with its recipients and headers.  The row's memory grows by what is
- * worked out of it.
+ * A message with its recipients and headers, of a scan that had qt_snapshot_want()
+ * and qt_row_work.whole.  The row's memory grows by what is worked out of it.
  */
 int qt_snapshot_add(struct qt_snapshot *s, struct qt_row *row,
     struct qt_error *err) QT_MUST_CHECK;
+/*
+ * Decode what of the row is encoded, in the thread that decodes for SQL: then
+ * another may add it.
+ */
+int qt_snapshot_decode(struct qt_row *row, struct qt_error *err) QT_MUST_CHECK;
 /*
  * All messages of a database for which the condition (over messages, as
  * qt_select_sql() makes it) holds.

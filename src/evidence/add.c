@@ -417,7 +417,7 @@ static int add(struct qt_archive *a, struct adding *w, struct qt_error *err)
 		qt_facts_file_release(&w->parsed);
 	qt_buf_release(&w->problems);
 	if (r == 0 && a->index != NULL && it->db != NULL)
-		r = qt_index_add(a->index, it->db, err);
+		r = qt_index_add(a->index, it->db, it->found, err);
 	return r;
 }
 

@@ -149,8 +149,9 @@ static const char tag_files[] =
     "                              of the one before it (prev)\n";
 
 static const char index_file[] =
-    "  metadata/index.sqlite       the same as tables, for sqlite3; made of the\n"
-    "                              files, and of no weight against them\n";
+    "  metadata/index.sqlite       the same as tables, for sqlite3 (messages,\n"
+    "                              recipients, headers) and for qtool -D; made\n"
+    "                              of the files, and of no weight against them\n";
 
 static const char sums[] =
     "  manifest-sha256.txt         sums of all files below data/\n"

@@ -202,7 +202,8 @@ static void varies(struct qt_buf *out, const struct qt_bag *bag)
 	    "transaction, uname\", "
 	    "\"metadata/custody.jsonl: time, actor\", "
 	    "\"metadata/messages.jsonl: stat.ctime_ns, stat.nlink, "
-	    "locked_at_capture\", \"metadata/index.sqlite: in_delivery\", "
+	    "locked_at_capture\", \"metadata/index.sqlite: in_delivery, ctime_ns, "
+	    "nlink\", "
 	    "\"bag-info.txt: Bagging-Date\", "
 	    "\"tagmanifest-sha256.txt and signatures, which are over these\", "
 	    "\"times of the files that are not below data/queue\"]");

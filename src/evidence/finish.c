@@ -202,6 +202,7 @@ static int put_tag_list(struct qt_archive *a, struct qt_error *err)
 
 static int put_closing(struct qt_archive *a, struct qt_error *err)
 {
+	qt_index_seal(a->index);
 	if (put_postconf(a, err) != 0 || put_maillog(a, err) != 0 ||
 	    put_case(a, err) != 0 ||
 	    qt_put_spill(a, "metadata/messages.jsonl", &a->messages, &a->tags,

@@ -6,6 +6,7 @@
 #include "evidence/index.h"
 
 #include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 
 #include "base/io.h"
@@ -16,7 +17,7 @@
 #define SLOTS 128u /* rows on their way; a window of the scan has more */
 #define BUDGET ((size_t)1 << 30) /* the scan's own is the one that counts */
 
-static const struct qt_snapshot_opts brief = {.brief = true};
+static const struct qt_snapshot_opts plain = {.body = false};
 
 struct slot {
 	struct qt_task task; /* first: one leads to the other */
@@ -25,7 +26,7 @@ struct slot {
 
 struct qt_index {
 	int fd;	/* a file without a name */
-	struct qt_snapshot *s;
+	struct qt_snapshot *s; /* from the first row on */
 	struct qt_pool *pool;
 	struct slot slot[SLOTS]; /* a ring */
 	unsigned first, used;	 /* the oldest; how many */
@@ -33,6 +34,8 @@ struct qt_index {
 	uint64_t rows;
 	struct qt_error failed;	 /* the thread's, read behind a wait; code
 				  * QT_OK: not */
+	struct slot last;	 /* of no row: the database is completed */
+	bool sealed;		 /* that was begun */
 };
 
 static void *worker_new(void *ctx)
@@ -45,6 +48,21 @@ static void worker_free(void *worker)
 	(void)worker;
 }
 
+static int add(struct qt_index *x, struct qt_row *row, struct qt_error *err)
+{
+	if (x->s == NULL &&
+	    qt_snapshot_new(&x->s, x->fd, &plain, err) != 0)
+		return -1;
+	return qt_snapshot_add(x->s, row, err);
+}
+
+static int complete(struct qt_index *x, struct qt_error *err)
+{
+	struct qt_snapshot_counts ignored;
+
+	return qt_snapshot_finish(x->s, &ignored, err);
+}
+
 /* The one thread: rows come in their order. */
 static void run(struct qt_task *task, void *worker, void *ctx)
 {
@@ -52,8 +70,12 @@ static void run(struct qt_task *task, void *worker, void *ctx)
 	struct qt_index *x = ctx;
 
 	(void)worker;
-	if (x->failed.code == QT_OK)
-		(void)!qt_snapshot_add(x->s, slot->row, &x->failed);
+	if (x->failed.code != QT_OK)
+		return;
+	if (slot == &x->last)
+		(void)!complete(x, &x->failed);
+	else
+		(void)!add(x, slot->row, &x->failed);
 }
 
 int qt_index_new(struct qt_index **out, int dirfd, struct qt_error *err)
@@ -67,7 +89,6 @@ int qt_index_new(struct qt_index **out, int dirfd, struct qt_error *err)
 		return qt_fail_mem(err);
 	x->fd = -1;
 	if (qt_unnamed_file(dirfd, &x->fd, err) != 0 ||
-	    qt_snapshot_new(&x->s, x->fd, &brief, err) != 0 ||
 	    qt_pool_new(&x->pool, &opts, err) != 0) {
 		qt_index_free(x);
 		return -1;
@@ -89,7 +110,7 @@ void qt_index_free(struct qt_index *x)
 
 unsigned qt_index_want(void)
 {
-	return qt_snapshot_want(&brief);
+	return qt_snapshot_want(&plain);
 }
 
 /* Wait for the oldest row. */
@@ -107,6 +128,16 @@ static struct qt_row *collect(struct qt_index *x)
 	return row;
 }
 
+/* The thread's; only behind a wait. */
+static int failure(const struct qt_index *x, struct qt_error *err)
+{
+	if (x->failed.code == QT_OK)
+		return 0;
+	if (err != NULL)
+		*err = x->failed;
+	return -1;
+}
+
 void qt_index_drain(struct qt_index *x)
 {
 	/* the scan has them all, and goes now */
@@ -114,17 +145,30 @@ void qt_index_drain(struct qt_index *x)
 		(void)collect(x);
 }
 
-int qt_index_add(struct qt_index *x, struct qt_db *db, struct qt_error *err)
+/* Ready for the thread. */
+static int prepare(struct qt_row *row, const char *found, struct qt_error *err)
+{
+	if (found != NULL) {
+		row->path = qt_arena_dup(&row->arena, found, strlen(found));
+		if (row->path == NULL)
+			return qt_fail_mem(err);
+	}
+	return qt_snapshot_decode(row, err);
+}
+
+int qt_index_add(struct qt_index *x, struct qt_db *db, const char *found,
+    struct qt_error *err)
 {
 	struct slot *slot;
+	int r = 0;
 
 	x->db = db;
-	if (x->used == SLOTS)
+	if (x->used == SLOTS) {
 		qt_db_give(db, collect(x));
-	if (x->failed.code != QT_OK) {
+		r = failure(x, err);
+	}
+	if (r != 0) {
 		qt_index_drain(x);
-		if (err != NULL)
-			*err = x->failed;
 		return -1;
 	}
 	slot = &x->slot[(x->first + x->used) % SLOTS];
@@ -132,31 +176,37 @@ int qt_index_add(struct qt_index *x, struct qt_db *db, struct qt_error *err)
 	if (slot->row == NULL)
 		return qt_fail(err, QT_E_STATE, "archive", "a row of nothing");
 	x->rows++;
-	if (qt_pool_submit(x->pool, &slot->task)) {
+	r = prepare(slot->row, found, err);
+	if (r == 0 && qt_pool_submit(x->pool, &slot->task)) {
 		x->used++;
 		return 0;
 	}
-	/* no thread is to be had */
-	if (qt_snapshot_add(x->s, slot->row, err) != 0)
-		return -1;
+	if (r == 0) /* no thread is to be had */
+		r = add(x, slot->row, err);
 	qt_db_give(db, slot->row);
-	return 0;
+	return r;
+}
+
+void qt_index_seal(struct qt_index *x)
+{
+	if (x != NULL && x->rows != 0)
+		x->sealed = qt_pool_submit(x->pool, &x->last.task);
 }
 
 int qt_index_finish(struct qt_index *x, uint64_t *size, struct qt_error *err)
 {
-	struct qt_snapshot_counts ignored;
+	bool done = false;
 	struct stat st;
 
 	if (x == NULL || x->rows == 0)
 		return 1;
 	qt_index_drain(x);
-	if (x->failed.code != QT_OK) {
-		if (err != NULL)
-			*err = x->failed;
+	while (x->sealed && !done)
+		(void)qt_pool_wait(x->pool, &x->last.task, 0, &done);
+	if (failure(x, err) != 0)
 		return -1;
-	}
-	if (qt_snapshot_finish(x->s, &ignored, err) != 0)
+	/* no thread was to be had */
+	if (!x->sealed && complete(x, err) != 0)
 		return -1;
 	if (fstat(x->fd, &st) != 0)
 		return qt_fail_own(err, "fstat", "temporary file");

@@ -19,14 +19,16 @@ void qt_index_free(struct qt_index *x);
 /* QT_WANT_ bits of its rows. */
 unsigned qt_index_want(void);
 /*
- * The row that a statement of db stands on; it is taken.  Errors are those of
- * rows before, too.
+ * The row that a statement of db stands on; it is taken.  found: its path where
+ * that is not the row's, else NULL.  Errors are those of rows before, too.
  */
-int qt_index_add(struct qt_index *x, struct qt_db *db, struct qt_error *err)
-    QT_MUST_CHECK;
+int qt_index_add(struct qt_index *x, struct qt_db *db, const char *found,
+    struct qt_error *err) QT_MUST_CHECK;
 /* Wait until no row is in use any more. */
 void qt_index_drain(struct qt_index *x);
-/* All are added: its size.  1: there was none. */
+/* All are added: the thread completes it, meanwhile. */
+void qt_index_seal(struct qt_index *x);
+/* Its size.  1: there was none. */
 int qt_index_finish(struct qt_index *x, uint64_t *size, struct qt_error *err)
     QT_MUST_CHECK;
 int qt_index_each(const struct qt_index *x, qt_bytes_fn *fn, void *ctx,

@@ -292,6 +292,11 @@ unsigned qt_archive_want(const struct qt_archive *a)
 	    (a->index != NULL ? qt_index_want() : 0);
 }
 
+bool qt_archive_whole(const struct qt_archive *a)
+{
+	return a->index != NULL;
+}
+
 void qt_archive_drain(void *archive)
 {
 	struct qt_archive *a = archive;

@@ -94,13 +94,13 @@ static void words(struct qt_buf *out, const struct cell *c,
 }
 
 /* The member's key without the comma when it is the object's first. */
-static void add(struct qt_buf *out, const struct qt_row *row,
+static void add(struct qt_buf *out, cell_fn *cell, const void *from,
     const struct member *m, int column, bool begins,
     void (*decode)(struct qt_buf *out, const char *s, size_t len))
 {
 	struct cell c;
 
-	cell_of(&c, row, column);
+	cell(&c, from, column);
 	qt_buf_add(out, m->key + (begins ? 2 : 0), m->key_len - (begins ? 2 : 0));
 	switch (c.type) {
 	case CELL_INT:
@@ -122,9 +122,37 @@ static void add(struct qt_buf *out, const struct qt_row *row,
 		break;
 	case CELL_NULL:
 	case CELL_BYTES: /* body, headers_text: no members */
+	case CELL_BLOB:
+	case CELL_TOOBIG:
 		qt_buf_add(out, "null", 4);
 		break;
 	}
+}
+
+bool as_json_takes(int column)
+{
+	for (size_t i = 0; i < NFIRST; i++)
+		if (first[i].column == column)
+			return true;
+	return !is_hidden[column] && !left_out[column];
+}
+
+void as_json_from(struct qt_buf *out, cell_fn *cell, const void *from,
+    void (*decode)(struct qt_buf *out, const char *s, size_t len))
+{
+	qt_buf_addc(out, '{');
+	for (size_t i = 0; i < NFIRST; i++)
+		add(out, cell, from, &first[i].m, first[i].column, i == 0,
+		    decode);
+	for (int k = 0; k < M_COUNT; k++)
+		if (!is_hidden[k] && !left_out[k])
+			add(out, cell, from, &columns[k], k, false, decode);
+	qt_buf_addc(out, '}');
+}
+
+static void of_row(struct cell *c, const void *row, int column)
+{
+	cell_of(c, row, column);
 }
 
 bool as_json(struct qt_buf *out, const struct qt_row *row,
@@ -140,12 +168,6 @@ bool as_json(struct qt_buf *out, const struct qt_row *row,
 		if (has_words(&c))
 			return false;
 	}
-	qt_buf_addc(out, '{');
-	for (size_t i = 0; i < NFIRST; i++)
-		add(out, row, &first[i].m, first[i].column, i == 0, decode);
-	for (int k = 0; k < M_COUNT; k++)
-		if (!is_hidden[k] && !left_out[k])
-			add(out, row, &columns[k], k, false, decode);
-	qt_buf_addc(out, '}');
+	as_json_from(out, of_row, row, decode);
 	return true;
 }

@@ -9,7 +9,7 @@
 #ifndef QUERY_AS_JSON_H
 #define QUERY_AS_JSON_H
 
-#include "query/derive.h"
+#include "query/cell.h"
 
 /*
  * Append the object.  decode: decode_words(), which only the caller's thread
@@ -18,5 +18,15 @@
  */
 bool as_json(struct qt_buf *out, const struct qt_row *row,
     void (*decode)(struct qt_buf *out, const char *s, size_t len));
+
+/*
+ * The same of cells from elsewhere.  Text that is no valid UTF-8 comes out as
+ * the tables show it.
+ */
+typedef void cell_fn(struct cell *c, const void *from, int column);
+void as_json_from(struct qt_buf *out, cell_fn *cell, const void *from,
+    void (*decode)(struct qt_buf *out, const char *s, size_t len));
+/* Whether a column of messages is in it. */
+bool as_json_takes(int column);
 
 #endif

@@ -85,30 +85,36 @@ static const struct {
     OF_DERIVED(M_MAILER, FROM_WORDS, mailer),
 };
 
-static void put(struct cell *c, enum cell_type type, const char *s)
+void cell_put(struct cell *c, enum cell_type type, const char *s)
 {
 	c->type = s != NULL ? type : CELL_NULL;
 	c->s = s;
 }
 
-static void number(struct cell *c, int64_t n)
+void cell_int(struct cell *c, int64_t i)
 {
 	c->type = CELL_INT;
-	c->i = n;
+	c->i = i;
+}
+
+void cell_bytes(struct cell *c, enum cell_type type, const void *s, size_t len)
+{
+	cell_put(c, type, s);
+	c->len = len;
 }
 
 /* A number that is unknown when it is negative. */
 static void known(struct cell *c, int64_t n)
 {
 	if (n >= 0)
-		number(c, n);
+		cell_int(c, n);
 }
 
 /* A time that is unknown when it is 0. */
 static void instant(struct cell *c, int64_t t)
 {
 	if (t != 0)
-		number(c, t);
+		cell_int(c, t);
 }
 
 /* Seconds of nanoseconds, rounded down before the epoch too. */
@@ -134,15 +140,15 @@ static bool have_msg(const struct qt_row *row)
 static void showq_time(struct cell *c, const struct qt_row *row)
 {
 	if (row->msg.showq_time > 0)
-		number(c, row->msg.showq_time);
+		cell_int(c, row->msg.showq_time);
 	else if (have_stat(row))
-		number(c, seconds(row->mtime_ns));
+		cell_int(c, seconds(row->mtime_ns));
 }
 
 static void arrival_time(struct cell *c, const struct qt_row *row)
 {
 	if (row->msg.arrival_time > 0)
-		number(c, row->msg.arrival_time);
+		cell_int(c, row->msg.arrival_time);
 	else
 		showq_time(c, row);
 }
@@ -159,9 +165,9 @@ static void message_size(struct cell *c, const struct qt_row *row)
 	if (row->queue == QT_Q_MAILDROP && row->spool->orig_address)
 		by_record = false;
 	if (by_record)
-		number(c, row->msg.size[0]);
+		cell_int(c, row->msg.size[0]);
 	else if (have_stat(row) && (row->unknown & QT_ROW_SIZE) == 0)
-		number(c, row->file_size);
+		cell_int(c, row->file_size);
 }
 
 static void odd(struct cell *c, const struct qt_row *row)
@@ -185,7 +191,7 @@ static void odd(struct cell *c, const struct qt_row *row)
 	_Static_assert(sizeof "length,nul,count,tail" <= sizeof c->own,
 	    "all of them fit");
 	c->own[n] = '\0';
-	put(c, CELL_TEXT, n > 0 ? c->own : NULL);
+	cell_put(c, CELL_TEXT, n > 0 ? c->own : NULL);
 }
 
 /* ---- the groups ---- */
@@ -194,35 +200,35 @@ static void entry(struct cell *c, const struct qt_row *row, int column)
 {
 	switch (column) {
 	case M_HOST:
-		put(c, CELL_TEXT, row->spool->host);
+		cell_put(c, CELL_TEXT, row->spool->host);
 		break;
 	case M_QUEUE_NAME:
-		put(c, CELL_CONST, qt_queue_name(row->queue));
+		cell_put(c, CELL_CONST, qt_queue_name(row->queue));
 		break;
 	case M_QUEUE_ID:
-		put(c, CELL_TEXT, row->id);
+		cell_put(c, CELL_TEXT, row->id);
 		break;
 	case M_PATH:
-		put(c, CELL_TEXT, row->path);
+		cell_put(c, CELL_TEXT, row->path);
 		break;
 	case M_STATE:
-		put(c, CELL_CONST, qt_state_name(row->state));
+		cell_put(c, CELL_CONST, qt_state_name(row->state));
 		break;
 	case M_ERROR:
-		put(c, CELL_TEXT, row->error);
+		cell_put(c, CELL_TEXT, row->error);
 		break;
 	case M_ERROR_OFFSET:
 		known(c, row->error_offset);
 		break;
 	case M_CONFIG_DIR:
-		put(c, CELL_TEXT, row->spool->config_dir);
+		cell_put(c, CELL_TEXT, row->spool->config_dir);
 		break;
 	case M_QUEUE_DIR:
-		put(c, CELL_TEXT, row->spool->queue_dir);
+		cell_put(c, CELL_TEXT, row->spool->queue_dir);
 		break;
 	default: /* M_IN_DELIVERY */
 		if ((row->unknown & QT_ROW_LOCKS) == 0)
-			number(c, row->in_delivery);
+			cell_int(c, row->in_delivery);
 		break;
 	}
 }
@@ -254,37 +260,37 @@ static void of_stat(struct cell *c, const struct qt_row *row, int column)
 		return;
 	switch (column) {
 	case M_DEV:
-		number(c, (int64_t)row->dev);
+		cell_int(c, (int64_t)row->dev);
 		break;
 	case M_INODE:
-		number(c, (int64_t)row->ino);
+		cell_int(c, (int64_t)row->ino);
 		break;
 	case M_MODE:
-		number(c, row->mode);
+		cell_int(c, row->mode);
 		break;
 	case M_FILE_SIZE:
-		number(c, row->file_size);
+		cell_int(c, row->file_size);
 		break;
 	case M_MTIME:
-		number(c, seconds(row->mtime_ns));
+		cell_int(c, seconds(row->mtime_ns));
 		break;
 	case M_MTIME_NS:
-		number(c, row->mtime_ns);
+		cell_int(c, row->mtime_ns);
 		break;
 	case M_CTIME_NS:
-		number(c, row->ctime_ns);
+		cell_int(c, row->ctime_ns);
 		break;
 	case M_UID:
-		number(c, row->uid);
+		cell_int(c, row->uid);
 		break;
 	case M_GID:
-		number(c, row->gid);
+		cell_int(c, row->gid);
 		break;
 	case M_NLINK:
-		number(c, (int64_t)row->nlink);
+		cell_int(c, (int64_t)row->nlink);
 		break;
 	default: /* M_FORCED_EXPIRE */
-		number(c, S_ISREG(row->mode) && (row->mode & S_IXGRP) != 0);
+		cell_int(c, S_ISREG(row->mode) && (row->mode & S_IXGRP) != 0);
 		break;
 	}
 }
@@ -292,7 +298,7 @@ static void of_stat(struct cell *c, const struct qt_row *row, int column)
 static void counted(struct cell *c, const struct qt_row *row, size_t n)
 {
 	if (have_msg(row))
-		number(c, (int64_t)n);
+		cell_int(c, (int64_t)n);
 }
 
 static void envelope(struct cell *c, const struct qt_row *row, int column)
@@ -331,12 +337,6 @@ static void envelope(struct cell *c, const struct qt_row *row, int column)
 	}
 }
 
-static void bytes(struct cell *c, const char *s, size_t len)
-{
-	put(c, CELL_BYTES, s);
-	c->len = len;
-}
-
 static void other(struct cell *c, const struct qt_row *row,
     const struct derived *d, int column)
 {
@@ -345,22 +345,22 @@ static void other(struct cell *c, const struct qt_row *row,
 
 	switch (column) {
 	case M_CLASS:
-		put(c, CELL_CONST, class_name(d->class));
+		cell_put(c, CELL_CONST, class_name(d->class));
 		break;
 	case M_DELAY_REASON:
-		put(c, CELL_TEXT, last != NULL ? last->reason : NULL);
+		cell_put(c, CELL_TEXT, last != NULL ? last->reason : NULL);
 		break;
 	case M_DSN:
-		put(c, CELL_TEXT, last != NULL ? last->status : NULL);
+		cell_put(c, CELL_TEXT, last != NULL ? last->status : NULL);
 		break;
 	case M_HEADERS_TEXT:
-		bytes(c, d->headers_text, d->headers_len);
+		cell_bytes(c, CELL_BYTES, d->headers_text, d->headers_len);
 		break;
 	case M_BODY:
-		bytes(c, row->body, row->body_len);
+		cell_bytes(c, CELL_BYTES, row->body, row->body_len);
 		break;
 	case M_SHA256:
-		put(c, CELL_TEXT, row->sha256[0] != '\0' ? row->sha256 : NULL);
+		cell_put(c, CELL_TEXT, row->sha256[0] != '\0' ? row->sha256 : NULL);
 		break;
 	default: /* M_ODD */
 		odd(c, row);
@@ -394,16 +394,17 @@ void cell_of(struct cell *c, const struct qt_row *row, int column)
 		other(c, row, d, column);
 		break;
 	case FROM_MSG:
-		put(c, CELL_TEXT, string_at(&row->msg, at));
+		cell_put(c, CELL_TEXT, string_at(&row->msg, at));
 		break;
 	case FROM_DERIVED:
-		put(c, CELL_TEXT, string_at(d, at));
+		cell_put(c, CELL_TEXT, string_at(d, at));
 		break;
 	case FROM_JSON:
-		put(c, CELL_JSON, string_at(d, at));
+		cell_put(c, CELL_JSON, string_at(d, at));
 		break;
 	case FROM_WORDS:
-		put(c, CELL_WORDS, string_at(d, at));
+		cell_put(c, d->decoded ? CELL_TEXT : CELL_WORDS,
+		    string_at(d, at));
 		break;
 	}
 }

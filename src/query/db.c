@@ -220,6 +220,7 @@ void qt_db_pick(struct qt_db *db, struct qt_picks *picks,
 {
 	db->picks = picks;
 	db->work = work != NULL ? *work : (struct qt_row_work){.want = 0};
+	db->also_need = db->work.whole ? snap_need() : 0;
 }
 
 struct qt_row *qt_db_row(const struct qt_db *db)

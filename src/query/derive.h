@@ -23,6 +23,7 @@ struct derived {
 	/* JSON */
 	const char *rcpt_domains, *recipients, *todo_rcpts, *todo_domains,
 	    *delay_reasons, *as_json;
+	bool decoded; /* subject and mailer are */
 	/* from the header, raw bytes cut at a NUL */
 	const char *subject, *from_addr, *from_domain, *reply_to, *message_id,
 	    *mailer, *content_type;

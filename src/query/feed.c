@@ -159,33 +159,6 @@ static void report_progress(struct feed *f)
 	db->opts.progress(db->opts.progress_ctx, &db->stats);
 }
 
-static int finish_given(struct feed *f, struct qt_row *row, struct qt_error *err)
-{
-	struct qt_finish_tmp tmp = {.fd = -1};
-	int r;
-
-	if (f->plan.finish == NULL)
-		return 0;
-	qt_buf_init(&tmp.out, QT_FINISH_MAX);
-	qt_buf_init(&tmp.part, QT_FINISH_MAX);
-	r = f->plan.finish(row, &tmp, f->plan.finish_ctx);
-	qt_buf_release(&tmp.out);
-	qt_buf_release(&tmp.part);
-	return r == 0 ? 0 : qt_fail_mem(err);
-}
-
-/* The one row that was given: 0 it is the next, 1 it was. */
-static int next_given(struct feed *f, struct qt_error *err)
-{
-	struct qt_row *row = f->at++ == 0 && !f->plan.nothing ? f->db->given :
-	    NULL;
-
-	f->row = row;
-	if (row == NULL)
-		return 1;
-	return finish_given(f, row, err);
-}
-
 int feed_open(struct feed *f, struct qt_db *db, struct feed_plan *plan,
     struct qt_error *err)
 {
@@ -193,7 +166,7 @@ int feed_open(struct feed *f, struct qt_db *db, struct feed_plan *plan,
 	*f = (struct feed){.db = db, .plan = *plan};
 	*plan = (struct feed_plan){0};
 	sort_ids(&f->plan);
-	if (f->plan.by_id || f->plan.nothing || db->is_given)
+	if (f->plan.by_id || f->plan.nothing)
 		return 0;
 	return start(f, NULL, err);
 }
@@ -211,8 +184,6 @@ int feed_next(struct feed *f, struct qt_error *err)
 	struct qt_row *row;
 	int r;
 
-	if (f->db->is_given)
-		return next_given(f, err);
 	for (;;) {
 		if (f->scan == NULL) {
 			r = next_id(f, err);

@@ -21,10 +21,8 @@ struct qt_db {
 	sqlite3 *sql;
 	struct snap *snap; /* the snapshots; owned, nsnap of them */
 	size_t nsnap;
-	struct qt_row *given; /* in place of a scan: this one row (snapshot.c);
-			       * borrowed, NULL none */
-	bool is_given;	      /* there is no scan, only given rows */
-	unsigned also_want;   /* QT_WANT_ bits for messages beyond its columns */
+	unsigned also_want, also_need; /* QT_WANT_ and DV_ bits for messages
+					* beyond its columns */
 	struct cursor *current; /* of messages, whose rowid was asked for last */
 	const struct qt_spools *spools; /* borrowed */
 	struct qt_db_opts opts;
@@ -69,6 +67,9 @@ void put_bytes(struct qt_db *db, sqlite3_context *ctx, const char *s,
 void put_const(sqlite3_context *ctx, const char *s);
 /* JSON text that derive.c built (valid UTF-8, no NUL). */
 void put_json(sqlite3_context *ctx, const char *s);
+/* Any of a table's cells. */
+struct cell;
+void put_cell(struct qt_db *db, sqlite3_context *ctx, const struct cell *v);
 /* err becomes the statement's error: the function or column fails. */
 void put_error(struct qt_db *db, sqlite3_context *ctx,
     const struct qt_error *err);

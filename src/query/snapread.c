@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/io.h"
+#include "query/as_json.h"
 #include "query/vtab.h"
 
 #define COLUMNS_MAX 100 /* of a table; ours have fewer */
@@ -187,7 +188,7 @@ static int check_table(const struct snap *s, const char *name,
 	if (r != SQLITE_DONE)
 		return snap_fail(s, err);
 	for (i = 0; i < c->n; i++)
-		if (!have[i])
+		if (!have[i] && snap_stores(c, i))
 			return qt_fail(err, QT_E_STATE, s->name,
 			    "the snapshot lacks the column %s of %s",
 			    c->v[i].name, name);
@@ -220,10 +221,6 @@ static int check(struct snap *s, struct qt_error *err)
 	if (number_of(s, "PRAGMA application_id", &application, err) != 0 ||
 	    number_of(s, "PRAGMA user_version", &format, err) != 0)
 		return -1;
-	if (application == SNAP_BRIEF)
-		return qt_fail(err, QT_E_STATE, s->name,
-		    "this is the index of an archive, for sqlite3: open the "
-		    "archive itself (-A)");
 	if (application != SNAP_APPLICATION)
 		return qt_fail(err, QT_E_STATE, s->name,
 		    "this is no snapshot: a SQLite database of another "
@@ -324,20 +321,46 @@ static int check_there(const struct cursor *c, const struct snap *s,
 static void add_column(struct qt_buf *sql, const struct qt_column *col)
 {
 	if (strcmp(col->type, "JSON") == 0)
-		qt_buf_addf(sql, ", CASE WHEN json_valid(%s) THEN %s END",
+		qt_buf_addf(sql, ", CASE WHEN json_valid(t.%s) THEN t.%s END",
 		    col->name, col->name);
 	else
-		qt_buf_addf(sql, ", %s", col->name);
+		qt_buf_addf(sql, ", t.%s", col->name);
 }
 
-/* The IDs that are asked for, when the statement names some. */
-static void add_ids(struct qt_buf *sql, const struct feed_plan *p)
+/* The header's lines; what has an envelope has a header, if an empty one. */
+static void add_headers_text(struct qt_buf *sql)
 {
+	qt_buf_addf(sql, ", coalesce((SELECT group_concat(name || ': ' || value "
+	    "|| char(10), '') FROM headers WHERE rowid BETWEEN "
+	    "t.rowid * %lld + 1 AND t.rowid * %lld + %lld), "
+	    "iif(t.sender IS NULL, NULL, ''))", (long long)SNAP_ROWS,
+	    (long long)SNAP_ROWS, (long long)SNAP_ROWS - 1);
+}
+
+static bool is_messages(const struct cursor *c)
+{
+	return c->table == &table_messages;
+}
+
+/* The rows of the IDs that are asked for, when the statement names some. */
+static void add_ids(struct qt_buf *sql, const struct cursor *c)
+{
+	const struct feed_plan *p = &c->feed.plan;
 	size_t i;
 
-	if (!p->by_id || p->nids == 0)
+	if (!p->by_id || p->nids == 0) {
+		qt_buf_addf(sql, " FROM %s AS t", c->table->name);
 		return;
-	qt_buf_adds(sql, " WHERE queue_id IN (");
+	}
+	if (is_messages(c))
+		qt_buf_adds(sql, " FROM messages AS t WHERE t");
+	else
+		qt_buf_addf(sql, " FROM messages AS m CROSS JOIN %s AS t "
+		    "ON t.rowid BETWEEN m.rowid * %lld + 1 AND "
+		    "m.rowid * %lld + %lld WHERE m", c->table->name,
+		    (long long)SNAP_ROWS, (long long)SNAP_ROWS,
+		    (long long)SNAP_ROWS - 1);
+	qt_buf_adds(sql, ".queue_id IN (");
 	for (i = 0; i < p->nids; i++)
 		qt_buf_adds(sql, i == 0 ? "?" : ",?");
 	qt_buf_addc(sql, ')');
@@ -355,10 +378,16 @@ static int bind_ids(sqlite3_stmt *st, const struct snap *s,
 	return 0;
 }
 
-/* Whether that table's messages are to be counted: state is read, too. */
-static bool counts(const struct cursor *c)
+/* Whether a column is read: asked for, or for what is made of it, or, as
+ * messages are counted, for that. */
+static bool is_read(const struct cursor *c, int i)
 {
-	return c->table == &table_messages;
+	if (!is_messages(c))
+		return columns_has(c->used, i);
+	if (i == M_AS_JSON)
+		return false;
+	return columns_has(c->used, i) || i == M_STATE || i == M_QUEUE_NAME ||
+	    (columns_has(c->used, M_AS_JSON) && as_json_takes(i));
 }
 
 static void make_sql(struct cursor *c, struct qt_buf *sql)
@@ -366,18 +395,19 @@ static void make_sql(struct cursor *c, struct qt_buf *sql)
 	struct snapcur *s = &c->snap;
 	int i, n = 1;
 
-	qt_buf_adds(sql, "SELECT rowid");
+	qt_buf_adds(sql, "SELECT t.rowid");
 	for (i = 0; i < c->columns->n; i++) {
 		s->column[i] = -1;
 		/* the last bit stands for several */
-		if (!columns_has(c->used, i) &&
-		    !(counts(c) && (i == M_STATE || i == M_QUEUE_NAME)))
+		if (!is_read(c, i))
 			continue;
-		add_column(sql, &c->columns->v[i]);
+		if (is_messages(c) && i == M_HEADERS_TEXT)
+			add_headers_text(sql);
+		else
+			add_column(sql, &c->columns->v[i]);
 		s->column[i] = n++;
 	}
-	qt_buf_addf(sql, " FROM %s", c->table->name);
-	add_ids(sql, &c->feed.plan);
+	add_ids(sql, c);
 }
 
 _Static_assert(M_COUNT <= 80, "struct snapcur.column");
@@ -442,7 +472,7 @@ int snapcur_next(struct cursor *c, struct qt_error *err)
 		}
 		r = sqlite3_step(s->st);
 		if (r == SQLITE_ROW) {
-			if (counts(c))
+			if (is_messages(c))
 				count(c);
 			return 0;
 		}
@@ -462,6 +492,36 @@ sqlite3_int64 snapcur_rowid(const struct cursor *c)
 	return (sqlite3_int64)(h ^ (h >> 31));
 }
 
+/* A value as a member of as_json; nothing of it is decoded any more. */
+static void json_cell(struct cell *v, const void *from, int i)
+{
+	const struct cursor *c = from;
+	const struct qt_column *col = &c->columns->v[i];
+	sqlite3_stmt *st = c->snap.st;
+	const int at = c->snap.column[i], type = sqlite3_column_type(st, at);
+	const bool number = strcmp(col->type, "INTEGER") == 0 ||
+	    strcmp(col->type, "BOOLEAN") == 0;
+
+	v->type = CELL_NULL;
+	if (number && type == SQLITE_INTEGER)
+		cell_int(v, sqlite3_column_int64(st, at));
+	else if (!number && type == SQLITE_TEXT)
+		cell_put(v, strcmp(col->type, "JSON") == 0 ? CELL_JSON :
+		    CELL_TEXT, (const char *)sqlite3_column_text(st, at));
+}
+
+static void put_as_json(struct cursor *c, sqlite3_context *ctx)
+{
+	struct qt_buf *b = &c->db->text;
+
+	qt_buf_clear(b);
+	as_json_from(b, json_cell, c, NULL);
+	if (b->failed)
+		sqlite3_result_error_toobig(ctx);
+	else
+		put_json(ctx, qt_buf_str(b));
+}
+
 void snapcur_column(struct cursor *c, sqlite3_context *ctx, int i)
 {
 	const struct qt_column *col = &c->columns->v[i];
@@ -470,6 +530,10 @@ void snapcur_column(struct cursor *c, sqlite3_context *ctx, int i)
 	int type = at >= 0 ? sqlite3_column_type(st, at) : SQLITE_NULL;
 	const void *bytes;
 
+	if (is_messages(c) && i == M_AS_JSON) {
+		put_as_json(c, ctx);
+		return;
+	}
 	if (type == SQLITE_NULL)
 		return;
 	if (strcmp(col->type, "INTEGER") == 0 ||

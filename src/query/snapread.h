@@ -45,13 +45,21 @@ int snap_fail(const struct snap *s, struct qt_error *err);
 /* ---- snapshot.c ---- */
 
 #define SNAP_APPLICATION 0x71746f6c /* "qtol" */
-#define SNAP_BRIEF 0x71746f62	    /* "qtob" */
-#define SNAP_FORMAT 1
+#define SNAP_FORMAT 2
+
+/*
+ * A row of another table than messages has the row ID of its message times
+ * this, plus its own place among the message's rows, from 1.
+ */
+#define SNAP_ROWS ((int64_t)1 << 24)
 
 struct columns;
-/* CREATE TABLE of one of the tables, as snapshots have it. */
-void snap_declare(struct qt_buf *out, const struct columns *c);
-/* The names of all its columns. */
-void snap_columns(struct qt_buf *out, const struct columns *c);
+/*
+ * Whether a snapshot stores a column; the others are made of those when they
+ * are asked for.
+ */
+bool snap_stores(const struct columns *c, int i);
+/* DV_ bits of those of messages. */
+unsigned snap_need(void);
 
 #endif

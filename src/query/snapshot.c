@@ -1,48 +1,51 @@
 /*
  * snapshot.c - writing a snapshot.
  *
- * The new database has the tables as virtual ones too, under names of their
- * own, over the one row that is given: so a message's rows are made by
+ * SQLite makes the schema; then the tables are filled page by page (pagefile.h)
+ * with what the tables of a query make of the message that is given, or with
+ * what another snapshot has of it; in the end SQLite adds the index and what is
+ * told of the whole.
  *
- *	INSERT INTO messages(...) SELECT ... FROM given_messages
- *
- * which is to say by the same code that makes them for a query.  What another
- * snapshot has is copied value by value.
+ * as_json and headers_text are not stored: they say once more what other columns
+ * and the table headers say, in more bytes than all the rest.
  */
 #include "qtool/snapshot.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
+#include "query/decode.h"
+#include "query/pagefile.h"
 #include "query/vtab.h"
+#include "qtool/escape.h"
 
-static const char *const names[] = {"messages", "recipients", "headers",
-    "records"};
+static const struct table *const tables[] = {&table_messages,
+    &table_recipients, &table_headers, &table_records};
 enum { MESSAGES, RECIPIENTS, HEADERS, RECORDS, NTABLES };
 
+struct out {
+	const struct columns *columns;
+	struct pagetable pages;
+	struct cursor cursor; /* on the row that is given */
+	uint64_t rows;
+};
+
 struct qt_snapshot {
+	int fd; /* borrowed */
 	struct fdvfs vfs;
-	struct qt_db db;	/* on the new file; its row is what is given */
-	struct qt_spools none;
+	sqlite3 *sql;	 /* on the file; NULL while the tables are filled */
+	struct qt_db db; /* of the cursors: no more than their scratch memory */
 	struct qt_snapshot_opts opts;
-	sqlite3_stmt *given[NTABLES]; /* INSERT ... SELECT */
-	sqlite3_stmt *copied[NTABLES]; /* INSERT ... VALUES(?, ...) */
-	sqlite3_stmt *known[NTABLES]; /* whether a message has rows already */
-	uint64_t rows[NTABLES];
-	bool indexed;
+	struct pagefile file;
+	struct pagerow row;
+	struct out out[NTABLES];
 };
 
 static int fail(const struct qt_snapshot *s, struct qt_error *err)
 {
-	int code = sqlite3_errcode(s->db.sql);
-
-	if (s->db.have_err) {
-		if (err != NULL)
-			*err = s->db.err;
-		return -1;
-	}
-	if (code == SQLITE_NOMEM)
+	if (sqlite3_errcode(s->sql) == SQLITE_NOMEM)
 		return qt_fail_mem(err);
 	if (s->vfs.write_errno != 0) {
 		errno = s->vfs.write_errno;
@@ -53,26 +56,50 @@ static int fail(const struct qt_snapshot *s, struct qt_error *err)
 		return -1;
 	}
 	return qt_fail(err, QT_E_LIBRARY, "sqlite", "%s",
-	    sqlite3_errmsg(s->db.sql));
+	    sqlite3_errmsg(s->sql));
 }
 
 static int run(const struct qt_snapshot *s, const char *sql,
     struct qt_error *err)
 {
-	return sqlite3_exec(s->db.sql, sql, NULL, NULL, NULL) == SQLITE_OK ? 0 :
+	return sqlite3_exec(s->sql, sql, NULL, NULL, NULL) == SQLITE_OK ? 0 :
 	    fail(s, err);
+}
+
+/* SQLite at work on the file, without a journal. */
+static int open_sql(struct qt_snapshot *s, struct qt_error *err)
+{
+	char sql[200];
+
+	if (fdvfs_open(&s->vfs, &s->sql, s->fd, true, err) != 0)
+		return -1;
+	(void)snprintf(sql, sizeof sql, "PRAGMA page_size = %u;"
+	    "PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF;"
+	    "PRAGMA locking_mode = EXCLUSIVE; PRAGMA temp_store = FILE;"
+	    "PRAGMA cache_size = -16384", PAGEFILE_PAGE);
+	if (run(s, sql, err) != 0)
+		return -1;
+	/* after the journal was switched off, which they would not have */
+	db_set_limits(s->sql);
+	return 0;
+}
+
+static void close_sql(struct qt_snapshot *s)
+{
+	(void)sqlite3_close(s->sql);
+	s->sql = NULL;
+	fdvfs_close(&s->vfs);
 }
 
 /* ---- the schema ---- */
 
-/* Whether a column is in a brief one. */
-static bool is_brief(const struct columns *c, int i)
+bool snap_stores(const struct columns *c, int i)
 {
-	return !c->v[i].hidden && (strcmp(c->table, "messages") != 0 ||
-	    (i != M_RECIPIENTS && i != M_BODY && i != M_SHA256));
+	return strcmp(c->table, "messages") != 0 ||
+	    (i != M_AS_JSON && i != M_HEADERS_TEXT);
 }
 
-static void declare(struct qt_buf *out, const struct columns *c, bool brief)
+static void declare(struct qt_buf *out, const struct columns *c)
 {
 	const char *comma = "";
 	int i;
@@ -81,9 +108,8 @@ static void declare(struct qt_buf *out, const struct columns *c, bool brief)
 	for (i = 0; i < c->n; i++) {
 		const char *type = c->v[i].type;
 
-		if (brief && !is_brief(c, i))
+		if (!snap_stores(c, i))
 			continue;
-
 		/* SQLite would take other names for numbers */
 		if (strcmp(type, "JSON") == 0)
 			type = "TEXT";
@@ -92,27 +118,12 @@ static void declare(struct qt_buf *out, const struct columns *c, bool brief)
 		qt_buf_addf(out, "%s%s %s", comma, c->v[i].name, type);
 		comma = ", ";
 	}
-	qt_buf_addc(out, ')');
-}
-
-void snap_declare(struct qt_buf *out, const struct columns *c)
-{
-	declare(out, c, false);
-}
-
-void snap_columns(struct qt_buf *out, const struct columns *c)
-{
-	int i;
-
-	for (i = 0; i < c->n; i++)
-		qt_buf_addf(out, "%s%s", i == 0 ? "" : ", ", c->v[i].name);
+	qt_buf_adds(out, ");");
 }
 
 static bool has_table(const struct qt_snapshot *s, int t)
 {
-	return t == RECORDS ? s->opts.records && !s->opts.brief :
-	    t == HEADERS    ? !s->opts.brief :
-			      true;
+	return t != RECORDS || s->opts.records;
 }
 
 static int create_tables(struct qt_snapshot *s, struct qt_error *err)
@@ -121,20 +132,13 @@ static int create_tables(struct qt_snapshot *s, struct qt_error *err)
 	int t, r;
 
 	qt_buf_init(&sql, 0);
-	/* what is written once, and read as a whole, wants large pages */
-	qt_buf_addf(&sql, "PRAGMA page_size = %d; PRAGMA journal_mode = OFF;"
-	    "PRAGMA synchronous = OFF; PRAGMA locking_mode = EXCLUSIVE;"
-	    "PRAGMA temp_store = FILE; PRAGMA cache_size = -16384;"
-	    "PRAGMA application_id = %d; PRAGMA user_version = %d; BEGIN;"
-	    "CREATE TABLE snapshot(name TEXT, value TEXT);",
-	    s->opts.brief ? 32768 : 4096,
-	    s->opts.brief ? SNAP_BRIEF : SNAP_APPLICATION, SNAP_FORMAT);
-	for (t = 0; t < NTABLES; t++) {
-		if (!has_table(s, t))
-			continue;
-		declare(&sql, columns_find(names[t]), s->opts.brief);
-		qt_buf_addc(&sql, ';');
-	}
+	qt_buf_addf(&sql, "PRAGMA application_id = %d; PRAGMA user_version = %d;"
+	    "BEGIN; CREATE TABLE snapshot(name TEXT, value TEXT);",
+	    SNAP_APPLICATION, SNAP_FORMAT);
+	for (t = 0; t < NTABLES; t++)
+		if (has_table(s, t))
+			declare(&sql, columns_find(tables[t]->name));
+	qt_buf_adds(&sql, "COMMIT");
 	r = qt_buf_check(&sql, err);
 	if (r == 0)
 		r = run(s, qt_buf_str(&sql), err);
@@ -142,55 +146,59 @@ static int create_tables(struct qt_snapshot *s, struct qt_error *err)
 	return r;
 }
 
-static int prepare(struct qt_snapshot *s, const struct qt_buf *sql,
-    sqlite3_stmt **st, struct qt_error *err)
+/* Where the schema has put a table's root. */
+static int find_root(struct qt_snapshot *s, const char *name, uint32_t *root,
+    struct qt_error *err)
 {
-	if (qt_buf_check(sql, err) != 0)
-		return -1;
-	if (sqlite3_prepare_v2(s->db.sql, qt_buf_str(sql), -1, st, NULL) !=
-	    SQLITE_OK)
-		return fail(s, err);
-	return 0;
+	sqlite3_stmt *st = NULL;
+	int r = SQLITE_ERROR;
+
+	if (sqlite3_prepare_v2(s->sql, "SELECT rootpage FROM sqlite_schema "
+		"WHERE name = ?", -1, &st, NULL) == SQLITE_OK &&
+	    sqlite3_bind_text(st, 1, name, -1, SQLITE_STATIC) == SQLITE_OK)
+		r = sqlite3_step(st);
+	if (r == SQLITE_ROW)
+		*root = (uint32_t)sqlite3_column_int64(st, 0);
+	else
+		(void)fail(s, err);
+	(void)sqlite3_finalize(st);
+	return r == SQLITE_ROW ? 0 : -1;
 }
 
-/* INSERT ... SELECT of the given row; body only where it is wanted. */
-static int prepare_given(struct qt_snapshot *s, int t, struct qt_error *err)
+static int open_table(struct qt_snapshot *s, int t, struct qt_error *err)
 {
-	const struct columns *c = columns_find(names[t]);
-	const char *comma = "";
-	struct qt_buf sql;
-	int i, r;
+	const struct table *table = tables[t];
+	struct out *o = &s->out[t];
+	uint32_t root = 0;
 
-	qt_buf_init(&sql, 0);
-	/* a brief table's columns are in the same order */
-	qt_buf_addf(&sql, "INSERT INTO main.%s SELECT ", names[t]);
-	for (i = 0; i < c->n; i++) {
-		if (s->opts.brief && !is_brief(c, i))
-			continue;
-		qt_buf_addf(&sql, "%s%s", comma,
-		    t == MESSAGES && i == M_BODY && !s->opts.body ? "NULL" :
-		    c->v[i].name);
-		comma = ", ";
+	o->columns = columns_find(table->name);
+	o->cursor = (struct cursor){.db = &s->db, .table = table,
+	    .columns = o->columns};
+	if (table->state_size != 0) {
+		o->cursor.own = calloc(1, table->state_size);
+		if (o->cursor.own == NULL)
+			return qt_fail_mem(err);
 	}
-	qt_buf_addf(&sql, " FROM given_%s", names[t]);
-	r = prepare(s, &sql, &s->given[t], err);
-	qt_buf_release(&sql);
-	return r;
+	if (find_root(s, table->name, &root, err) != 0)
+		return -1;
+	return pagetable_init(&o->pages, &s->file, root, err);
 }
 
 static int set_up(struct qt_snapshot *s, struct qt_error *err)
 {
+	struct stat st;
 	int t;
 
-	if (create_tables(s, err) != 0)
+	if (open_sql(s, err) != 0 || create_tables(s, err) != 0)
 		return -1;
-	/* after the journal was switched off, which they would not have */
-	db_set_limits(s->db.sql);
-	if (vtab_register(&s->db, "given_") != SQLITE_OK)
-		return fail(s, err);
 	for (t = 0; t < NTABLES; t++)
-		if (has_table(s, t) && prepare_given(s, t, err) != 0)
+		if (has_table(s, t) && open_table(s, t, err) != 0)
 			return -1;
+	close_sql(s);
+	if (fstat(s->fd, &st) != 0)
+		return qt_fail(err, QT_E_SYS, "snapshot", "fstat: %s",
+		    strerror(errno));
+	pagefile_init(&s->file, s->fd, (uint32_t)(st.st_size / PAGEFILE_PAGE));
 	return 0;
 }
 
@@ -201,13 +209,12 @@ int qt_snapshot_new(struct qt_snapshot **out, int fd,
 
 	if (s == NULL)
 		return qt_fail_mem(err);
+	s->fd = fd;
 	s->opts = *opts;
-	s->db.spools = &s->none;
-	s->db.is_given = true;
 	qt_arena_init(&s->db.scratch, 0);
 	qt_buf_init(&s->db.text, 0);
-	if (fdvfs_open(&s->vfs, &s->db.sql, fd, true, err) != 0 ||
-	    set_up(s, err) != 0) {
+	pagerow_init(&s->row);
+	if (set_up(s, err) != 0) {
 		qt_snapshot_free(s);
 		return -1;
 	}
@@ -222,18 +229,110 @@ void qt_snapshot_free(struct qt_snapshot *s)
 	if (s == NULL)
 		return;
 	for (t = 0; t < NTABLES; t++) {
-		(void)sqlite3_finalize(s->given[t]);
-		(void)sqlite3_finalize(s->copied[t]);
-		(void)sqlite3_finalize(s->known[t]);
+		pagetable_release(&s->out[t].pages);
+		free(s->out[t].cursor.own);
 	}
-	(void)sqlite3_close(s->db.sql);
-	fdvfs_close(&s->vfs);
+	close_sql(s);
+	pagerow_release(&s->row);
 	qt_arena_release(&s->db.scratch);
 	qt_buf_release(&s->db.text);
 	free(s);
 }
 
+/* ---- values ---- */
+
+/* As the tables have it: valid UTF-8, other bytes and NUL as \xHH. */
+static void add_bytes(struct qt_snapshot *s, const char *bytes, size_t len)
+{
+	if (qt_utf8_valid(bytes, len) && memchr(bytes, '\0', len) == NULL) {
+		pagerow_text(&s->row, bytes, len);
+		return;
+	}
+	qt_buf_clear(&s->db.text);
+	text_form(&s->db.text, bytes, len);
+	if (s->db.text.failed)
+		s->row.values.failed = true;
+	else
+		pagerow_text(&s->row, qt_buf_str(&s->db.text), s->db.text.len);
+}
+
+static void add_words(struct qt_snapshot *s, const char *text)
+{
+	struct qt_buf b;
+
+	if (strstr(text, "=?") == NULL) {
+		add_bytes(s, text, strlen(text));
+		return;
+	}
+	qt_buf_init(&b, 0);
+	decode_words(&b, text, strlen(text));
+	if (b.failed)
+		s->row.values.failed = true;
+	else
+		add_bytes(s, qt_buf_str(&b), b.len);
+	qt_buf_release(&b);
+}
+
+static void add_cell(struct qt_snapshot *s, const struct cell *v)
+{
+	size_t len;
+
+	switch (v->type) {
+	case CELL_NULL:
+		pagerow_null(&s->row);
+		break;
+	case CELL_INT:
+		pagerow_int(&s->row, v->i);
+		break;
+	case CELL_TEXT:
+		len = strlen(v->s);
+		if (qt_utf8_valid(v->s, len))
+			pagerow_text(&s->row, v->s, len);
+		else
+			add_bytes(s, v->s, len);
+		break;
+	case CELL_CONST:
+	case CELL_JSON:
+		pagerow_text(&s->row, v->s, strlen(v->s));
+		break;
+	case CELL_WORDS:
+		add_words(s, v->s);
+		break;
+	case CELL_BYTES:
+		add_bytes(s, v->s, v->len);
+		break;
+	case CELL_BLOB:
+		pagerow_blob(&s->row, v->s, v->len);
+		break;
+	case CELL_TOOBIG:
+		s->row.values.failed = true;
+		break;
+	}
+}
+
+/* What was put together, as the next row; n: its place in its message, from 1. */
+static int add_row(struct qt_snapshot *s, int t, int64_t n,
+    struct qt_error *err)
+{
+	const int64_t message = (int64_t)s->out[MESSAGES].rows;
+
+	if (n >= SNAP_ROWS || message >= INT64_MAX / SNAP_ROWS - 1)
+		return qt_fail(err, QT_E_STATE, "snapshot", "a message has "
+		    "too many %s", tables[t]->name);
+	s->out[t].rows++;
+	return pagetable_add(&s->out[t].pages, t == MESSAGES ? message + 1 :
+	    message * SNAP_ROWS + n, &s->row, err);
+}
+
 /* ---- a row that was read ---- */
+
+/* Beside what is stored: what is never asked of a row for a snapshot. */
+static bool is_made(const struct qt_snapshot_opts *opts,
+    const struct columns *c, int i)
+{
+	return snap_stores(c, i) && (strcmp(c->table, "messages") != 0 ||
+	    i != M_BODY || opts->body);
+}
 
 unsigned qt_snapshot_want(const struct qt_snapshot_opts *opts)
 {
@@ -241,198 +340,192 @@ unsigned qt_snapshot_want(const struct qt_snapshot_opts *opts)
 	int t, i;
 
 	for (t = 0; t < NTABLES; t++) {
-		const struct columns *c = columns_find(names[t]);
+		const struct columns *c = columns_find(tables[t]->name);
 
 		for (i = 0; i < c->n && (t != RECORDS || opts->records); i++)
-			if ((t != MESSAGES || i != M_BODY || opts->body) &&
-			    (!opts->brief || (t <= RECIPIENTS && is_brief(c, i))))
+			if (is_made(opts, c, i))
 				want |= c->v[i].want;
 	}
 	return want;
 }
 
-static int insert(struct qt_snapshot *s, int t, sqlite3_stmt *st,
+unsigned snap_need(void)
+{
+	const struct columns *c = columns_find("messages");
+	unsigned need = 0;
+	int i;
+
+	for (i = 0; i < c->n; i++)
+		if (snap_stores(c, i))
+			need |= c->need[i];
+	return need;
+}
+
+static int add_table(struct qt_snapshot *s, int t, struct qt_row *row,
     struct qt_error *err)
 {
-	int r = sqlite3_step(st);
+	struct out *o = &s->out[t];
+	struct cursor *c = &o->cursor;
+	struct cell v;
+	int i, r = 0;
 
-	if (r == SQLITE_DONE)
-		s->rows[t] += (uint64_t)sqlite3_changes64(s->db.sql);
-	if (r != SQLITE_DONE)
-		(void)fail(s, err);
-	(void)sqlite3_reset(st);
-	return r == SQLITE_DONE ? 0 : -1;
+	c->feed.row = row;
+	for (c->n = 0; r == 0; c->n++) {
+		r = c->table->sub != NULL ? c->table->sub(c, err) : c->n != 0;
+		if (r != 0)
+			break;
+		pagerow_clear(&s->row);
+		for (i = 0; i < o->columns->n; i++) {
+			if (!snap_stores(o->columns, i))
+				continue;
+			v.type = CELL_NULL;
+			if (is_made(&s->opts, o->columns, i))
+				c->table->cell(c, &v, i);
+			add_cell(s, &v);
+		}
+		r = add_row(s, t, (int64_t)c->n + 1, err);
+	}
+	if (c->table->leave != NULL)
+		c->table->leave(c);
+	c->feed.row = NULL;
+	return r < 0 ? -1 : 0;
 }
 
 int qt_snapshot_add(struct qt_snapshot *s, struct qt_row *row,
     struct qt_error *err)
 {
-	void *derived = row->derived;
 	int t, r = 0;
 
-	s->db.given = row;
 	for (t = 0; t < NTABLES && r == 0; t++)
-		if (s->given[t] != NULL)
-			r = insert(s, t, s->given[t], err);
-	s->db.given = NULL;
-	row->derived = derived; /* what it had for others */
+		if (has_table(s, t))
+			r = add_table(s, t, row, err);
+	return r;
+}
+
+int qt_snapshot_decode(struct qt_row *row, struct qt_error *err)
+{
+	struct derived *d = row->derived;
+	const char **const fields[] = {&d->subject, &d->mailer};
+	struct qt_buf b, text;
+	size_t i;
+	int r = 0;
+
+	qt_buf_init(&b, 0);
+	qt_buf_init(&text, 0);
+	for (i = 0; i < 2 && r == 0 && !d->decoded; i++) {
+		if (*fields[i] == NULL || strstr(*fields[i], "=?") == NULL)
+			continue;
+		qt_buf_clear(&b);
+		qt_buf_clear(&text);
+		decode_words(&b, *fields[i], strlen(*fields[i]));
+		text_form(&text, qt_buf_str(&b), b.len);
+		*fields[i] = b.failed || text.failed ? NULL :
+		    qt_arena_dup(&row->arena, qt_buf_str(&text), text.len);
+		if (*fields[i] == NULL)
+			r = qt_fail_mem(err);
+	}
+	d->decoded = true;
+	qt_buf_release(&b);
+	qt_buf_release(&text);
 	return r;
 }
 
 /* ---- a row of another snapshot ---- */
 
-/* The statements that take values; look-ups of what is there need an index. */
-static int prepare_copy(struct qt_snapshot *s, struct qt_error *err)
-{
-	struct qt_buf sql;
-	int t, i, r = 0;
-
-	if (s->indexed)
-		return 0;
-	qt_buf_init(&sql, 0);
-	for (t = 0; t < NTABLES && r == 0; t++) {
-		if (!has_table(s, t))
-			continue;
-		qt_buf_clear(&sql);
-		qt_buf_addf(&sql, "CREATE INDEX %s_by_id ON %s(queue_id)",
-		    names[t], names[t]);
-		r = run(s, qt_buf_str(&sql), err);
-		qt_buf_clear(&sql);
-		qt_buf_addf(&sql, "INSERT INTO main.%s VALUES(", names[t]);
-		for (i = 0; i < columns_find(names[t])->n; i++)
-			qt_buf_adds(&sql, i == 0 ? "?" : ",?");
-		qt_buf_addc(&sql, ')');
-		if (r == 0)
-			r = prepare(s, &sql, &s->copied[t], err);
-		qt_buf_clear(&sql);
-		qt_buf_addf(&sql, "SELECT 1 FROM main.%s WHERE queue_id = ?1 "
-		    "AND queue_name = ?2 AND host IS ?3 LIMIT 1", names[t]);
-		if (r == 0)
-			r = prepare(s, &sql, &s->known[t], err);
-	}
-	qt_buf_release(&sql);
-	s->indexed = true;
-	return r;
-}
-
 /* One value as its column is declared; anything else is left out. */
-static int bind(struct qt_snapshot *s, sqlite3_stmt *to, int i,
-    sqlite3_stmt *from, const char *type)
+static void add_value(struct qt_snapshot *s, sqlite3_stmt *from, int i,
+    const char *type)
 {
 	const int have = sqlite3_column_type(from, i);
-	const char *text;
+	const void *bytes;
 	size_t len;
 
 	if (have == SQLITE_INTEGER && (strcmp(type, "INTEGER") == 0 ||
-		strcmp(type, "BOOLEAN") == 0))
-		return sqlite3_bind_int64(to, i + 1,
-		    sqlite3_column_int64(from, i));
-	if (have == SQLITE_BLOB && strcmp(type, "BLOB") == 0)
-		return sqlite3_bind_value(to, i + 1,
-		    sqlite3_column_value(from, i));
-	if (have != SQLITE_TEXT || (strcmp(type, "TEXT") != 0 &&
-		strcmp(type, "JSON") != 0))
-		return sqlite3_bind_null(to, i + 1);
-	text = (const char *)sqlite3_column_text(from, i);
-	len = (size_t)sqlite3_column_bytes(from, i);
-	qt_buf_clear(&s->db.text);
-	text_form(&s->db.text, text != NULL ? text : "", len);
-	if (s->db.text.failed)
-		return SQLITE_NOMEM;
-	return sqlite3_bind_text64(to, i + 1, qt_buf_str(&s->db.text),
-	    s->db.text.len, SQLITE_TRANSIENT, SQLITE_UTF8);
+		strcmp(type, "BOOLEAN") == 0)) {
+		pagerow_int(&s->row, sqlite3_column_int64(from, i));
+	} else if (have == SQLITE_BLOB && strcmp(type, "BLOB") == 0) {
+		bytes = sqlite3_column_blob(from, i);
+		len = (size_t)sqlite3_column_bytes(from, i);
+		pagerow_blob(&s->row, bytes != NULL ? bytes : "", len);
+	} else if (have == SQLITE_TEXT && (strcmp(type, "TEXT") == 0 ||
+		strcmp(type, "JSON") == 0)) {
+		bytes = sqlite3_column_text(from, i);
+		len = (size_t)sqlite3_column_bytes(from, i);
+		add_bytes(s, bytes != NULL ? bytes : "", len);
+	} else {
+		pagerow_null(&s->row);
+	}
 }
 
 /* SELECT of one message's rows in the snapshot it comes from. */
 static int select_from(const struct snap *from, const struct cursor *c, int t,
     sqlite3_stmt **st, struct qt_error *err)
 {
-	const struct columns *cols = columns_find(names[t]);
-	sqlite3_stmt *on = c->snap.st;
+	const struct columns *cols = columns_find(tables[t]->name);
+	const int64_t message = sqlite3_column_int64(c->snap.st, 0);
 	struct qt_buf sql;
 	int i, r;
 
 	qt_buf_init(&sql, 0);
-	qt_buf_adds(&sql, "SELECT ");
+	qt_buf_adds(&sql, "SELECT rowid");
 	for (i = 0; i < cols->n; i++) {
 		const char *name = cols->v[i].name;
 
-		qt_buf_adds(&sql, i == 0 ? "" : ", ");
+		if (!snap_stores(cols, i))
+			continue;
 		if (strcmp(cols->v[i].type, "JSON") == 0)
-			qt_buf_addf(&sql, "CASE WHEN json_valid(%s) THEN %s "
+			qt_buf_addf(&sql, ", CASE WHEN json_valid(%s) THEN %s "
 			    "END", name, name);
 		else
-			qt_buf_adds(&sql, name);
+			qt_buf_addf(&sql, ", %s", name);
 	}
-	qt_buf_addf(&sql, " FROM %s WHERE %s ORDER BY rowid", names[t],
-	    t == MESSAGES ? "rowid = ?1" : "queue_id = ?2 AND "
-	    "queue_name = ?3 AND host IS ?4");
+	qt_buf_addf(&sql, " FROM %s WHERE rowid BETWEEN ?1 %s ORDER BY rowid",
+	    tables[t]->name, t == MESSAGES ? "AND ?1" : "* ?2 + 1 AND "
+	    "?1 * ?2 + ?2 - 1");
 	r = qt_buf_check(&sql, err);
 	if (r == 0 && (sqlite3_prepare_v2(from->sql, qt_buf_str(&sql), -1, st,
 			   NULL) != SQLITE_OK ||
-		sqlite3_bind_int64(*st, 1, sqlite3_column_int64(on, 0)) !=
-		    SQLITE_OK))
+		sqlite3_bind_int64(*st, 1, message) != SQLITE_OK ||
+		(t != MESSAGES &&
+		    sqlite3_bind_int64(*st, 2, SNAP_ROWS) != SQLITE_OK)))
 		r = snap_fail(from, err);
 	qt_buf_release(&sql);
 	return r;
 }
 
-/* The key of a message as its snapshot has it, from parameter first on. */
-static int bind_key(sqlite3_stmt *to, int first, const struct cursor *c)
-{
-	static const int key[] = {M_QUEUE_ID, M_QUEUE_NAME, M_HOST};
-	sqlite3_stmt *on = c->snap.st;
-	int i, r = SQLITE_OK;
-
-	for (i = 0; i < 3 && r == SQLITE_OK; i++)
-		r = sqlite3_bind_value(to, first + i,
-		    sqlite3_column_value(on, c->snap.column[key[i]]));
-	return r;
-}
-
-/* Two files of one ID in a queue share what there is about that ID. */
-static int is_known(struct qt_snapshot *s, int t, const struct cursor *c,
+/* The row that the statement is on. */
+static int copy_row(struct qt_snapshot *s, int t, sqlite3_stmt *st, int64_t n,
     struct qt_error *err)
 {
-	int r;
+	const struct columns *cols = s->out[t].columns;
+	int i, at = 1;
 
-	if (t == MESSAGES)
-		return 0;
-	r = bind_key(s->known[t], 1, c);
-	if (r == SQLITE_OK)
-		r = sqlite3_step(s->known[t]);
-	if (r != SQLITE_ROW && r != SQLITE_DONE)
-		(void)fail(s, err);
-	(void)sqlite3_reset(s->known[t]);
-	return r == SQLITE_ROW ? 1 : r == SQLITE_DONE ? 0 : -1;
+	pagerow_clear(&s->row);
+	for (i = 0; i < cols->n; i++) {
+		if (!snap_stores(cols, i))
+			continue;
+		if (is_made(&s->opts, cols, i))
+			add_value(s, st, at, cols->v[i].type);
+		else
+			pagerow_null(&s->row);
+		at++;
+	}
+	return add_row(s, t, n, err);
 }
 
 static int copy_table(struct qt_snapshot *s, const struct snap *from,
     const struct cursor *c, int t, struct qt_error *err)
 {
-	const struct columns *cols = columns_find(names[t]);
 	sqlite3_stmt *st = NULL;
-	int i, r, got;
+	int64_t n = 0;
+	int r, got;
 
-	r = is_known(s, t, c, err);
-	if (r != 0)
-		return r < 0 ? -1 : 0;
 	r = select_from(from, c, t, &st, err);
-	if (r == 0 && t != MESSAGES && bind_key(st, 2, c) != SQLITE_OK)
-		r = snap_fail(from, err);
 	while (r == 0 && (got = sqlite3_step(st)) != SQLITE_DONE) {
-		if (got != SQLITE_ROW) {
+		if (got == SQLITE_ROW)
+			r = copy_row(s, t, st, ++n, err);
+		else
 			r = snap_fail(from, err);
-			break;
-		}
-		for (i = 0; i < cols->n; i++)
-			if (bind(s, s->copied[t], i, st, cols->v[i].type) !=
-			    SQLITE_OK)
-				r = fail(s, err);
-		if (t == MESSAGES && !s->opts.body)
-			(void)sqlite3_bind_null(s->copied[t], M_BODY + 1);
-		if (r == 0)
-			r = insert(s, t, s->copied[t], err);
 	}
 	(void)sqlite3_finalize(st);
 	return r;
@@ -449,8 +542,6 @@ static int copy_message(struct qt_snapshot *s, const struct cursor *c,
 		return qt_fail(err, QT_E_USAGE, from->name, "the snapshot has "
 		    "no %s to be copied", s->opts.body && !from->body ?
 		    "body" : "records");
-	if (prepare_copy(s, err) != 0)
-		return -1;
 	for (t = 0; t < NTABLES; t++)
 		if (has_table(s, t) && copy_table(s, from, c, t, err) != 0)
 			return -1;
@@ -461,8 +552,7 @@ static int copy_message(struct qt_snapshot *s, const struct cursor *c,
 
 /*
  * The row ID is the last thing that SQLite asks the table of a row that it
- * hands out: by that we know on which row its cursor is.  host and the key are
- * read along for what comes out of a snapshot.
+ * hands out: by that we know on which row its cursor is.
  */
 static int step_all(struct qt_snapshot *s, struct qt_db *db,
     struct qt_stmt *st, struct qt_error *err)
@@ -489,16 +579,16 @@ int qt_snapshot_copy(struct qt_snapshot *s, struct qt_db *db,
 	int r;
 
 	qt_buf_init(&sql, 0);
-	qt_buf_addf(&sql, "SELECT host, queue_name, queue_id, rowid "
-	    "FROM messages WHERE %s", where);
+	qt_buf_addf(&sql, "SELECT rowid FROM messages WHERE %s", where);
 	db->also_want = qt_snapshot_want(&s->opts);
+	db->also_need = snap_need();
 	r = qt_buf_check(&sql, err);
 	if (r == 0)
 		r = qt_stmt_open(&st, db, qt_buf_str(&sql), binds, nbinds, err);
 	if (r == 0)
 		r = step_all(s, db, st, err);
 	qt_stmt_close(st);
-	db->also_want = 0;
+	db->also_want = db->also_need = 0;
 	db->current = NULL;
 	qt_buf_release(&sql);
 	return r;
@@ -512,7 +602,7 @@ static int tell(struct qt_snapshot *s, const char *name, const char *value,
 	sqlite3_stmt *st = NULL;
 	int r = SQLITE_ERROR;
 
-	if (sqlite3_prepare_v2(s->db.sql,
+	if (sqlite3_prepare_v2(s->sql,
 		"INSERT INTO snapshot VALUES(?, ?)", -1, &st, NULL) ==
 		SQLITE_OK &&
 	    sqlite3_bind_text(st, 1, name, -1, SQLITE_STATIC) == SQLITE_OK &&
@@ -552,25 +642,32 @@ static int tell_all(struct qt_snapshot *s, struct qt_error *err)
 	return r;
 }
 
+/* Everything but the rows, by SQLite. */
+static int complete(struct qt_snapshot *s, struct qt_error *err)
+{
+	if (open_sql(s, err) != 0 || run(s, "BEGIN", err) != 0 ||
+	    run(s, "CREATE INDEX messages_by_id ON messages(queue_id)", err) !=
+		0 ||
+	    tell_all(s, err) != 0)
+		return -1;
+	return run(s, "COMMIT", err);
+}
+
 int qt_snapshot_finish(struct qt_snapshot *s,
     struct qt_snapshot_counts *counts, struct qt_error *err)
 {
-	char sql[96];
 	int t;
 
-	for (t = 0; t < NTABLES && !s->indexed; t++) {
-		if (!has_table(s, t) || s->opts.brief)
-			continue;
-		(void)snprintf(sql, sizeof sql,
-		    "CREATE INDEX %s_by_id ON %s(queue_id)", names[t],
-		    names[t]);
-		if (run(s, sql, err) != 0)
+	for (t = 0; t < NTABLES; t++)
+		if (has_table(s, t) &&
+		    pagetable_finish(&s->out[t].pages, err) != 0)
 			return -1;
-	}
-	if (tell_all(s, err) != 0 || run(s, "COMMIT", err) != 0)
+	if (pagefile_finish(&s->file, err) != 0 || complete(s, err) != 0)
 		return -1;
-	*counts = (struct qt_snapshot_counts){.messages = s->rows[MESSAGES],
-	    .recipients = s->rows[RECIPIENTS], .headers = s->rows[HEADERS],
-	    .records = s->rows[RECORDS]};
+	close_sql(s);
+	*counts = (struct qt_snapshot_counts){
+	    .messages = s->out[MESSAGES].rows,
+	    .recipients = s->out[RECIPIENTS].rows,
+	    .headers = s->out[HEADERS].rows, .records = s->out[RECORDS].rows};
 	return 0;
 }

@@ -146,7 +146,7 @@ static const char *state_name(unsigned state)
 	return names[state];
 }
 
-static void put_notify(sqlite3_context *ctx, unsigned notify)
+static void put_notify(struct cell *v, unsigned notify)
 {
 	static const char *const names[] = {NULL, "NEVER", "SUCCESS", NULL,
 	    "FAILURE", NULL, "SUCCESS,FAILURE", NULL, "DELAY", NULL,
@@ -157,12 +157,12 @@ static void put_notify(sqlite3_context *ctx, unsigned notify)
 	if (notify < 16 && notify != 1)
 		notify &= ~1u;
 	if (notify < 16 && names[notify] != NULL)
-		put_const(ctx, names[notify]);
+		cell_put(v, CELL_CONST, names[notify]);
 }
 
 /* What the logs say: the bounce log where the recipient is done with, else the
  * defer log, or whichever has an entry. */
-static void log_column(struct cursor *c, sqlite3_context *ctx, int i,
+static void log_cell(struct cursor *c, struct cell *v, int i,
     const struct qt_rcpt *rcpt)
 {
 	struct recipients *r = c->own;
@@ -181,65 +181,66 @@ static void log_column(struct cursor *c, sqlite3_context *ctx, int i,
 	if (e == NULL)
 		return;
 	if (i == R_DSN)
-		put_text(c->db, ctx, e->status);
+		cell_put(v, CELL_TEXT, e->status);
 	else if (i == R_ACTION)
-		put_text(c->db, ctx, e->action);
+		cell_put(v, CELL_TEXT, e->action);
 	else if (i == R_REMOTE_MTA)
-		put_text(c->db, ctx, e->mta_name);
+		cell_put(v, CELL_TEXT, e->mta_name);
 	else if (i == R_DIAGNOSTIC)
-		put_text(c->db, ctx, e->diag_text);
+		cell_put(v, CELL_TEXT, e->diag_text);
 	else
-		put_text(c->db, ctx, e->reason);
+		cell_put(v, CELL_TEXT, e->reason);
 }
 
-static void put_domain(struct cursor *c, sqlite3_context *ctx,
+static void put_domain(struct cursor *c, struct cell *v,
     const struct qt_rcpt *rcpt, bool org)
 {
-	const char *d = domain_of(&c->db->scratch, rcpt->address);
+	const char *d;
 
-	put_text(c->db, ctx, org ? domain_org(d) : d);
-	qt_arena_reset(&c->db->scratch);
+	qt_arena_reset(&c->db->scratch); /* of the cell before */
+	d = domain_of(&c->db->scratch, rcpt->address);
+	cell_put(v, CELL_TEXT, org ? domain_org(d) : d);
 }
 
-static void column(struct cursor *c, sqlite3_context *ctx, int i)
+static void cell(struct cursor *c, struct cell *v, int i)
 {
 	const struct qt_row *row = c->feed.row;
 	const struct qt_rcpt *rcpt = &row->msg.rcpt[c->n];
 
 	switch (i) {
 	case R_QUEUE_NAME:
-		put_const(ctx, qt_queue_name(row->queue));
+		cell_put(v, CELL_CONST, qt_queue_name(row->queue));
 		break;
 	case R_QUEUE_ID:
-		put_text(c->db, ctx, row->id);
+		cell_put(v, CELL_TEXT, row->id);
 		break;
 	case R_ADDRESS:
-		put_text(c->db, ctx, rcpt->address);
+		cell_put(v, CELL_TEXT, rcpt->address);
 		break;
 	case R_DOMAIN:
 	case R_ORG:
-		put_domain(c, ctx, rcpt, i == R_ORG);
+		put_domain(c, v, rcpt, i == R_ORG);
 		break;
 	case R_ORIG_ADDRESS:
-		put_text(c->db, ctx, rcpt->orig);
+		cell_put(v, CELL_TEXT, rcpt->orig);
 		break;
 	case R_STATE:
-		put_const(ctx, state_name(rcpt->state));
+		cell_put(v, CELL_CONST, state_name(rcpt->state));
 		break;
 	case R_OFFSET:
-		sqlite3_result_int64(ctx, (sqlite3_int64)rcpt->offset);
+		cell_int(v, (int64_t)rcpt->offset);
 		break;
 	case R_NOTIFY:
-		put_notify(ctx, rcpt->notify);
+		put_notify(v, rcpt->notify);
 		break;
 	case R_HOST:
-		put_text(c->db, ctx, row->spool->host);
+		cell_put(v, CELL_TEXT, row->spool->host);
 		break;
 	case R_DSN_ORCPT:
-		put_text(c->db, ctx, rcpt->dsn_orcpt);
+		cell_put(v, CELL_TEXT, rcpt->dsn_orcpt);
 		break;
 	default:
-		log_column(c, ctx, i, rcpt);
+		log_cell(c, v, i, rcpt);
 		break;
 	}
 }
@@ -253,5 +254,5 @@ const struct table table_recipients = {
 	.state_size = sizeof(struct recipients),
 	.sub = sub,
 	.leave = leave,
-	.column = column,
+	.cell = cell,
 };

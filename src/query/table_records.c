@@ -72,41 +72,41 @@ static int sub(struct cursor *c, struct qt_error *err)
 	return -1;
 }
 
-static void column(struct cursor *c, sqlite3_context *ctx, int i)
+static void cell(struct cursor *c, struct cell *v, int i)
 {
 	const struct records *r = c->own;
 	const struct qt_row *row = c->feed.row;
-	const char type = (char)r->rec.type;
 
 	switch (i) {
 	case C_QUEUE_NAME:
-		put_const(ctx, qt_queue_name(row->queue));
+		cell_put(v, CELL_CONST, qt_queue_name(row->queue));
 		break;
 	case C_QUEUE_ID:
-		put_text(c->db, ctx, row->id);
+		cell_put(v, CELL_TEXT, row->id);
 		break;
 	case C_OFFSET:
-		sqlite3_result_int64(ctx, (sqlite3_int64)r->rec.read_offset);
+		cell_int(v, (int64_t)r->rec.read_offset);
 		break;
 	case C_SEGMENT:
-		put_const(ctx, qt_segment_name(r->walk.seg));
+		cell_put(v, CELL_CONST, qt_segment_name(r->walk.seg));
 		break;
 	case C_TYPE:
-		put_bytes(c->db, ctx, &type, 1);
+		v->own[0] = (char)r->rec.type;
+		cell_bytes(v, CELL_BYTES, v->own, 1);
 		break;
 	case C_LENGTH:
-		sqlite3_result_int64(ctx, (sqlite3_int64)r->rec.length);
+		cell_int(v, (int64_t)r->rec.length);
 		break;
 	case C_DATA:
-		sqlite3_result_blob64(ctx,
+		cell_bytes(v, CELL_BLOB,
 		    r->rec.data_len != 0 ? (const void *)r->rec.data : "",
-		    r->rec.data_len, SQLITE_TRANSIENT);
+		    r->rec.data_len);
 		break;
 	case C_HOST:
-		put_text(c->db, ctx, row->spool->host);
+		cell_put(v, CELL_TEXT, row->spool->host);
 		break;
 	default: /* C_LABEL */
-		put_text(c->db, ctx, qt_record_label(r->rec.type,
+		cell_put(v, CELL_TEXT, qt_record_label(r->rec.type,
 		    r->walk.seg == QT_SEG_CONTENT));
 		break;
 	}
@@ -121,5 +121,5 @@ const struct table table_records = {
 	.state_size = sizeof(struct records),
 	.sub = sub,
 	.leave = leave,
-	.column = column,
+	.cell = cell,
 };

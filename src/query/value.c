@@ -6,6 +6,8 @@
 #include <string.h>
 
 #include "qtool/escape.h"
+#include "query/cell.h"
+#include "query/decode.h"
 
 void text_form(struct qt_buf *out, const char *s, size_t len)
 {
@@ -69,6 +71,56 @@ void put_json(sqlite3_context *ctx, const char *s)
 	}
 	sqlite3_result_text(ctx, s, -1, SQLITE_TRANSIENT);
 	sqlite3_result_subtype(ctx, 'J'); /* json_object() nests it */
+}
+
+/* Header text, its encoded words decoded. */
+static void put_words(struct qt_db *db, sqlite3_context *ctx, const char *s)
+{
+	struct qt_buf b;
+
+	if (strstr(s, "=?") == NULL) {
+		put_text(db, ctx, s);
+		return;
+	}
+	qt_buf_init(&b, 0);
+	decode_words(&b, s, strlen(s));
+	if (b.failed)
+		sqlite3_result_error_nomem(ctx);
+	else
+		put_bytes(db, ctx, qt_buf_str(&b), b.len);
+	qt_buf_release(&b);
+}
+
+void put_cell(struct qt_db *db, sqlite3_context *ctx, const struct cell *v)
+{
+	switch (v->type) {
+	case CELL_NULL:
+		break;
+	case CELL_INT:
+		sqlite3_result_int64(ctx, v->i);
+		break;
+	case CELL_TEXT:
+		put_text(db, ctx, v->s);
+		break;
+	case CELL_CONST:
+		put_const(ctx, v->s);
+		break;
+	case CELL_JSON:
+		put_json(ctx, v->s);
+		break;
+	case CELL_WORDS:
+		put_words(db, ctx, v->s);
+		break;
+	case CELL_BYTES:
+		put_bytes(db, ctx, v->s, v->len);
+		break;
+	case CELL_BLOB:
+		sqlite3_result_blob64(ctx, v->s, v->len, SQLITE_TRANSIENT);
+		break;
+	case CELL_TOOBIG:
+		sqlite3_result_error_toobig(ctx);
+		break;
+	}
 }
 
 void put_error(struct qt_db *db, sqlite3_context *ctx,

@@ -315,11 +315,14 @@ static int vt_eof(sqlite3_vtab_cursor *base)
 static int vt_column(sqlite3_vtab_cursor *base, sqlite3_context *ctx, int i)
 {
 	struct cursor *c = (struct cursor *)base;
+	struct cell v = {.type = CELL_NULL};
 
-	if (c->snap.st != NULL)
+	if (c->snap.st != NULL) {
 		snapcur_column(c, ctx, i);
-	else
-		c->table->column(c, ctx, i);
+		return SQLITE_OK;
+	}
+	c->table->cell(c, &v, i);
+	put_cell(c->db, ctx, &v);
 	return SQLITE_OK;
 }
 
@@ -537,8 +540,10 @@ static int vt_filter(sqlite3_vtab_cursor *base, int idx, const char *plan,
 	c->used = strtoull(plan, &codes, 16);
 	c->derive.need = columns_need(c->columns, c->used);
 	p.want = c->table->want | columns_want(c->columns, c->used);
-	if (c->table == &table_messages)
+	if (c->table == &table_messages) {
 		p.want |= c->db->also_want;
+		c->derive.need |= c->db->also_need;
+	}
 	if (c->derive.need != 0) {
 		p.finish = derive_row;
 		p.finish_ctx = &c->derive;

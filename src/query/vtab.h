@@ -5,6 +5,7 @@
 #ifndef QUERY_VTAB_H
 #define QUERY_VTAB_H
 
+#include "query/cell.h"
 #include "query/columns.h"
 #include "query/derive.h"
 #include "query/feed.h"
@@ -26,8 +27,9 @@ struct table {
 	int (*sub)(struct cursor *c, struct qt_error *err);
 	/* The message is about to be given back; may be NULL. */
 	void (*leave)(struct cursor *c);
-	/* Column i of the current row to ctx. */
-	void (*column)(struct cursor *c, sqlite3_context *ctx, int i);
+	/* Column i of the current row; v is no value yet, and valid until the
+	 * next call. */
+	void (*cell)(struct cursor *c, struct cell *v, int i);
 };
 
 extern const struct table table_messages, table_recipients, table_headers,

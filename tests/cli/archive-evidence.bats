@@ -4,6 +4,7 @@
 
 load common
 load bag
+load rows
 
 setup_file() {
 	export Q=$BATS_FILE_TMPDIR/spool KEY=$BATS_FILE_TMPDIR/key
@@ -95,24 +96,63 @@ check_signature() {
 	db=metadata/index.sqlite
 	[ "$(sqlite3 -readonly $db 'PRAGMA integrity_check')" = ok ]
 	# the columns and rows that qtool has
-	diff <(sqlite3 -readonly $db "SELECT name FROM pragma_table_info('messages')") \
-	    <("$QTOOL" query --columns messages --format tsv | sed 1d | cut -f1 |
-		grep -vxE 'recipients|body|sha256' | head -n "$(sqlite3 -readonly $db \
-		"SELECT count(*) FROM pragma_table_info('messages')")")
-	for sql in 'SELECT queue_name, queue_id, sasl_username, sender, subject, rcpt_todo, delay_reason FROM messages ORDER BY 1, 2' \
-	    'SELECT queue_id, address, state, delay_reason FROM recipients ORDER BY 1, 2, 3'; do
+	for t in messages recipients headers; do
+		diff <("$QTOOL" query --columns $t --format tsv | sed 1d | cut -f1) \
+		    <(sqlite3 -readonly $db "SELECT name FROM pragma_table_info('$t')" |
+			head -n "$("$QTOOL" query --columns $t --format tsv | sed 1d | wc -l)")
+	done
+	for sql in 'SELECT queue_name, queue_id, sasl_username, sender, subject, rcpt_todo, delay_reason, sha256, recipients FROM messages ORDER BY 1, 2' \
+	    'SELECT queue_id, address, state, delay_reason, org FROM recipients ORDER BY 1, 2, 3' \
+	    'SELECT queue_id, n, name, value FROM headers ORDER BY 1, 2'; do
 		sqlite3 -readonly -json $db "$sql" | jq -cS . >"$BATS_TEST_TMPDIR/theirs"
-		"$QTOOL" -Q "$Q" query --format json "$sql" | jq -cS . >"$BATS_TEST_TMPDIR/ours"
+		"$QTOOL" -Q "$Q" query --format json "$sql" |
+		    jq -cS 'map(if .recipients then .recipients |= tojson else . end)' >"$BATS_TEST_TMPDIR/ours"
 		[ "$(jq length "$BATS_TEST_TMPDIR/ours")" -gt 100 ]
-		cmp "$BATS_TEST_TMPDIR/theirs" "$BATS_TEST_TMPDIR/ours"
+		cmp <(jq -cS 'map(if .recipients then .recipients |= (fromjson | tojson) else . end)' "$BATS_TEST_TMPDIR/theirs") \
+		    "$BATS_TEST_TMPDIR/ours"
 	done
 	# README.txt's command
 	sed -n '/^  sqlite3 /,/DESC.$/p' README.txt >"$BATS_TEST_TMPDIR/command"
 	[ "$(bash "$BATS_TEST_TMPDIR/command" | wc -l)" -gt 3 ]
-	# for qtool the archive itself is better
-	run_q -D $db list
-	[ "$status" -ne 0 ]
-	[[ $stderr == *"-A"* ]]
+}
+
+@test "index.sqlite: taken out by tar, it gives qtool the rows of the queue" {
+	hostile_queue "$BATS_TEST_TMPDIR/odd"
+	for q in "$Q" "$BATS_TEST_TMPDIR/odd"; do
+		X=$OUT/$(basename "$q").tar.zst
+		run_q -Q "$q" archive -q -o "$X" --all
+		[ "$status" -eq 0 ] || [ "$status" -eq 3 ]
+		tar --warning=no-timestamp -xOf "$X" --wildcards '*/metadata/index.sqlite' \
+		    >"$OUT/index.sqlite"
+		# nothing but the tables; no body and no records
+		rows "$OUT/index" body -- -D "$OUT/index.sqlite"
+		rows "$OUT/queue" body -- -Q "$q"
+		grep -v '"segment"' "$OUT/queue" |
+		    grep -vE '"error": "(a symbolic link|a FIFO|a directory|a socket|a device)"' >"$OUT/expected"
+		[ "$(wc -l <"$OUT/expected")" -gt 100 ]
+		same "$OUT/expected" "$OUT/index"
+		rows "$OUT/index" "body host in_delivery config_dir queue_dir" -- -D "$OUT/index.sqlite"
+		rows "$OUT/packed" "body host in_delivery config_dir queue_dir" -- -A "$X"
+		same <(grep -v '"segment"' "$OUT/packed") "$OUT/index"
+	done
+	for v in "list --json --all" "list --format ids --every-rcpt --rcpt *@*.example" \
+	    "list --format json --header X-Mailer=Bulk" "top -b sender_domain --json" \
+	    "query --format csv SELECT\ class,client_address,sha256,rcpt_domains\ FROM\ messages\ ORDER\ BY\ path"; do
+		eval "\"$QTOOL\" -Q '$Q' $v" >"$OUT/a" || true
+		X=$OUT/spool.tar.zst
+		tar --warning=no-timestamp -xOf "$X" --wildcards '*/metadata/index.sqlite' >"$OUT/index.sqlite"
+		eval "\"$QTOOL\" -D '$OUT/index.sqlite' $v" >"$OUT/b" || true
+		[ -s "$OUT/a" ]
+		same <(sed "s/,\$//" "$OUT/a" | sort) <(sed "s/,\$//" "$OUT/b" | sort)
+	done
+	id=$("$QTOOL" -Q "$Q" list --format ids --limit 1)
+	run_q -D "$OUT/index.sqlite" show --json "$id"
+	expect_status 0
+	[ "$(jq -r '.[].queue_id' <<<"$output")" = "$id" ]
+	# what it has not is said
+	run_q -D "$OUT/index.sqlite" list --body account
+	expect_status 2
+	[[ $stderr == *"no body"* ]]
 }
 
 @test "--no-sqlite" {

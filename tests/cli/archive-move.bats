@@ -3,6 +3,7 @@
 
 load common
 load bag
+load rows
 
 setup() {
 	Q=$BATS_TEST_TMPDIR/spool
@@ -59,6 +60,12 @@ nothing_moved() {
 	cmp metadata/recipients.jsonl "$copy/metadata/recipients.jsonl"
 	diff <(jq -cS 'del(.stat.ctime_ns)' metadata/messages.jsonl) \
 	    <(jq -cS 'del(.stat.ctime_ns)' "$copy/metadata/messages.jsonl")
+	# the database has them where they were, and not in the transaction
+	not="config_dir queue_dir ctime_ns body"
+	rows "$OUT/moved" "$not" -- -D metadata/index.sqlite
+	rows "$OUT/copied" "$not" -- -D "$copy/metadata/index.sqlite"
+	[ "$(grep -c '"sha256"' "$OUT/moved")" -eq "$n" ]
+	same "$OUT/copied" "$OUT/moved"
 	[ -n "$(ls data/queue/defer)" ]
 	[ ! -e metadata/missing.jsonl ]
 	[ "$(jq -c '[.mode, .transaction, .messages]' metadata/case.json)" = "[\"move\",1,$n]" ]

@@ -47,6 +47,15 @@ enum { /* what a row must have; each costs, none is implied but those below */
 	QT_WANT_DIAGS = 1 << 10 /* log entries whole, not brief (deferlog.h) */
 };
 
+/* A file as the kernel tells it from another that had its inode number before:
+ * what name_to_handle_at(2) gives. */
+#define QT_FILE_HANDLE_MAX 128
+struct qt_file_handle {
+	int type;
+	unsigned len; /* 0: the file system, or the source, has none */
+	unsigned char bytes[QT_FILE_HANDLE_MAX];
+};
+
 /* A file as it was at one moment: two looks at it around the read agree. */
 struct qt_kept_file {
 	bool have;   /* it was read; else it is to be read by who wants it */
@@ -56,6 +65,7 @@ struct qt_kept_file {
 	unsigned char sum[32]; /* SHA-256 */
 	struct stat st;
 	int64_t btime_ns; /* when it was made; 0 unknown */
+	struct qt_file_handle handle;
 };
 
 #define QT_KEPT_LOGS 6 /* defer, bounce, trace, and a late one of each */

@@ -62,7 +62,7 @@ static const char *const reading[] = {
     "close", "close_range", "dup", "dup2", "dup3", "flock",
     "stat", "stat64", "lstat", "lstat64", "fstat", "fstat64", "newfstatat",
     "fstatat64", "statx", "access", "faccessat", "faccessat2", "readlink",
-    "readlinkat", "getdents", "getdents64", "statfs", "statfs64", "fstatfs",
+    "readlinkat", "name_to_handle_at", "getdents", "getdents64", "statfs", "statfs64", "fstatfs",
     "fstatfs64", "getcwd", "posix_fadvise", "fadvise64", "fadvise64_64", "readahead",
     /* output, and temporary files that were made here */
     "write", "writev", "pwrite64", "pwritev", "pwritev2", "ftruncate",
@@ -110,7 +110,7 @@ static const char *const refused[] = {"socket", "socketpair", "connect",
     "fsetxattr", "removexattr", "lremovexattr", "fremovexattr", "setrlimit",
     "setpriority", "sched_setscheduler", "sched_setparam", "inotify_init1",
     "fork", "vfork", "setsid", "setpgid", "mlock", "mlockall", "chdir",
-    "fchdir", "creat", "personality", "name_to_handle_at", NULL};
+    "fchdir", "creat", "personality", NULL};
 
 /* Nobody who is still qtool. */
 static const char *const fatal[] = {"execve", "execveat",

@@ -156,6 +156,31 @@ static int capture_logs(struct qt_archive *a, const struct qt_archive_item *it,
 
 /* ---- what is known of it ---- */
 
+/* The facts of a message in memory, from any thread. */
+static int tell_row(const struct qt_archive *a, struct qt_facts *f,
+    const struct qt_facts_of *row_of, const struct qt_row *row)
+{
+	struct qt_facts_of of = *row_of;
+	struct qt_error ignored;
+	struct qt_input in;
+	struct qt_body body;
+	int r = 0;
+
+	qt_body_init(&body);
+	if (of.redactor == NULL) {
+		qt_input_bytes(&in, row->kept->message.data,
+		    row->kept->message.len);
+		r = qt_body_read(&body, &in, qt_body_content(&in, &row->msg,
+		    row->queue == QT_Q_MAILDROP), &row->headers, &a->sha256,
+		    &ignored);
+		of.body = &body;
+	}
+	if (r == 0)
+		r = qt_facts_tell(f, &of, &ignored);
+	qt_body_release(&body);
+	return r;
+}
+
 int qt_archive_hook(struct qt_row *row, void *archive)
 {
 	const struct qt_archive *a = archive;
@@ -178,7 +203,7 @@ int qt_archive_hook(struct qt_row *row, void *archive)
 		of.redactor = &known->redactor;
 	}
 	qt_facts_init(&f);
-	if (qt_facts_tell(&f, &of, &ignored) == 0) {
+	if (tell_row(a, &f, &of, row) == 0) {
 		known->rcpts_len = f.rcpts.len;
 		known->rcpts = qt_arena_dup(&row->arena, qt_buf_str(&f.rcpts),
 		    f.rcpts.len);
@@ -213,6 +238,8 @@ static int know(struct qt_archive *a, struct adding *w, struct qt_error *err)
 {
 	const struct qt_archive_item *it = w->it;
 	struct qt_facts_of of = {.queue = it->queue, .id = it->id};
+	struct qt_body body;
+	int r = 0;
 
 	if (it->row != NULL && !w->odd)
 		w->known = it->row->extra;
@@ -225,7 +252,15 @@ static int know(struct qt_archive *a, struct adding *w, struct qt_error *err)
 	of.path = w->odd ? a->message.member : NULL;
 	of.locked = it->row != NULL && it->row->in_delivery;
 	of.redactor = a->redact != QT_REDACT_NONE ? &w->redactor : NULL;
-	return qt_facts_tell(&a->facts, &of, err);
+	qt_body_init(&body);
+	of.body = &body;
+	if (of.redactor == NULL)
+		r = qt_body_read(&body, &w->parsed.in, w->parsed.content,
+		    of.headers, &a->sha256, err);
+	if (r == 0)
+		r = qt_facts_tell(&a->facts, &of, err);
+	qt_body_release(&body);
+	return r;
 }
 
 /* For the mail logs: whose lines are wanted. */

@@ -230,6 +230,14 @@ static const char reading_tables[] =
     "      metadata/messages.jsonl                who sent what from where\n"
     "  jq -r .sasl_username metadata/messages.jsonl | sort | uniq -c\n";
 
+static const char reading_bodies[] =
+    "\n"
+    "Links in the mail; and bodies that are the same (of like ones most bits of\n"
+    "body_simhash are equal):\n"
+    "\n"
+    "  jq -r '.urls[]?' metadata/messages.jsonl | sort | uniq -c | sort -rn\n"
+    "  jq -r '.body_sha256 // empty' metadata/messages.jsonl | sort | uniq -dc\n";
+
 static const char reading_index[] =
     "  sqlite3 -readonly metadata/index.sqlite \\\n"
     "      'SELECT sasl_username, client_address, count(*), sum(rcpt_total)\n"
@@ -294,6 +302,8 @@ void qt_bag_readme(struct qt_buf *out, const struct qt_bag *bag)
 	qt_buf_adds(out, reading_tables);
 	if (bag->index)
 		qt_buf_adds(out, reading_index);
+	if (bag->redact == QT_REDACT_NONE)
+		qt_buf_adds(out, reading_bodies);
 }
 
 /* "Label: value" on one line, whatever the value. */

@@ -157,6 +157,7 @@ int qt_capture_fd(struct qt_capture *c, int fd, const char *path,
 	if (identify(fd, path, id, &c->st, err) != 0)
 		return -1;
 	c->btime_ns = qt_keep_btime(fd);
+	qt_keep_handle(fd, &c->handle);
 	return read_still(c, fd, path, digest, err);
 }
 
@@ -179,4 +180,5 @@ void qt_capture_kept(struct qt_capture *c, const struct qt_kept_file *f)
 	memcpy(c->sum, f->sum, sizeof c->sum);
 	c->st = f->st;
 	c->btime_ns = f->btime_ns;
+	c->handle = f->handle;
 }

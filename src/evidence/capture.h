@@ -21,6 +21,7 @@ struct qt_capture {
 	struct stat st;		/* from the same descriptor, at that moment */
 	unsigned char sum[QT_SHA256_SIZE];
 	int64_t btime_ns;	/* when it was made; 0 unknown */
+	struct qt_file_handle handle; /* len 0: none */
 };
 
 /* tmp_dirfd: where what is larger than memory_max goes meanwhile. */

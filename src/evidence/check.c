@@ -597,6 +597,7 @@ void qt_check_free(struct qt_check *c)
 	for (i = 0; i < QT_SIGNATURES_MAX; i++)
 		qt_buf_release(&c->signature[i].bytes);
 	qt_digest_release(&c->sum);
+	qt_digest_kind_release(&c->sha256);
 	qt_close_quiet(&c->fd);
 	qt_close_quiet(&c->tmpfd);
 	free(c);
@@ -618,7 +619,8 @@ static int open_all(struct qt_check *c, struct qt_error *err)
 	c->tmpfd = open(tmp, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (c->tmpfd < 0)
 		return qt_fail_own(err, "open", tmp);
-	return qt_digest_init(&c->sum, err);
+	return qt_digest_kind_init(&c->sha256, err) != 0 ? -1 :
+	    qt_digest_init(&c->sum, err);
 }
 
 static int after(struct qt_check *c, struct qt_error *err)

@@ -12,6 +12,7 @@
 #define QTOOL_EVIDENCE_CHECK_H
 
 #include "evidence/bagrow.h"
+#include "evidence/body.h"
 #include "evidence/manifest.h"
 #include "qtool/verify.h"
 #include "source/tarread.h"
@@ -41,6 +42,7 @@ struct qt_check {
 	int fd, tmpfd;
 	uint64_t size;	/* of the file */
 	struct qt_digest sum;
+	struct qt_digest_kind sha256;
 	/* what is there; paths below data/ with " SIZE" behind them */
 	struct qt_manifest payload, tags;
 	/* the members themselves, in their order */

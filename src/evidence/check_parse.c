@@ -48,9 +48,32 @@ static int more(struct qt_input *in, uint64_t offset, size_t need,
 	return 0;
 }
 
-static int parse(struct qt_msg *msg, const struct qt_spill *bytes,
+/* What is in the file beside what qmgr looks at; a damaged header is none. */
+static int parse_body(struct qt_check *c, struct qt_body *body,
+    struct qt_input *in, const struct qt_msg *msg, bool maildrop,
+    struct qt_arena *arena, struct qt_error *err)
+{
+	uint64_t start = qt_body_content(in, msg, maildrop);
+	struct qt_headers h = {.n = 0};
+	struct qt_error why = {0};
+	struct qt_content content;
+
+	if (start == 0)
+		return 0;
+	qt_content_init(&content, in, start);
+	if (qt_headers_read(&h, &content, QT_ROW_HEADER_MAX, arena, &why) != 0 &&
+	    why.code != QT_E_CORRUPT) {
+		if (err != NULL)
+			*err = why;
+		return -1;
+	}
+	return qt_body_read(body, in, start, &h, &c->sha256, err);
+}
+
+static int parse(struct qt_check *c, struct qt_msg *msg, struct qt_body *body,
     enum qt_queue queue, struct qt_arena *arena, struct qt_error *err)
 {
+	const struct qt_spill *bytes = &c->message;
 	struct window win = {.bytes = bytes};
 	struct qt_input in;
 	int r;
@@ -64,6 +87,9 @@ static int parse(struct qt_msg *msg, const struct qt_spill *bytes,
 	r = qt_msg_parse(msg, &in,
 	    queue == QT_Q_MAILDROP ? QT_MSG_MAILDROP : QT_MSG_QUEUE,
 	    QT_MSG_RCPTS, arena, err);
+	if (r == 0)
+		r = parse_body(c, body, &in, msg, queue == QT_Q_MAILDROP, arena,
+		    err);
 	free(win.mem);
 	return r;
 }
@@ -105,16 +131,19 @@ static void envelope(struct qt_buf *out, const struct qt_msg *m)
 }
 
 static void fact_line(struct qt_buf *out, const char *path, enum qt_queue queue,
-    const char *id, int64_t mtime, const struct qt_msg *m, bool good)
+    const char *id, int64_t mtime, const struct qt_msg *m,
+    const struct qt_body *body)
 {
 	qt_buf_addf(out, "{\"path\":\"%s\",\"queue_name\":\"%s\"", path,
 	    qt_queue_name(queue));
 	text(out, "queue_id", id);
 	number(out, "tar_mtime", mtime);
-	if (good)
+	if (body != NULL) {
 		envelope(out, m);
-	else
+		qt_body_tell(out, body);
+	} else {
 		qt_buf_adds(out, ",\"state\":\"corrupt\"");
+	}
 	qt_buf_adds(out, "}\n");
 }
 
@@ -168,14 +197,14 @@ static int put_rcpts(struct qt_check *c, const struct qt_msg *msg,
 /* ---- a message ---- */
 
 static int put_facts(struct qt_check *c, const char *path, enum qt_queue queue,
-    const char *id, int64_t mtime, const struct qt_msg *msg, bool good,
-    struct qt_error *err)
+    const char *id, int64_t mtime, const struct qt_msg *msg,
+    const struct qt_body *body, struct qt_error *err)
 {
 	struct qt_buf line;
 	int r;
 
 	qt_buf_init(&line, 0);
-	fact_line(&line, path, queue, id, mtime, msg, good);
+	fact_line(&line, path, queue, id, mtime, msg, body);
 	r = qt_buf_check(&line, err);
 	if (r == 0)
 		r = qt_spill_add(&c->facts, line.data, line.len, err);
@@ -188,20 +217,24 @@ int qt_check_message(struct qt_check *c, const char *path, enum qt_queue queue,
 {
 	struct qt_error why = {0};
 	struct qt_arena arena;
+	struct qt_body body;
 	struct qt_msg msg;
 	int r;
 
 	qt_arena_init(&arena, ARENA_MAX);
-	r = parse(&msg, &c->message, queue, &arena, &why);
+	qt_body_init(&body);
+	r = parse(c, &msg, &body, queue, &arena, &why);
 	if (r != 0 && why.code != QT_E_CORRUPT) {
 		if (err != NULL)
 			*err = why;
 	} else {
-		r = put_facts(c, path, queue, id, mtime, &msg, r == 0, err);
+		r = put_facts(c, path, queue, id, mtime, &msg,
+		    r == 0 ? &body : NULL, err);
 		/* a corrupt one has those before the damage */
 		if (r == 0)
 			r = put_rcpts(c, &msg, queue, id, err);
 	}
+	qt_body_release(&body);
 	qt_arena_release(&arena);
 	return r;
 }

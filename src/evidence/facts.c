@@ -247,6 +247,8 @@ int qt_facts_tell(struct qt_facts *f, const struct qt_facts_of *of,
 					   ",\"locked_at_capture\":false");
 	if (of->headers != NULL)
 		header(&f->json, of->redactor, of->headers);
+	/* a sum lets who has a guess at the names see whether it is right */
+	qt_body_tell(&f->json, of->redactor == NULL ? of->body : NULL);
 	return qt_buf_check(&f->rcpts, err) != 0 ? -1 :
 	    qt_buf_check(&f->json, err);
 }
@@ -279,25 +281,6 @@ static int more(struct qt_input *in, uint64_t offset, size_t need,
 	if (n != 0 && qt_spill_read(f->bytes, offset, f->mem, n, err) != 0)
 		return -1;
 	in->len = n;
-	return 0;
-}
-
-/*
- * Where the text begins: what the C record says, or, where there is none to be
- * used (maildrop, unfinished and corrupt files), behind the M record.
- */
-static uint64_t find_content(struct qt_facts_file *f, enum qt_queue queue)
-{
-	struct qt_record rec;
-	struct qt_error ignored;
-	struct qt_walk w;
-
-	if (queue != QT_Q_MAILDROP && f->msg.have_size && f->msg.size[1] > 0)
-		return (uint64_t)f->msg.size[1];
-	qt_walk_init(&w, &f->in, false, 0);
-	while (qt_walk_next(&w, &rec, &ignored) == 0)
-		if (rec.type == QT_REC_MESG)
-			return rec.payload + rec.length;
 	return 0;
 }
 
@@ -339,7 +322,8 @@ int qt_facts_parse(struct qt_facts_file *f, const struct qt_spill *bytes,
 			*err = why;
 		return -1;
 	}
-	f->content = find_content(f, queue);
+	f->content = qt_body_content(&f->in, &f->msg,
+	    queue == QT_Q_MAILDROP);
 	return parse_content(f, err);
 }
 

@@ -8,6 +8,7 @@
 #ifndef QTOOL_EVIDENCE_FACTS_H
 #define QTOOL_EVIDENCE_FACTS_H
 
+#include "evidence/body.h"
 #include "evidence/redact.h"
 #include "evidence/spill.h"
 #include "qtool/scan.h"
@@ -26,6 +27,7 @@ struct qt_facts_of {
 	const char *id;	  /* its queue ID, raw */
 	const char *path; /* in the bag where that is not by queue and ID */
 	bool locked;	  /* a process held a lock on it */
+	const struct qt_body *body; /* NULL: was not read */
 	const struct qt_redactor *redactor; /* NULL: nothing is redacted */
 };
 

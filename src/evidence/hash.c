@@ -22,6 +22,35 @@ int qt_digest_init(struct qt_digest *d, struct qt_error *err)
 	return 0;
 }
 
+int qt_digest_kind_init(struct qt_digest_kind *k, struct qt_error *err)
+{
+	k->md = EVP_MD_fetch(NULL, "SHA256", NULL);
+	return k->md != NULL ? 0 : qt_fail(err, QT_E_LIBRARY, "libcrypto",
+	    "SHA-256 is not available");
+}
+
+void qt_digest_kind_release(struct qt_digest_kind *k)
+{
+	EVP_MD_free(k->md);
+	k->md = NULL;
+}
+
+int qt_digest_init_kind(struct qt_digest *d, const struct qt_digest_kind *k,
+    struct qt_error *err)
+{
+	EVP_MD_CTX *ctx = EVP_MD_CTX_new();
+
+	*d = (struct qt_digest){.ctx = ctx};
+	if (ctx == NULL)
+		return qt_fail_mem(err);
+	if (EVP_DigestInit_ex(ctx, k->md, NULL) != 1) {
+		qt_digest_release(d);
+		return qt_fail(err, QT_E_LIBRARY, "libcrypto",
+		    "SHA-256 failed");
+	}
+	return 0;
+}
+
 void qt_digest_release(struct qt_digest *d)
 {
 	if (d == NULL)

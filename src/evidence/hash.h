@@ -18,6 +18,18 @@ struct qt_digest {
 };
 
 int qt_digest_init(struct qt_digest *d, struct qt_error *err) QT_MUST_CHECK;
+/*
+ * The algorithm, looked up once for digests in numbers and in many threads:
+ * that alone takes as long as the sum of a small text.
+ */
+struct qt_digest_kind {
+	void *md; /* the crypto library's; owned */
+};
+int qt_digest_kind_init(struct qt_digest_kind *k, struct qt_error *err)
+    QT_MUST_CHECK;
+void qt_digest_kind_release(struct qt_digest_kind *k);
+int qt_digest_init_kind(struct qt_digest *d, const struct qt_digest_kind *k,
+    struct qt_error *err) QT_MUST_CHECK;
 void qt_digest_release(struct qt_digest *d);
 /* Forget what was fed, begin anew. */
 void qt_digest_clear(struct qt_digest *d);

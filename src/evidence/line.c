@@ -24,9 +24,12 @@ static void tell_file(struct qt_buf *out, const struct qt_member *p)
 }
 
 /* As it was in the queue, to be put back so. */
-static void tell_stat(struct qt_buf *out, const struct stat *st,
-    int64_t btime_ns)
+static void tell_stat(struct qt_buf *out, const struct qt_capture *file)
 {
+	static const char digits[] = "0123456789abcdef";
+	const struct stat *st = &file->st;
+	unsigned i;
+
 	qt_buf_addf(out,
 	    ",\"stat\":{\"dev\":%llu,\"ino\":%llu,\"mode\":\"%04o\","
 	    "\"uid\":%u,\"gid\":%u,\"nlink\":%llu,\"mtime_ns\":%lld,"
@@ -35,10 +38,21 @@ static void tell_stat(struct qt_buf *out, const struct stat *st,
 	    (unsigned)st->st_mode & 07777, (unsigned)st->st_uid,
 	    (unsigned)st->st_gid, (unsigned long long)st->st_nlink,
 	    ns(&st->st_mtim), ns(&st->st_ctim));
-	if (btime_ns != 0)
-		qt_buf_addf(out, "%lld}", (long long)btime_ns);
+	if (file->btime_ns != 0)
+		qt_buf_addi(out, file->btime_ns);
 	else
-		qt_buf_adds(out, "null}");
+		qt_buf_adds(out, "null");
+	if (file->handle.len == 0) {
+		qt_buf_adds(out, ",\"handle_type\":null,\"handle\":null}");
+		return;
+	}
+	qt_buf_addf(out, ",\"handle_type\":%d,\"handle\":\"",
+	    file->handle.type);
+	for (i = 0; i < file->handle.len; i++) {
+		qt_buf_addc(out, digits[file->handle.bytes[i] >> 4]);
+		qt_buf_addc(out, digits[file->handle.bytes[i] & 15]);
+	}
+	qt_buf_adds(out, "\"}");
 }
 
 static void tell_logs(struct qt_buf *out, const struct qt_member *log)
@@ -160,7 +174,7 @@ void qt_line_message(struct qt_buf *out, const char *json,
 		    "\"source_sha256\":\"%s\"", (unsigned long long)
 			qt_spill_size(&facts->source->file.bytes), hex);
 	}
-	tell_stat(out, &file->st, file->btime_ns);
+	tell_stat(out, file);
 	qt_buf_adds(out, facts->more);
 	if (facts->eml != NULL) {
 		qt_buf_adds(out, ",\"eml\":{");

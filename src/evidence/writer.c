@@ -221,6 +221,7 @@ static int open_all(struct qt_archive *a, const char *file,
 	init_stores(a, opts->memory); /* whatever r: close releases them */
 	if (r != 0 || open_beside(a, opts, err) != 0 ||
 	    qt_digest_init(&a->sum, err) != 0 ||
+	    qt_digest_kind_init(&a->sha256, err) != 0 ||
 	    qt_seen_init(&a->seen, err) != 0 ||
 	    qt_maillog_init(&a->log_of, err) != 0 ||
 	    (a->bag.index && qt_index_new(&a->index, a->out.dirfd, err) != 0) ||
@@ -273,6 +274,7 @@ void qt_archive_close(struct qt_archive *a)
 		qt_capture_release(&a->log[i].file);
 	qt_seen_release(&a->seen);
 	qt_digest_release(&a->sum);
+	qt_digest_kind_release(&a->sha256);
 	qt_outfile_release(&a->out);
 	qt_buf_release(&a->base);
 	qt_buf_release(&a->name);

@@ -26,6 +26,7 @@ struct qt_archive {
 	struct qt_outfile out;
 	struct qt_tar *tar;
 	struct qt_digest sum;	/* of one file at a time */
+	struct qt_digest_kind sha256; /* for the scan's threads */
 	struct qt_buf base;	/* the bag's directory */
 	struct qt_buf name;	/* "BASE/PATH" of the member being written */
 	struct qt_bag bag;	/* borrows the strings below */

@@ -53,6 +53,25 @@ int64_t qt_keep_btime(int fd)
 	return x.stx_btime.tv_sec * 1000000000LL + x.stx_btime.tv_nsec;
 }
 
+void qt_keep_handle(int fd, struct qt_file_handle *h)
+{
+	union {
+		struct file_handle h;
+		char room[sizeof(struct file_handle) + QT_FILE_HANDLE_MAX];
+	} u;
+	int mount;
+
+	h->len = 0;
+	u.h.handle_bytes = QT_FILE_HANDLE_MAX;
+	/* whatever it fails with: there is none to be told */
+	if (name_to_handle_at(fd, "", &u.h, &mount, AT_EMPTY_PATH) != 0 ||
+	    u.h.handle_bytes > QT_FILE_HANDLE_MAX)
+		return;
+	h->type = u.h.handle_type;
+	h->len = u.h.handle_bytes;
+	memcpy(h->bytes, u.h.f_handle, h->len);
+}
+
 int qt_keep_begin(struct qt_row *row)
 {
 	row->kept = qt_arena_alloc(&row->arena, sizeof *row->kept);

@@ -16,6 +16,9 @@ bool qt_keep_recent(const struct stat *st);
 /* When a file was made, in nanoseconds; 0: its file system does not tell. */
 int64_t qt_keep_btime(int fd);
 
+/* The handle of an open file; len 0: it has none. */
+void qt_keep_handle(int fd, struct qt_file_handle *h);
+
 /* The row's kept files, none of them read yet.  -1: out of memory. */
 int qt_keep_begin(struct qt_row *row) QT_MUST_CHECK;
 /*

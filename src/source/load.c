@@ -487,8 +487,10 @@ static void read_file(struct qt_loader *l, struct qt_scan_row *r, int fd,
 		fail(r, ENOMEM);
 		return;
 	}
-	if (r->row.kept != NULL)
+	if (r->row.kept != NULL && r->packed == NULL) {
 		r->row.kept->message.btime_ns = qt_keep_btime(fd);
+		qt_keep_handle(fd, &r->row.kept->message.handle);
+	}
 	if ((want & QT_WANT_MSG) != 0) {
 		rc = parse(l, r, fd, st, &err);
 		if (rc != 0 && err.code != QT_E_CORRUPT) {

@@ -177,6 +177,38 @@ check_signature() {
 	    sha256sum --quiet --strict -c
 }
 
+@test "the body's sum is that of the mail, its links are in it; the kernel's file handle" {
+	archive --all --eml
+	expect_status 0
+	check_bag "$X"
+	jq -r '[.eml.path, .body_sha256] | @tsv' metadata/messages.jsonl | while IFS=$'\t' read -r f sum; do
+		[ "$(sed '1,/^$/d' "$f" | sha256sum | cut -c-64)" = "$sum" ] || { echo "$f"; exit 1; }
+	done
+	[ "$(jq -r '.urls[]' metadata/messages.jsonl | wc -l)" -gt 10 ]
+	jq -r '.eml.path as $f | .urls[] | [$f, .] | @tsv' metadata/messages.jsonl |
+	    while IFS=$'\t' read -r f url; do grep -qF "$url" "$f" || { echo "$url"; exit 1; }; done
+	jq -r '[.found, .stat.handle_type, .stat.handle] | @tsv' metadata/messages.jsonl >"$OUT/told"
+	python3 - "$Q" "$OUT/told" <<-'END'
+	import ctypes, os, sys
+	libc = ctypes.CDLL(None, use_errno=True)
+	class Handle(ctypes.Structure):
+	    _fields_ = [("bytes", ctypes.c_uint), ("type", ctypes.c_int), ("data", ctypes.c_ubyte * 128)]
+	for line in open(sys.argv[2]):
+	    path, kind, told = line.rstrip("\n").split("\t")
+	    h, mount = Handle(bytes=128), ctypes.c_int()
+	    r = libc.name_to_handle_at(-100, os.path.join(sys.argv[1], path).encode(), ctypes.byref(h), ctypes.byref(mount), 0)
+	    want = (str(h.type), bytes(h.data[:h.bytes]).hex()) if r == 0 else ("", "")
+	    assert (kind, told) == want, (path, kind, told, want)
+	END
+	# what an archive is made from has its mail, and no handle
+	run_q -A "$X" archive -q --all -o "$OUT/again.tar.zst"
+	cd "$OUT"
+	rm -r "$BATS_TEST_TMPDIR/bag"
+	(check_bag "$OUT/again.tar.zst"; jq -c '[.stat.handle, .body_sha256 == null, (.body_simhash | type)]' metadata/messages.jsonl) |
+	    sort -u >"$OUT/kinds"
+	[ "$(cat "$OUT/kinds")" = '[null,false,"string"]' ]
+}
+
 @test "--sign: ssh-keygen verifies the archive, the sums, and nothing altered" {
 	archive --queue hold --all --sign "$KEY"
 	expect_status 0

@@ -369,10 +369,10 @@ static const struct {
     {{.twice = "README.txt"}, "added README.txt;"},
     {{.type = "README.txt"}, "type README.txt;missing README.txt;"},
     {{.change = MSG, .from = "text", .to = "tent"},
-	"altered " MSG ";altered " MSG ";"},
+	"altered " MSG ";altered " MSG ";row " MSG ";row " MSG ";"},
     /* a forger who knows sums, and not that the table has them, too */
     {{.change = MSG, .from = "text", .to = "tent", .sums = true},
-	"altered " MSG ";custody metadata/custody.jsonl;"},
+	"altered " MSG ";custody metadata/custody.jsonl;row " MSG ";row " MSG ";"},
     {{.change = "metadata/custody.jsonl", .from = "\"actor\"", .to = "\"agent\"",
 	.sums = true}, "custody metadata/custody.jsonl;"},
     {{.change = "metadata/custody.jsonl", .from = "\"seq\":2", .to = "\"seq\":3",
@@ -383,6 +383,10 @@ static const struct {
 	.to = "b@example", .sums = true}, "row " MSG ";"},
     {{.change = "metadata/messages.jsonl", .from = "\"rcpt_todo\":2",
 	.to = "\"rcpt_todo\":1", .sums = true}, "row " MSG ";"},
+    {{.change = "metadata/messages.jsonl", .from = "\"body_simhash\"",
+	.to = "\"body_simhush\"", .sums = true}, "row " MSG ";"},
+    {{.change = "metadata/messages.jsonl", .from = "\"urls\":[]",
+	.to = "\"urls\":{}", .sums = true}, "row " MSG ";"},
     {{.change = "metadata/messages.jsonl", .from = "{", .to = "[",
 	.sums = true},
 	"table metadata/messages.jsonl;added " Q "defer/BBBBB2222;added " MSG

@@ -476,7 +476,9 @@ setup() {
 	before=$(queue_files)
 	exec 8>"$Q/qtool/lock"
 	flock 8
-	"$QTOOL" -Q "$Q" delete --all --yes 2>"$BATS_TEST_TMPDIR/err" 8>&- &
+	# the tests themselves may run under nohup
+	env --default-signal=HUP "$QTOOL" -Q "$Q" delete --all --yes \
+	    2>"$BATS_TEST_TMPDIR/err" 8>&- &
 	pid=$!
 	for _ in $(seq 100); do
 		! grep -q waiting "$BATS_TEST_TMPDIR/err" || break

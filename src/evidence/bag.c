@@ -115,8 +115,8 @@ static const char redacted[] =
     "The same token is the same name, here and in what else was made with the\n"
     "same key.  Who has the key, which is not in here, can tell which token a\n"
     "name has (HMAC-SHA-256 over it in lower case).\n"
-    "Encoded text and parts are left out, as are the queue files and their\n"
-    "logs.  It very likely holds spam or malware all the same.\n";
+    "Encoded parts in which a name could hide are left out, as are the queue\n"
+    "files and their logs.  It very likely holds spam or malware all the same.\n";
 
 static const char queue_files[] =
     "  data/queue/QUEUE/ID         queue files, byte for byte; QUEUE is where\n"

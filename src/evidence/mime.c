@@ -70,8 +70,7 @@ static void learn_code(struct qt_mime *m, const char *s, size_t len)
 	m->code = code;
 }
 
-/* Charsets in which a name in ASCII is just that. */
-static bool ascii_charset(const char *s, size_t len)
+bool qt_mime_ascii_charset(const char *s, size_t len)
 {
 	static const char *const good[] = {"us-ascii", "ascii", "utf-8", "utf8",
 	    "iso-8859-", "iso8859-", "windows-125", "cp125", "koi8-", NULL};
@@ -88,7 +87,15 @@ static void learn_boundary(struct qt_mime *m, const char *s, size_t len)
 	size_t n;
 	const char *p = parameter(s, len, "boundary", &n);
 
-	if (p == NULL || n == 0)
+	if (p == NULL) {
+		/* where "boundary =" is read as one, say */
+		if (begins(s, len, "multipart/"))
+			m->doubt = true;
+		return;
+	}
+	if (n == 0 || memchr(p, '\\', n) != NULL)
+		m->doubt = true;
+	if (n == 0)
 		return;
 	if (m->nboundaries == QT_MIME_BOUNDARIES ||
 	    n >= sizeof m->boundary[0]) {
@@ -109,11 +116,15 @@ static void learn_type(struct qt_mime *m, const char *s, size_t len)
 	m->text = begins(s, len, "text/") || begins(s, len, "multipart/") ||
 	    m->nested;
 	m->html = begins(s, len, "text/html");
-	if (charset != NULL && !ascii_charset(charset, n))
+	if (charset != NULL ? !qt_mime_ascii_charset(charset, n) :
+			      has_word(s, len, "charset"))
 		m->ascii = false;
-	/* boundary*0=..., charset*=... (RFC 2231) */
-	if (has_word(s, len, "boundary*") || has_word(s, len, "charset*"))
+	/* boundary*0=... (RFC 2231); parts that are messages without saying so;
+	 * of two fields any may count */
+	if (has_word(s, len, "boundary*") || has_word(s, len, "charset*") ||
+	    begins(s, len, "multipart/digest") || m->told_type)
 		m->doubt = true;
+	m->told_type = true;
 	learn_boundary(m, s, len);
 }
 
@@ -152,7 +163,7 @@ static void begin_part(struct qt_mime *m)
 {
 	m->code = QT_MIME_PLAIN;
 	m->text = m->ascii = true;
-	m->html = m->nested = m->told_code = false;
+	m->html = m->nested = m->told_code = m->told_type = false;
 	m->in_header = true;
 	m->field_len = 0;
 }

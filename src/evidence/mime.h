@@ -28,17 +28,19 @@ struct qt_mime {
 	bool text;  /* text of some kind, not an image, a program ... */
 	bool html;
 	bool ascii; /* in its charset ASCII bytes are ASCII, nothing shifted */
-	bool doubt; /* two header fields differ, a boundary too much ... */
+	bool doubt; /* others may read the message's structure otherwise */
 	/* until the next line: */
 	bool in_header;
 	bool nested;   /* a message's header follows that of the part */
-	bool told_code; /* an encoding was declared */
+	bool told_code, told_type; /* there was such a field */
 	char boundary[QT_MIME_BOUNDARIES][72];
 	unsigned nboundaries;
 	char field[QT_MIME_FIELD]; /* of the header that is being read */
 	size_t field_len;
 };
 
+/* Charsets in which what is in ASCII is just that. */
+bool qt_mime_ascii_charset(const char *s, size_t len);
 /* A message with this header. */
 void qt_mime_init(struct qt_mime *m, const struct qt_headers *h);
 /* Whether all that follows is of one part: no line need be looked at. */

@@ -4,8 +4,8 @@
  * A name is looked for as a word, and between the signs that longer names are
  * put together with (bounce-joe=example.org, joe+shop, joe.doe): more is taken
  * out than has to be rather than less.  What is encoded (base64,
- * quoted-printable, encoded words) cannot be looked through like this; eml.c
- * leaves that out.
+ * quoted-printable, encoded words) cannot be looked through like this: eml.c and
+ * eml_body.c decode it, or leave it out.
  */
 #include "evidence/redact.h"
 
@@ -19,6 +19,7 @@
 #include "base/io.h"
 #include "evidence/hash.h"
 #include "evidence/spill.h"
+#include "evidence/words.h"
 
 #define TOKEN_BYTES 10 /* 16 characters */
 #define SHORT 2	       /* names up to this only as part of an address */
@@ -267,6 +268,44 @@ bool qt_redact_next_address(const char *text, size_t len, size_t *at,
 	return false;
 }
 
+/* The words of text that are no address: "Joe Jones" beside one. */
+static int add_words(struct adding *a, const char *s, size_t len,
+    struct qt_error *err)
+{
+	size_t i, k, n;
+
+	for (i = 0; i < len; i += n + 1) {
+		for (n = 0; i + n < len && (is_word(s[i + n]) ||
+			s[i + n] == '@'); n++)
+			;
+		for (k = n; k > 0 && is_joint(s[i + k - 1]); k--)
+			;
+		if (k > SHORT && memchr(s + i, '@', k) == NULL &&
+		    add_name(a, s + i, k, err) != 0)
+			return -1;
+	}
+	return 0;
+}
+
+/* What people are called in a field beside their addresses. */
+static int add_called(struct adding *a, const struct qt_header *f,
+    struct qt_error *err)
+{
+	struct qt_buf plain;
+	char charset[32], *copy;
+	int r = 0;
+
+	qt_buf_init(&plain, 0);
+	if (qt_words_decode(&plain, f->value, f->value_len, charset) &&
+	    plain.len != 0) {
+		copy = qt_arena_dup(a->arena, plain.data, plain.len);
+		r = copy == NULL ? qt_fail_mem(err) :
+		    add_words(a, copy, plain.len, err);
+	}
+	qt_buf_release(&plain);
+	return r;
+}
+
 /* What the fields of the header that name recipients have. */
 static int add_fields(struct adding *a, const struct qt_headers *h,
     struct qt_error *err)
@@ -278,6 +317,8 @@ static int add_fields(struct adding *a, const struct qt_headers *h,
 		f = &h->v[i];
 		if (!qt_redact_rcpt_field(f->name))
 			continue;
+		if (add_called(a, f, err) != 0)
+			return -1;
 		at = 0;
 		while (qt_redact_next_address(f->value, f->value_len, &at,
 		    &local, &end))
@@ -314,9 +355,14 @@ static int add_rcpts(struct adding *a, const struct qt_msg *msg,
 
 /* The login stands in Received fields, without a domain where it has none. */
 static int add_users(struct adding *a, const struct qt_msg *msg,
-    struct qt_error *err)
+    const struct qt_headers *headers, struct qt_error *err)
 {
+	const struct qt_header *from = headers != NULL ?
+	    qt_headers_find(headers, "From") : NULL;
+
 	a->kind = 'u';
+	if (from != NULL && add_called(a, from, err) != 0)
+		return -1;
 	return add_text(a, msg->sasl_username, err) != 0 ||
 		add_text(a, msg->sasl_sender, err) != 0 ||
 		add_text(a, msg->sender, err) != 0 ? -1 : 0;
@@ -335,7 +381,7 @@ int qt_redactor_init(struct qt_redactor *r, enum qt_redact level,
 		msg->sender[0] == '\0'};
 	if (add_rcpts(&a, msg, err) != 0 ||
 	    (headers != NULL && add_fields(&a, headers, err) != 0) ||
-	    (level == QT_REDACT_FULL && add_users(&a, msg, err) != 0))
+	    (level == QT_REDACT_FULL && add_users(&a, msg, headers, err) != 0))
 		return -1;
 	if (r->n != 0)
 		qsort(r->v, r->n, sizeof *r->v, by_name);
@@ -371,6 +417,15 @@ static bool may_hide(size_t len, const char *rest, const char *end)
 }
 
 /*
+ * Whether a word may be two at the border before p: bytes that are no ASCII
+ * may be letters, or what was put beside a name and is shown as nothing.
+ */
+static bool alphabets_meet(const char *p)
+{
+	return (((unsigned char)p[-1] ^ (unsigned char)p[0]) & 0x80) != 0;
+}
+
+/*
  * The longest name that begins at p within the word [p, word), on the borders
  * of its parts; 0 none.
  */
@@ -381,7 +436,7 @@ static size_t name_at(const struct qt_redactor *r, const char *p,
 	const char *q;
 
 	for (q = p + 1; q < word && n < CUTS; q++)
-		if (is_joint(*q))
+		if (is_joint(*q) || alphabets_meet(q))
 			cut[n++] = (size_t)(q - p);
 	cut[n++] = (size_t)(word - p);
 	while (n-- > 0)
@@ -412,6 +467,7 @@ static void redact_word(const struct qt_redactor *r, struct qt_buf *out,
 		qt_buf_addc(out, *p);
 		start = is_joint(*p);
 		p++;
+		start = start || (p < word && alphabets_meet(p));
 	}
 }
 

@@ -62,3 +62,57 @@ void qt_transfer_encode(enum qt_mime_code code, struct qt_buf *out,
 		s += n;
 	} while (len > 0);
 }
+
+/* ---- what is read alike by all ---- */
+
+static bool hex(char c)
+{
+	return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'F') ||
+	    (c >= 'a' && c <= 'f');
+}
+
+/* "=" and two digits, or, at the end of a line, nothing. */
+static bool sure_qp(const char *s, size_t len)
+{
+	size_t i, n;
+
+	for (i = 0; i < len; i++) {
+		if (s[i] != '=')
+			continue;
+		if (i + 2 < len && hex(s[i + 1]) && hex(s[i + 2]))
+			continue;
+		for (n = i + 1; n < len && (s[n] == ' ' || s[n] == '\t' ||
+			s[n] == '\r'); n++)
+			;
+		if (n >= len || s[n] != '\n')
+			return false;
+	}
+	return true;
+}
+
+static bool sure_base64(const char *s, size_t len)
+{
+	static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+				     "abcdefghijklmnopqrstuvwxyz0123456789+/";
+	size_t i, n = 0, pads = 0;
+
+	for (i = 0; i < len; i++) {
+		if (s[i] == '\n' || s[i] == '\r')
+			continue;
+		if (s[i] == '=')
+			pads++;
+		else if (pads != 0 || s[i] == '\0' ||
+		    strchr(digits, s[i]) == NULL)
+			return false;
+		else
+			n++;
+	}
+	return pads < 3 && (n + pads) % 4 == 0;
+}
+
+bool qt_transfer_sure(enum qt_mime_code code, const char *s, size_t len)
+{
+	return code == QT_MIME_BASE64 ? sure_base64(s, len) :
+	    code == QT_MIME_QP	      ? sure_qp(s, len) :
+	    code == QT_MIME_PLAIN;
+}

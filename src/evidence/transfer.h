@@ -19,6 +19,8 @@ void qt_transfer_init(struct qt_transfer *t, enum qt_mime_code code);
  * QT_MIME_PLAIN and OTHER they themselves. */
 void qt_transfer_decode(struct qt_transfer *t, struct qt_buf *out,
     const char *s, size_t len);
+/* Whether every program that reads the whole of a part's text reads the same. */
+bool qt_transfer_sure(enum qt_mime_code code, const char *s, size_t len);
 /* Append bytes encoded, in lines. */
 void qt_transfer_encode(enum qt_mime_code code, struct qt_buf *out,
     const char *s, size_t len);

@@ -5,25 +5,9 @@
 #ifndef QTOOL_FUZZ_INPUT_H
 #define QTOOL_FUZZ_INPUT_H
 
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
+#include "fuzz/require.h"
 #include "qtool/record.h"
 #include "unit/records.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-#define REQUIRE(cond) require((cond), #cond, __FILE__, __LINE__)
-static inline void require(
-    bool ok, const char *what, const char *file, int line)
-{
-	if (ok)
-		return;
-	(void)fprintf(stderr, "%s:%d: not so: %s\n", file, line, what);
-	abort();
-}
 
 struct fuzz_file {
 	unsigned char *bytes; /* owned */
@@ -32,7 +16,6 @@ struct fuzz_file {
 	unsigned choice;      /* bits for the target */
 };
 
-#define FUZZ_MAX 4096u
 #define FUZZ_C_LEN 97u /* of a C record with six numbers */
 
 /*

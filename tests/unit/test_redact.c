@@ -5,6 +5,7 @@
 
 #include "evidence/eml.h"
 #include "evidence/redact.h"
+#include "mail_text.h"
 
 /* A redactor for mail to these recipients. */
 struct hiding {
@@ -260,9 +261,11 @@ static void redacted_mail(void **state)
 	assert_null(strcasestr(text, "sue"));
 	assert_null(strcasestr(text, "jones"));
 	assert_null(strstr(text, "am9l"));
+	/* "r-....@example.org" in base64 again */
+	assert_non_null(strstr(text, "\n\nci"));
 	assert_non_null(strstr(text, "From: Ann <ann@victim.example>\n"));
-	assert_non_null(strstr(text, "Subject: [encoded] wins\n"));
-	assert_non_null(strstr(text, "[21 bytes left out]\n--b1\n"));
+	assert_non_null(strstr(text, "Subject: r-"));
+	assert_non_null(strstr(text, "@example wins\n"));
 	assert_non_null(strstr(text, "\n\nDear r-"));
 	free(text);
 	opts.redact = QT_REDACT_FULL;
@@ -270,7 +273,131 @@ static void redacted_mail(void **state)
 	assert_null(strcasestr(text, "ann@"));
 	assert_null(strstr(text, "wins"));
 	assert_null(strstr(text, "Dear"));
-	assert_non_null(strstr(text, "@victim.example>\n"));
+	assert_non_null(strstr(text, "@victim.example\n"));
+	free(text);
+}
+
+/* Whether a name is anywhere in what a mail program shows, or in the bytes. */
+static bool named(const char *text, size_t len)
+{
+	static const char *const names[] = {"joe", "jones", "joseph",
+	    "j\303\266rg", "am9l", "Sm9l"};
+	size_t i, k, n;
+
+	for (i = 0; i < sizeof names / sizeof names[0]; i++) {
+		n = strlen(names[i]);
+		for (k = 0; k + n <= len; k++)
+			if (strncasecmp(text + k, names[i], n) == 0)
+				return true;
+	}
+	return false;
+}
+
+/* What is encoded in any way: no name in it, and what is none still there. */
+static void encoded_mail(void **state)
+{
+	static const struct {
+		const char *mail;
+		const char *shown[2];
+	} cases[] = {
+	    {"Subject: =?utf-8?B?Sm9lIHdpbnM=?=\n\nx\n",
+	     {"Subject: r-", " wins"}},
+	    {"Subject: =?utf-8?Q?J?=\n =?utf-8?Q?oe_J=F6?= x\n\nhi\n",
+	     {"hi", NULL}},
+	    {"Subject: =?utf-8?Q?jo?= =?us-ascii?Q?e?=\n =?utf-8?Q?_gr=C3=BC=C3=9Ft?=\n\nhi\n",
+	     {"Subject: r-", " gr\303\274\303\237t"}},
+	    {"Subject: jo=?utf-8?Q?e?= x\n\nhi\n",
+	     {"Subject: r-", NULL}},
+	    {"Subject: =?utf-7?Q?+AGo-oe?= x =?utf-16?B?AGoAbwBl?=\n\nhi\n",
+	     {"[encoded]", NULL}},
+	    {"Subject: =?utf-8?Q?=3D=3Futf-8=3FQ=3Fjo=65=3F=3D?= x\n\nhi\n",
+	     {"[encoded]", NULL}},
+	    {"From: =?utf-8?Q?joe?= <ann@victim.example>\n\nhi\n",
+	     {"<ann@victim.example>", NULL}},
+	    {"Thread-Topic: x,\n\tjoe\n joe@example.org\n\nhi\n",
+	     {"Thread-Topic: x,", "@example.org"}},
+	    {"To: \"Jones, Joseph\" <joe@example.org>\n\nDear Joseph,\n",
+	     {"Dear r-", NULL}},
+	    {"To: =?utf-8?Q?J=C3=B6rg_Jones?= <joe@example.org>\n\nDear J\303\266rg,\n",
+	     {"Dear r-", NULL}},
+	    {"Content-Transfer-Encoding: base64\n\nRGVhciBmcmllbmQ\ngam9lQGV4YW1wbGUub3JnLCBwYXk=\n",
+	     {"Dear friend r-", "@example.org, pay"}},
+	    {"Content-Transfer-Encoding: base64\n\naGVsbG8==am9l\n",
+	     {"bytes left out", NULL}},
+	    {"Content-Transfer-Encoding: base64\nContent-Type: text/plain; charset=utf-16\n\nRABlAGEAcgAgAGoAbwBlAA==\n",
+	     {"bytes left out", NULL}},
+	    {"Content-Transfer-Encoding: quoted-printable\n\nDear jo=\ne, =6Aoe and =C3=BC=\n!\n",
+	     {"Dear r-", "\303\274!"}},
+	    {"Content-Transfer-Encoding: quoted-printable\n\nDear jo=6, joe\n",
+	     {"bytes left out", NULL}},
+	    {"Content-Type: text/html\n\n<p>&#106;oe &#x4A;&#x6f;e&#64;x http://x/%6aoe/y?z=joe\n",
+	     {"<p>r-", "http://x/r-"}},
+	    {"Content-Type: message/rfc822\n\nTo: joe@example.org\nSubject: =?utf-8?B?Zm9yIGpvZQ==?=\nContent-Transfer-Encoding:\n base64\n\nYnllIGpvZQ==\n",
+	     {"Subject: for r-", "bye r-"}},
+	    {"Content-Type: multipart/mixed; boundary = b\n\n--b\nContent-Transfer-Encoding: base64\n\nam9l\n--b--\n",
+	     {"left out", NULL}},
+	    {"Content-Type: multipart/mixed; boundary=\"b\\c\"\n\n--bc\nContent-Transfer-Encoding: base64\n\nam9l\n--bc--\n",
+	     {"left out", NULL}},
+	    {"Content-Type: multipart/digest; boundary=b\n\n--b\n\nSubject: y\nContent-Transfer-Encoding: base64\n\nam9l\n--b--\n",
+	     {"left out", NULL}},
+	    {"Content-Type: multipart/mixed; boundary=\"joe-1\"\n\n--joe-1\n\nhi\n--joe-1--\n",
+	     {"hi", NULL}},
+	    {"X-joe: 1\n\nhi\n",
+	     {"hi", NULL}},
+	    {"Subject: x\n\nlook:\nbegin 644 x\n#:F]E\n`\nend\ndGhpcyBpcyBmb3Igam9lLCB0b28=\nbye\n",
+	     {"look:", "bye"}},
+	    {"Content-Type: text/plain; charset=utf-7\n\n+AGo-oe\n",
+	     {"left out", NULL}},
+	};
+	const struct world *w = *state;
+	struct qt_archive_opts opts = some_opts(w);
+	struct qt_buf after;
+	char *text;
+	size_t i, k;
+
+	opts.redact = QT_REDACT_RECIPIENTS;
+	for (i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+		qt_buf_init(&after, 0);
+		text = eml_of(w, &opts, cases[i].mail);
+		assert_non_null(text);
+		mail_text(&after, text, strlen(text));
+		for (k = 0; k < 2; k++)
+			if (named(text, strlen(text)) ||
+			    named(qt_buf_str(&after), after.len) ||
+			    (cases[i].shown[k] != NULL &&
+				strstr(qt_buf_str(&after), cases[i].shown[k]) == NULL &&
+				strstr(text, cases[i].shown[k]) == NULL))
+				fail_msg("case %zu: %s\nis shown as %s", i, text,
+				    qt_buf_str(&after));
+		free(text);
+		qt_buf_release(&after);
+	}
+}
+
+/* At the other level, who wrote it is nobody's business either. */
+static void users_are_not_named(void **state)
+{
+	static const char mail[] =
+	    "From: \"Ann Smith\" <ann@victim.example>\n"
+	    "Reply-To: =?utf-8?Q?Ann_Smith?= <ann.smith@victim.example>\n"
+	    "Organization: Smith Ltd\n"
+	    "X-Note: =?utf-8?B?QW5uIFNtaXRo?=\n"
+	    "\nAnn\n";
+	const struct world *w = *state;
+	struct qt_archive_opts opts = some_opts(w);
+	struct qt_buf b;
+	char *text;
+
+	opts.redact = QT_REDACT_FULL;
+	text = eml_of(w, &opts, mail);
+	assert_non_null(text);
+	qt_buf_init(&b, 0);
+	mail_text(&b, text, strlen(text));
+	assert_null(strcasestr(qt_buf_str(&b), "ann"));
+	assert_null(strcasestr(qt_buf_str(&b), "smith"));
+	assert_non_null(strstr(qt_buf_str(&b), "From: u-"));
+	assert_non_null(strstr(qt_buf_str(&b), "@victim.example"));
+	qt_buf_release(&b);
 	free(text);
 }
 
@@ -283,6 +410,8 @@ int main(void)
 	    TEST(key_files),
 	    TEST(eml_is_the_mail),
 	    TEST(redacted_mail),
+	    TEST(encoded_mail),
+	    TEST(users_are_not_named),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

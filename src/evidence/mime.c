@@ -82,6 +82,18 @@ bool qt_mime_ascii_charset(const char *s, size_t len)
 	return false;
 }
 
+/* What RFC 2046 5.1.1 allows, but for blanks. */
+static bool plain_boundary(const char *s, size_t len)
+{
+	size_t i;
+
+	for (i = 0; i < len; i++)
+		if (s[i] == '\0' || strchr("0123456789abcdefghijklmnopqrstuvwxyz"
+			"ABCDEFGHIJKLMNOPQRSTUVWXYZ'()+_,-./:=?", s[i]) == NULL)
+			return false;
+	return true;
+}
+
 static void learn_boundary(struct qt_mime *m, const char *s, size_t len)
 {
 	size_t n;
@@ -93,7 +105,7 @@ static void learn_boundary(struct qt_mime *m, const char *s, size_t len)
 			m->doubt = true;
 		return;
 	}
-	if (n == 0 || memchr(p, '\\', n) != NULL)
+	if (n == 0 || !plain_boundary(p, n))
 		m->doubt = true;
 	if (n == 0)
 		return;

@@ -58,6 +58,8 @@ struct ctx {
 	struct qt_snapfile *snaps; /* -D, opened with the spools; owned */
 	size_t nsnaps;
 	bool all_instances;
+	bool salvage; /* --salvage: of a damaged archive what is intact */
+	bool damaged; /* there was something damaged in one */
 	uint64_t transaction;	 /* --transaction; 0: the queue itself */
 	struct qt_select *sel;	 /* selection options seen so far */
 	struct qt_db *db;	 /* NULL without NEED_DB */
@@ -126,7 +128,7 @@ extern const struct cmd cmd_help, cmd_status, cmd_top, cmd_list, cmd_show, cmd_q
  */
 enum {
 	OPT_CONFIG = 90, OPT_SPOOL, OPT_ALL_INSTANCES, OPT_VERSION,
-	OPT_TRANSACTION, OPT_ARCHIVE, OPT_SNAPSHOT,
+	OPT_TRANSACTION, OPT_ARCHIVE, OPT_SNAPSHOT, OPT_SALVAGE,
 	OPT_FORMAT = 100, OPT_JSON, OPT_JOBS, OPT_EXPLAIN, OPT_QUIET, OPT_HELP,
 	OPT_YES = 150, OPT_DRY_RUN, OPT_EXPECT, OPT_MAX, OPT_REASON, OPT_STRICT,
 	OPT_NO_WAIT, OPT_STATE_DIR, OPT_WAIT, OPT_PLAN,

@@ -32,6 +32,8 @@ const struct qt_option global_options[] = {
     {"database", 'D', "SNAPSHOT", OPT_SNAPSHOT,
 	"the tables that qtool snapshot has written, or an archive's "
 	"index.sqlite (repeatable)"},
+    {"salvage", 0, NULL, OPT_SALVAGE,
+	"of a damaged archive what is intact; what is not is named"},
     {"all-instances", 0, NULL, OPT_ALL_INSTANCES,
 	"the queues of every instance that postmulti lists"},
     {"transaction", 0, "N", OPT_TRANSACTION,

@@ -225,6 +225,9 @@ static int global_option(struct ctx *c, const struct qt_option *opt,
 	case OPT_SNAPSHOT:
 		add_source(c, FROM_SNAPSHOT, value);
 		break;
+	case OPT_SALVAGE:
+		c->salvage = true;
+		break;
 	case OPT_ALL_INSTANCES:
 		c->all_instances = true;
 		break;
@@ -410,9 +413,10 @@ static void on_loaded(void *ctx, uint64_t done, uint64_t total)
 }
 
 /* What an archive says of itself and what is in it are two things. */
-static void say_notes(const struct qt_spool *s)
+static void say_notes(struct ctx *c, const struct qt_spool *s)
 {
 	struct qt_archive_notes n;
+	size_t i;
 
 	qt_spool_notes(s, &n);
 	if (n.unsafe != 0)
@@ -422,6 +426,14 @@ static void say_notes(const struct qt_spool *s)
 	if (n.bag && n.untold != 0)
 		remark("%s: its list does not have %" PRIu64 " of the files "
 		       "in it; qtool verify says more", s->queue_dir, n.untold);
+	if (n.damaged != 0)
+		remark("%s: damaged in %" PRIu64 " place%s, what is intact is "
+		       "shown; the first: %s", s->queue_dir, n.damaged,
+		    n.damaged == 1 ? "" : "s", n.damage);
+	for (i = 0; c->salvage && i < QT_ARCHIVE_LOST && n.lost[i] != NULL; i++)
+		remark("%s: is in its list, and lost", n.lost[i]);
+	c->damaged = c->damaged || (c->salvage &&
+	    n.damaged + n.untold + n.unmatched != 0);
 	if (n.unmatched != 0)
 		remark("%s: its list has %" PRIu64 " files that are not in it; "
 		       "qtool verify says more", s->queue_dir, n.unmatched);
@@ -432,6 +444,8 @@ static int load_archives(struct ctx *c, struct qt_error *err)
 	size_t i;
 	int r = 0;
 
+	if (c->salvage)
+		qt_spools_salvage(&c->spools);
 	/* what it does not find is looked for in all of it */
 	if (c->nids != 0)
 		r = qt_spools_load_ids(&c->spools, c->ids, c->nids, c->stop,
@@ -440,13 +454,21 @@ static int load_archives(struct ctx *c, struct qt_error *err)
 		r = qt_spools_load(&c->spools, c->stop, on_loaded, c, err);
 	progress_end(c);
 	for (i = 0; r == 0 && i < c->spools.n; i++)
-		say_notes(c->spools.v[i]);
+		say_notes(c, c->spools.v[i]);
 	return r;
 }
 
 /* What was copied is looked at, and not changed. */
 static int check_copies(const struct ctx *c, struct qt_error *err)
 {
+	bool archive = c->cmd == &cmd_restore || c->cmd == &cmd_verify;
+	size_t i;
+
+	for (i = 0; i < c->nsources; i++)
+		archive = archive || c->sources[i].kind == FROM_ARCHIVE;
+	if (c->salvage && !archive)
+		return qt_fail(err, QT_E_USAGE, "--salvage",
+		    "goes with an archive: -A, or restore FILE");
 	if (!any_copy(c) || (c->cmd->needs & READS_COPIES) != 0)
 		return 0;
 	return qt_fail(err, QT_E_USAGE, c->cmd->name,
@@ -500,6 +522,9 @@ int open_needs(struct ctx *c, unsigned needs, struct qt_error *err)
 static int say_left_out(struct ctx *c, int status)
 {
 	size_t i;
+
+	if (c->damaged && (status == EXIT_DONE || status == EXIT_NOTHING))
+		status = EXIT_PARTLY;
 
 	for (i = 0; i < c->spools.nleft; i++)
 		(void)complain(&c->spools.left[i]);

@@ -145,6 +145,8 @@ static const struct qt_option own_table[] = {
 	"of an archive: into maildrop, for a new life, not into hold"},
     {"again", 0, NULL, OPT_AGAIN,
 	"of an archive: also what is here, or was restored, already"},
+    {"salvage", 0, NULL, OPT_SALVAGE,
+	"of a damaged archive what is intact; what is not is named"},
     PLAN_OPTION,
     ANSWER_OPTION,
     {.name = NULL},

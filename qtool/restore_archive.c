@@ -62,10 +62,21 @@ static int check_archive(struct stock *s, struct qt_error *err)
 {
 	const char *redaction = s->result.redaction;
 
-	if (s->bad != 0)
+	if (s->bad != 0 && s->c->salvage) {
+		if (s->bad > SHOWN)
+			remark("%" PRIu64 " more problems are not listed: qtool "
+			       "verify tells all", s->bad - SHOWN);
+		remark("%s: damaged: what is intact is restored", s->file);
+		s->c->damaged = true;
+	} else if (s->bad != 0) {
 		return qt_fail(err, QT_E_REFUSED, s->file,
 		    "it is not as it was made: nothing is restored out of it; "
-		    "qtool verify tells all that is wrong");
+		    "qtool verify tells all that is wrong, --salvage restores "
+		    "what is intact");
+	}
+	/* a redacted one has no queue files to be restored */
+	if (redaction[0] == '\0' && s->c->salvage)
+		return 0;
 	if (strcmp(redaction, "none") != 0)
 		return qt_fail(err, QT_E_REFUSED, s->file,
 		    "the mail in it was redacted (%.30s): what was sent is not "
@@ -79,14 +90,18 @@ static int open_source(struct stock *s, struct qt_error *err)
 	s->opts = (struct qt_verify_opts){.report = on_problem,
 	    .report_ctx = s, .max_reports = UINT64_MAX,
 	    .tmp_dir = getenv("TMPDIR"), .stop = s->c->stop,
+	    .salvage = s->c->salvage,
 	    .progress = on_bytes, .progress_ctx = s};
 	if (qt_restorer_open(&s->restorer, &s->result, s->file, &s->opts,
 		err) != 0)
 		return -1;
 	progress_end(s->c);
 	if (check_archive(s, err) != 0 ||
-	    qt_spools_add_archive(&s->spools, s->file, err) != 0 ||
-	    qt_spools_load(&s->spools, s->c->stop, on_loaded, s, err) != 0)
+	    qt_spools_add_archive(&s->spools, s->file, err) != 0)
+		return -1;
+	if (s->c->salvage)
+		qt_spools_salvage(&s->spools);
+	if (qt_spools_load(&s->spools, s->c->stop, on_loaded, s, err) != 0)
 		return -1;
 	progress_end(s->c);
 	return open_db(s->c, &s->spools, err);
@@ -205,6 +220,9 @@ int restore_archive(struct ctx *c, const struct restoring *own,
 	} else {
 		k.supply_ctx = s.restorer;
 		status = carry_selection(c, &k);
+		if (c->damaged && (status == EXIT_DONE ||
+			status == EXIT_NOTHING))
+			status = EXIT_PARTLY;
 	}
 	close_source(&s);
 	return status;

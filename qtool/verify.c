@@ -178,7 +178,7 @@ static void print_good(const struct own *own, const struct qt_verify_result *r)
 
 static void print_outcome(struct own *own, const struct qt_verify_result *r)
 {
-	char count[32];
+	char count[32], logs[32];
 
 	if (r->problems == 0)
 		print_good(own, r);
@@ -189,6 +189,10 @@ static void print_outcome(struct own *own, const struct qt_verify_result *r)
 		remark("%s: %s problem%s found", own->file,
 		    human_count(r->problems, count),
 		    r->problems == 1 ? "" : "s");
+	if (!r->whole && r->members != 0)
+		remark("%s messages and %s logs in it could be read; --salvage "
+		       "reads what is intact", human_count(r->messages, count),
+		    human_count(r->logs, logs));
 	if (!own->c->quiet) {
 		print_signatures(own);
 		if (!r->have_sum)

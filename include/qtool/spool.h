@@ -98,12 +98,24 @@ int qt_spools_load(struct qt_spools *s, const volatile sig_atomic_t *stop,
 int qt_spools_load_ids(struct qt_spools *s, char *const *ids, size_t n,
     const volatile sig_atomic_t *stop, struct qt_error *err) QT_MUST_CHECK;
 
+/*
+ * Of a damaged archive read what is intact (before it is loaded): what is
+ * behind the damage, too, and of a file whose bytes are not those that the list
+ * has the sum of the row alone, as unreadable.
+ */
+void qt_spools_salvage(struct qt_spools *s);
+
+#define QT_ARCHIVE_LOST 10
 /* What of an archive's claims did not hold, or was not used. */
 struct qt_archive_notes {
 	bool bag;	    /* it is an evidence archive */
 	uint64_t unsafe;    /* files whose path leads elsewhere, or hides */
 	uint64_t untold;    /* files that its list does not have */
 	uint64_t unmatched; /* lines of its list that have no file */
+	const char *lost[QT_ARCHIVE_LOST]; /* of the first of those the paths;
+					    * the spool's, NULL behind them */
+	uint64_t damaged;   /* places that could not be read (salvage) */
+	const char *damage; /* the first of them: a sentence; the spool's */
 };
 /* All zero for a directory. */
 void qt_spool_notes(const struct qt_spool *s, struct qt_archive_notes *notes);

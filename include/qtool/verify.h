@@ -64,6 +64,11 @@ struct qt_verify_opts {
 	const volatile sig_atomic_t *stop; /* may be NULL */
 	void (*progress)(void *ctx, uint64_t done, uint64_t total);
 	void *progress_ctx;
+	/*
+	 * For qt_restorer_take(): it takes nothing that a problem is told about,
+	 * and of the rest what it has read and held against its sum.
+	 */
+	bool salvage;
 };
 
 struct qt_verify_result {
@@ -73,7 +78,8 @@ struct qt_verify_result {
 	unsigned signatures;	/* there are; good_signatures of them good */
 	unsigned good_signatures, unchecked_signatures;
 	bool have_sum;	 /* there is a FILE.sha256 */
-	bool whole;	 /* it could be read to its end */
+	bool whole;	 /* it could be read to its end, all of it; else
+			  * messages and logs are those that could be read */
 	char sha256[65]; /* of the file */
 	char base[256];	 /* the bag's name; "" when there is none */
 	char redaction[32]; /* as case.json says; "" unknown */

@@ -73,6 +73,9 @@ void qt_check_tell(struct qt_check *c, enum qt_flaw flaw, const char *path,
 	char text[512];
 	va_list ap;
 
+	/* what cannot be remembered ends it */
+	if (c->opts->salvage && !c->forgot && strncmp(path, "data/", 5) == 0)
+		c->forgot = qt_seen_add(&c->flawed, path, NULL) < 0;
 	if (c->res->problems++ >= most || c->opts->report == NULL)
 		return;
 	va_start(ap, fmt);
@@ -362,16 +365,6 @@ static int one_member(struct qt_check *c, struct qt_tarread *r,
 	return one_file(c, r, m, path, buf, err);
 }
 
-/* What stops the reading and is the archive's fault is a flaw of it. */
-static int damaged(struct qt_check *c, struct qt_error *err)
-{
-	if (err->code != QT_E_STATE)
-		return -1;
-	qt_check_tell(c, QT_FLAW_DAMAGED, "", err->offset, NULL, NULL,
-	    "%s; what follows could not be checked", err->text);
-	return 0;
-}
-
 static int all_members(struct qt_check *c, struct qt_tarread *r, char *buf,
     struct qt_error *err)
 {
@@ -390,24 +383,74 @@ static int all_members(struct qt_check *c, struct qt_tarread *r, char *buf,
 	return rc < 0 ? -1 : 0;
 }
 
+/* The readers of one pass: there are several where something is damaged. */
+struct passing {
+	struct qt_check *c;
+	struct qt_tarread *r;
+	struct qt_tarview *view; /* NULL: not needed yet */
+	uint64_t behind;	 /* where the last damage was */
+	char *buf;
+};
+
+/*
+ * Behind damage, which is a flaw of the archive: open p->r where the next
+ * member begins.  1: there is none.
+ */
+static int go_on(struct passing *p, const struct qt_error *damage,
+    struct qt_error *err)
+{
+	struct qt_check *c = p->c;
+	uint64_t at = 0, from = damage->offset > 0 ? (uint64_t)damage->offset : 0;
+	int r = 1;
+
+	qt_tarread_close(p->r);
+	p->r = NULL;
+	if (p->view == NULL && c->res->members != 0 &&
+	    qt_tarview_open(&p->view, c->fd, c->file, c->opts->stop, err) != 0)
+		return -1;
+	p->behind = from > p->behind ? from : p->behind;
+	if (p->view != NULL && qt_tarview_random(p->view))
+		r = qt_tarview_next_header(p->view, p->behind, &at, err);
+	if (r < 0)
+		return -1;
+	if (r > 0) {
+		qt_check_tell(c, QT_FLAW_DAMAGED, "", damage->offset, NULL, NULL,
+		    "%s; what follows could not be checked", damage->text);
+		return 1;
+	}
+	qt_check_tell(c, QT_FLAW_DAMAGED, "", damage->offset, NULL, NULL,
+	    "%s; read on from byte %llu", damage->text, (unsigned long long)at);
+	p->behind = at;
+	return qt_tarread_open_at(&p->r, p->view, at, NULL, err);
+}
+
 static int pass(struct qt_check *c, struct qt_error *err)
 {
-	struct qt_error e = {0};
-	struct qt_tarread *r = NULL;
-	char *buf = malloc(PIECE);
+	struct passing p = {.c = c, .buf = malloc(PIECE)};
+	struct qt_error e = {0}, next;
+	bool damaged = false;
 	int rc;
 
-	if (buf == NULL)
+	if (p.buf == NULL)
 		return qt_fail_mem(err);
-	rc = qt_tarread_open(&r, c->fd, c->file, NULL, c->opts->stop, &e);
+	rc = qt_tarread_open(&p.r, c->fd, c->file, NULL, c->opts->stop, &e);
 	if (rc == 0)
-		rc = all_members(c, r, buf, &e);
-	c->res->whole = rc == 0;
-	if (rc != 0 && (rc = damaged(c, &e)) != 0 && err != NULL)
+		rc = all_members(c, p.r, p.buf, &e);
+	while (rc < 0 && e.code == QT_E_STATE) {
+		damaged = true;
+		next = e;
+		rc = go_on(&p, &next, &e);
+		if (rc == 0)
+			rc = all_members(c, p.r, p.buf, &e);
+	}
+	c->ended = rc == 0;
+	c->res->whole = rc == 0 && !damaged;
+	if (rc < 0 && err != NULL)
 		*err = e;
-	qt_tarread_close(r);
-	free(buf);
-	return rc;
+	qt_tarread_close(p.r);
+	qt_tarview_close(p.view);
+	free(p.buf);
+	return rc < 0 ? -1 : 0;
 }
 
 /* ---- beside it ---- */
@@ -596,6 +639,7 @@ void qt_check_free(struct qt_check *c)
 		qt_spill_release(&c->kept[i]);
 	for (i = 0; i < QT_SIGNATURES_MAX; i++)
 		qt_buf_release(&c->signature[i].bytes);
+	qt_seen_release(&c->flawed);
 	qt_digest_release(&c->sum);
 	qt_digest_kind_release(&c->sha256);
 	qt_close_quiet(&c->fd);
@@ -619,8 +663,21 @@ static int open_all(struct qt_check *c, struct qt_error *err)
 	c->tmpfd = open(tmp, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (c->tmpfd < 0)
 		return qt_fail_own(err, "open", tmp);
+	if (c->opts->salvage && qt_seen_init(&c->flawed, err) != 0)
+		return -1;
 	return qt_digest_kind_init(&c->sha256, err) != 0 ? -1 :
 	    qt_digest_init(&c->sum, err);
+}
+
+/* Of a damaged one: what is there, not what its table has. */
+static void count_readable(struct qt_check *c)
+{
+	int q;
+
+	c->res->messages = c->res->logs = 0;
+	for (q = 0; q < QT_Q_COUNT; q++)
+		*(q < QT_Q_MESSAGES ? &c->res->messages : &c->res->logs) +=
+		    c->by_queue[q];
 }
 
 static int after(struct qt_check *c, struct qt_error *err)
@@ -628,12 +685,17 @@ static int after(struct qt_check *c, struct qt_error *err)
 	if (check_sidecars(c, err) != 0)
 		return -1;
 	/* half of an archive agrees with none of its lists */
-	if (!c->res->whole)
+	if (!c->ended) {
+		count_readable(c);
 		return 0;
+	}
 	if (qt_check_lists(c, err) != 0 || qt_check_texts(c, err) != 0 ||
 	    qt_check_rows(c, err) != 0 || check_signatures(c, err) != 0)
 		return -1;
-	return qt_check_frame(c, err);
+	if (c->res->whole)
+		return qt_check_frame(c, err);
+	count_readable(c);
+	return 0;
 }
 
 int qt_check_archive(struct qt_check **out, struct qt_verify_result *result,
@@ -657,6 +719,8 @@ int qt_check_archive(struct qt_check **out, struct qt_verify_result *result,
 		r = pass(c, err);
 	if (r == 0)
 		r = after(c, err);
+	if (r == 0 && c->forgot)
+		r = qt_fail_mem(err);
 	if (r == 0)
 		*out = c;
 	else

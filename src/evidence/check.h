@@ -14,6 +14,7 @@
 #include "evidence/bagrow.h"
 #include "evidence/body.h"
 #include "evidence/manifest.h"
+#include "evidence/seen.h"
 #include "qtool/verify.h"
 #include "source/tarread.h"
 
@@ -53,6 +54,9 @@ struct qt_check {
 	struct qt_spill rcpts;	 /* recipients.jsonl as it should be */
 	struct qt_spill kept[QT_TOLD_COUNT];
 	bool have[QT_TOLD_COUNT];
+	bool forgot; /* memory ran out for that: */
+	struct qt_seen flawed; /* with salvage: paths in problems */
+	bool ended; /* it was read to its end, but for what is damaged */
 	struct {
 		char name[64]; /* below signatures/ */
 		struct qt_buf bytes;

@@ -169,10 +169,63 @@ static const char *cannot(const struct qt_bagrow *row)
 	return NULL;
 }
 
+/* ---- bytes ---- */
+
+static int give(struct qt_restorer *r, const struct place *p, qt_put_fn *put,
+    void *put_ctx, struct qt_error *err)
+{
+	uint64_t at = p->offset, left = p->size;
+	size_t n;
+
+	if (r->view == NULL && qt_tarview_open(&r->view, r->c->fd, r->c->file,
+		r->c->opts->stop, err) != 0)
+		return -1;
+	for (; left > 0; at += n, left -= n) {
+		n = left < PIECE ? (size_t)left : PIECE;
+		if (qt_tarview_read(r->view, at, r->buf, n, err) != 0 ||
+		    put(put_ctx, r->buf, n, err) != 0)
+			return -1;
+	}
+	return 0;
+}
+
+/* ---- out of a damaged archive ---- */
+
+/* Whether a file is there as its row tells; *why: what is wrong with it. */
+static int is_intact(struct qt_restorer *r, const struct qt_bagfile *f,
+    const struct place *p, const char **why, struct qt_error *err)
+{
+	unsigned char sum[QT_SHA256_SIZE];
+	struct qt_error e = {0};
+	char hex[QT_SHA256_HEX];
+
+	*why = NULL;
+	if (!r->c->opts->salvage)
+		return 0;
+	if (qt_seen_has(&r->c->flawed, f->path)) {
+		*why = "is not in the archive as it was made";
+		return 0;
+	}
+	qt_digest_clear(&r->c->sum);
+	if (give(r, p, qt_digest_bytes, &r->c->sum, &e) != 0) {
+		*why = "cannot be read in the archive";
+		if (e.code != QT_E_STATE && err != NULL)
+			*err = e;
+		return e.code == QT_E_STATE ? 0 : -1;
+	}
+	if (qt_digest_final(&r->c->sum, sum, err) != 0)
+		return -1;
+	qt_digest_hex(sum, hex);
+	if (strcmp(hex, f->sha256) != 0)
+		*why = "is damaged: its bytes are not those of the table";
+	return 0;
+}
+
 /* The first log of each kind that has its own name. */
 static int take_logs(struct qt_restorer *r, struct qt_import *m,
     struct taken *t, struct qt_error *err)
 {
+	const char *damage;
 	unsigned i, k;
 	int n;
 
@@ -185,7 +238,10 @@ static int take_logs(struct qt_restorer *r, struct qt_import *m,
 			continue;
 		if ((n = find_member(r, f, &t->log[k], err)) < 0)
 			return -1;
-		if (n == 0)
+		if (n == 0 &&
+		    is_intact(r, f, &t->log[k], &damage, err) != 0)
+			return -1;
+		if (n == 0 && damage == NULL)
 			m->log[k] = (struct qt_import_file){(int64_t)f->size,
 			    f->sha256};
 	}
@@ -225,6 +281,10 @@ int qt_restorer_take(struct qt_restorer *r, enum qt_queue queue, const char *id,
 	*why = "is not in the archive";
 	if ((n = find_member(r, &row->file, &t.message, err)) != 0)
 		return n;
+	if (is_intact(r, &row->file, &t.message, why, err) != 0)
+		return -1;
+	if (*why != NULL)
+		return 1;
 	*m = (struct qt_import){.queue = row->queue, .id = row->id,
 	    .mtime_ns = row->mtime_ns,
 	    .message = {(int64_t)row->file.size, row->file.sha256}};
@@ -233,25 +293,7 @@ int qt_restorer_take(struct qt_restorer *r, enum qt_queue queue, const char *id,
 	return add(r, &t, err);
 }
 
-/* ---- bytes ---- */
-
-static int give(struct qt_restorer *r, const struct place *p, qt_put_fn *put,
-    void *put_ctx, struct qt_error *err)
-{
-	uint64_t at = p->offset, left = p->size;
-	size_t n;
-
-	if (r->view == NULL && qt_tarview_open(&r->view, r->c->fd, r->c->file,
-		r->c->opts->stop, err) != 0)
-		return -1;
-	for (; left > 0; at += n, left -= n) {
-		n = left < PIECE ? (size_t)left : PIECE;
-		if (qt_tarview_read(r->view, at, r->buf, n, err) != 0 ||
-		    put(put_ctx, r->buf, n, err) != 0)
-			return -1;
-	}
-	return 0;
-}
+/* ---- what was taken ---- */
 
 int qt_restorer_supply(void *ctx, size_t seq, enum qt_queue log,
     qt_put_fn *put, void *put_ctx, struct qt_error *err)

@@ -17,6 +17,7 @@
 
 #include "base/io.h"
 #include "qtool/queueid.h"
+#include "source/sha256.h"
 #include "source/spool_priv.h"
 #include "source/tree.h"
 
@@ -51,6 +52,8 @@ void qt_packed_free(struct qt_packed *p)
 	free(p->names);
 	free(p->order);
 	free(p->base);
+	free(p->sum);
+	qt_sha256_free(p->sha);
 	free(p);
 }
 
@@ -134,6 +137,30 @@ int qt_packed_add_log(struct qt_packed *p, const struct qt_packed_log *log,
 		p->log_cap = cap;
 	}
 	p->log[p->nlog++] = *log;
+	return 0;
+}
+
+int qt_packed_keep_sum(struct qt_packed *p, size_t item, const char *hex,
+    struct qt_error *err)
+{
+	size_t cap = p->cap > item ? p->cap : item + 1, i;
+	unsigned char (*v)[32];
+	char byte[3] = "";
+
+	if (strlen(hex) != 64 || strspn(hex, "0123456789abcdef") != 64)
+		return 0;
+	if (item >= p->sum_cap) {
+		v = reallocarray(p->sum, cap, sizeof *v);
+		if (v == NULL)
+			return qt_fail_mem(err);
+		p->sum = v;
+		p->sum_cap = cap;
+	}
+	for (i = 0; i < 32; i++) {
+		memcpy(byte, hex + 2 * i, 2);
+		p->sum[item][i] = (unsigned char)strtoul(byte, NULL, 16);
+	}
+	p->item[item].flags |= QT_PACKED_SUM;
 	return 0;
 }
 
@@ -518,21 +545,53 @@ int qt_packed_finish(struct qt_packed *p, struct qt_error *err)
 	return 0;
 }
 
+/*
+ * Behind what cannot be read, where that may be passed over; 1: the rest
+ * cannot be read.
+ */
+static int go_on(struct qt_packed *p, uint64_t *behind, struct qt_error *err)
+{
+	const struct qt_error damage = *err;
+	uint64_t at;
+	int r;
+
+	if (!p->salvage || damage.code != QT_E_STATE)
+		return -1;
+	if (p->damaged++ == 0)
+		p->damage = damage;
+	if (damage.offset > 0 && (uint64_t)damage.offset > *behind)
+		*behind = (uint64_t)damage.offset;
+	if (!p->random)
+		return 1;
+	r = qt_tarview_next_header(p->spare, *behind, &at, err);
+	if (r != 0)
+		return r;
+	*behind = at;
+	qt_tarread_close(p->tar);
+	p->tar = NULL;
+	return qt_tarread_open_at(&p->tar, p->spare, at, NULL, err);
+}
+
 static int read_members(struct qt_packed *p, qt_packed_progress *progress,
     void *ctx, struct qt_error *err)
 {
 	const struct qt_tar_member *m;
-	uint64_t n = 0;
+	uint64_t n = 0, behind = 0;
 	struct stat st;
 	int rc;
 
 	if (fstat(p->fd, &st) != 0)
 		return qt_fail_sys(err, "stat", p->spool->queue_dir);
-	while ((rc = qt_tarread_next(p->tar, &m, err)) == 0) {
-		if (m->path == NULL)
+	for (;;) {
+		rc = qt_tarread_next(p->tar, &m, err);
+		if (rc == 0 && m->path == NULL)
 			p->unsafe++;
-		else if (qt_packed_take(p, m, err) != 0)
-			return -1;
+		else if (rc == 0)
+			rc = qt_packed_take(p, m, err);
+		if (rc < 0)
+			rc = go_on(p, &behind, err);
+		if (rc != 0)
+			break;
 		if (progress != NULL && ++n % 1000 == 0)
 			progress(ctx, qt_tarread_progress(p->tar),
 			    (uint64_t)st.st_size);
@@ -548,6 +607,8 @@ int qt_packed_load(struct qt_packed *p, const volatile sig_atomic_t *stop,
 	if (p->loaded)
 		return 0;
 	p->stop = stop;
+	if (p->salvage && p->sha == NULL && qt_sha256_new(&p->sha, err) != 0)
+		return -1;
 	if (qt_packed_view(p, stop, &p->spare, err) != 0)
 		return -1;
 	p->random = qt_tarview_random(p->spare);

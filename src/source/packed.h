@@ -34,7 +34,8 @@ enum { /* struct qt_packed_item.flags */
 	QT_PACKED_TOLD = 1 << 0,     /* the bag's list has it */
 	QT_PACKED_MISPLACED = 1 << 1, /* the list says so; note is the error */
 	QT_PACKED_HEADER = 1 << 2,   /* mode is the tar header's */
-	QT_PACKED_FILE = 1 << 3	     /* it has bytes, whatever its name */
+	QT_PACKED_FILE = 1 << 3,     /* it has bytes, whatever its name */
+	QT_PACKED_SUM = 1 << 4	     /* the list has their sum, and it is kept */
 };
 
 /* A queue file.  Strings are offsets into names. */
@@ -92,6 +93,18 @@ struct qt_packed {
 	bool random, have_list;
 	size_t cursor;		     /* the item that the list comes to next */
 	uint64_t line;		     /* of the list */
+	/*
+	 * Of a damaged archive: what can be read of it, in place of a failure.
+	 * The bytes of a file are held against the list's sum.
+	 */
+	bool salvage;
+	struct qt_sha256 *sha;	   /* owned; NULL: not salvaging */
+	unsigned char (*sum)[32];  /* of each item with QT_PACKED_SUM; owned */
+	size_t sum_cap;
+	uint64_t damaged;	   /* places passed over */
+	struct qt_error damage;	   /* the first of them */
+	uint32_t lost_line[QT_ARCHIVE_LOST]; /* paths (names) of the first
+					      * lines that no item has */
 	/* what was passed over */
 	uint64_t unsafe;	     /* members whose path is not to be used */
 	uint64_t untold, unmatched;  /* items not in the list, and lines of it
@@ -128,6 +141,10 @@ static inline const char *qt_packed_name(const struct qt_packed *p, uint32_t at)
  */
 bool qt_packed_find(struct qt_packed *p, const char *id, size_t *at,
     size_t *item, struct qt_error *err);
+
+/* Keep the sum that the list has of an item, 64 hexadecimal digits. */
+int qt_packed_keep_sum(struct qt_packed *p, size_t item, const char *hex,
+    struct qt_error *err) QT_MUST_CHECK;
 
 /* ---- bytes (packed_read.c) ---- */
 

@@ -32,6 +32,16 @@ static int bad(const struct qt_packed *p, const char *what,
 	    (unsigned long long)p->line, what);
 }
 
+/* What cannot be used, of a damaged archive: passed over. */
+static int pass_over(struct qt_packed *p, struct qt_error *err)
+{
+	if (!p->salvage || err->code != QT_E_STATE)
+		return -1;
+	if (p->damaged++ == 0)
+		p->damage = *err;
+	return 0;
+}
+
 /* ---- case.json ---- */
 
 static int take_case(struct qt_packed *p, const struct qt_buf *text,
@@ -76,6 +86,8 @@ int qt_packed_case(struct qt_packed *p, struct qt_error *err)
 		r = bad(p, "is too long", err);
 	if (r == 0)
 		r = take_case(p, &text, err);
+	if (r < 0 && got == 0)
+		r = pass_over(p, err);
 	qt_buf_release(&text);
 	return r;
 }
@@ -84,7 +96,7 @@ int qt_packed_case(struct qt_packed *p, struct qt_error *err)
 
 struct line {
 	char path[PATH_SIZE], found[PATH_SIZE], name[PATH_SIZE];
-	char queue[32], state[32], error[PATH_SIZE];
+	char queue[32], state[32], error[PATH_SIZE], sha256[65];
 	struct qt_json_value stat, logs, name_b64, size;
 };
 
@@ -115,6 +127,8 @@ static int split(struct line *l, const char *text, size_t len)
 			text_of(&v, l->state, sizeof l->state);
 		else if (qt_json_is(&key, "error"))
 			text_of(&v, l->error, sizeof l->error);
+		else if (qt_json_is(&key, "sha256"))
+			text_of(&v, l->sha256, sizeof l->sha256);
 		else if (qt_json_is(&key, "stat"))
 			l->stat = v;
 		else if (qt_json_is(&key, "logs"))
@@ -330,6 +344,20 @@ static int item_of(struct qt_packed *p, const char *path, size_t *item,
 	return 0;
 }
 
+/* A line that no file in the archive is about. */
+static int lost(struct qt_packed *p, const char *path, struct qt_error *err)
+{
+	uint32_t at;
+
+	if (p->unmatched < QT_ARCHIVE_LOST) {
+		if (qt_packed_keep(p, path, strlen(path), &at, err) != 0)
+			return -1;
+		p->lost_line[p->unmatched] = at;
+	}
+	p->unmatched++;
+	return 0;
+}
+
 static int take_line(struct qt_packed *p, struct line *l, const char *text,
     size_t len, struct qt_error *err)
 {
@@ -346,10 +374,10 @@ static int take_line(struct qt_packed *p, struct line *l, const char *text,
 			return rc > 0 ? 0 : -1;
 	}
 	rc = item_of(p, l->path, &i, err);
-	if (rc != 0) {
-		p->unmatched += rc > 0;
-		return rc > 0 ? 0 : -1;
-	}
+	if (rc < 0)
+		return -1;
+	if (rc > 0)
+		return lost(p, l->path, err);
 	if ((p->item[i].flags & QT_PACKED_TOLD) != 0)
 		return bad(p, "is about a file that an earlier one told", err);
 	it = p->item[i]; /* what is added below may move the others */
@@ -369,6 +397,8 @@ static int take_line(struct qt_packed *p, struct line *l, const char *text,
 			return -1;
 	}
 	p->item[i] = it;
+	if (p->salvage && qt_packed_keep_sum(p, i, l->sha256, err) != 0)
+		return -1;
 	return take_logs(p, &it, &l->logs, err);
 }
 
@@ -384,7 +414,9 @@ static int take_lines(struct qt_packed *p, struct line *l, struct qt_buf *text,
 			break;
 		if (nl == NULL)
 			nl = end;
-		if (nl > at && take_line(p, l, at, (size_t)(nl - at), err) != 0)
+		if (nl > at &&
+		    take_line(p, l, at, (size_t)(nl - at), err) != 0 &&
+		    pass_over(p, err) != 0)
 			return -1;
 		at = nl < end ? nl + 1 : end;
 	}

@@ -35,28 +35,6 @@ static uint64_t padded(uint64_t n)
 	return (n + BLOCK - 1) / BLOCK * BLOCK;
 }
 
-/* A number of a tar header: octal digits, then a blank or NUL. */
-static bool octal(const unsigned char *p, size_t len, uint64_t *n)
-{
-	size_t i = 0;
-
-	for (*n = 0; i < len && p[i] >= '0' && p[i] <= '7'; i++)
-		*n = *n << 3 | (uint64_t)(p[i] - '0');
-	return i > 0 && (i == len || p[i] == ' ' || p[i] == '\0');
-}
-
-/* Whether it is a header at all: its sum is right (POSIX pax, ustar). */
-static bool is_header(const unsigned char b[BLOCK])
-{
-	uint64_t want, sum = 0;
-	size_t i;
-
-	for (i = 0; i < BLOCK; i++)
-		sum += i >= 148 && i < 156 ? ' ' : b[i];
-	return memcmp(b + 257, "ustar", 5) == 0 && octal(b + 148, 8, &want) &&
-	    want == sum;
-}
-
 /* Whether the header at that place is this file's. */
 static bool header_is(struct qt_packed_quick *q, uint64_t at,
     const char *path, uint64_t size)
@@ -67,8 +45,8 @@ static bool header_is(struct qt_packed_quick *q, uint64_t at,
 	uint64_t n;
 
 	if (qt_tarview_read(q->view, at, b, sizeof b, &ignored) != 0 ||
-	    !is_header(b) || b[156] != '0' || b[345] != '\0' ||
-	    !octal(b + 124, 12, &n) || n != size)
+	    !qt_tar_is_header(b) || b[156] != '0' || b[345] != '\0' ||
+	    !qt_tar_number(b + 124, 12, &n) || n != size)
 		return false;
 	memcpy(name, b, 100);
 	n = strlen(q->base);
@@ -226,7 +204,7 @@ static int find_list(struct qt_packed *p, struct qt_error *err)
 		rc = qt_tarview_peek(q->view, at, b, sizeof b, err);
 		if (rc < 0)
 			return -1;
-		if (rc > 0 || !is_header(b))
+		if (rc > 0 || !qt_tar_is_header(b))
 			continue;
 		looks++;
 		rc = read_from(p, at, err);
@@ -257,6 +235,8 @@ int qt_packed_load_ids(struct qt_packed *p, char *const *ids, size_t n,
 	int rc = -1;
 
 	p->stop = stop;
+	if (p->salvage) /* it is not to be told what else is lost */
+		return 1;
 	if (qt_packed_view(p, stop, &q.view, err) != 0)
 		return -1;
 	p->spare = q.view;

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "base/io.h"
+#include "source/sha256.h"
 
 #define KEEP ((size_t)32 << 10) /* of a row's buffer, from row to row */
 #define PIECE ((size_t)256 << 10)
@@ -179,6 +180,29 @@ static int read_message(struct qt_held *h, struct qt_tarview *v,
 	return 0;
 }
 
+/* Of a damaged archive: whether they are the bytes that its list tells. */
+static int hold_against(struct qt_held *h, const struct qt_packed *p,
+    size_t item, struct qt_error *err)
+{
+	char is[65], told[65];
+	int r;
+
+	if (!h->have || (p->item[item].flags & QT_PACKED_SUM) == 0)
+		return 0;
+	r = h->fd >= 0 ? qt_sha256_fd(p->sha, h->fd, is, err) :
+	    qt_sha256_hex(p->sha, h->bytes, h->len, is, err);
+	if (r != 0)
+		return -1;
+	qt_sha256_text(p->sum[item], told);
+	if (strcmp(is, told) == 0)
+		return 0;
+	h->len = 0;
+	qt_close_quiet(&h->fd);
+	unreadable(h, EIO, "damaged: its bytes are not those that the "
+	    "archive's list has the sum of");
+	return 0;
+}
+
 /* The first log of an ID. */
 static size_t first_log(const struct qt_packed *p, const char *id)
 {
@@ -229,7 +253,8 @@ int qt_held_read(struct qt_held *h, struct qt_packed *p, struct qt_tarview *v,
 	size_t i, used;
 
 	if (message != QT_HELD_NOT && (it->flags & QT_PACKED_FILE) != 0 &&
-	    read_message(h, v, it, message, err) != 0)
+	    (read_message(h, v, it, message, err) != 0 ||
+		hold_against(h, p, item, err) != 0))
 		return -1;
 	used = h->len;
 	/* as in a queue: a name in maildrop is not yet that of a message */

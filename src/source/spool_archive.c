@@ -96,6 +96,15 @@ int qt_spools_add_archive(struct qt_spools *list, const char *file,
 	return qt_spools_take(list, s, err);
 }
 
+void qt_spools_salvage(struct qt_spools *list)
+{
+	size_t i;
+
+	for (i = 0; i < list->n; i++)
+		if (list->v[i]->packed != NULL)
+			list->v[i]->packed->salvage = true;
+}
+
 int qt_spools_load(struct qt_spools *list, const volatile sig_atomic_t *stop,
     void (*progress)(void *ctx, uint64_t done, uint64_t total), void *ctx,
     struct qt_error *err)
@@ -126,6 +135,7 @@ int qt_spools_load_ids(struct qt_spools *list, char *const *ids, size_t n,
 void qt_spool_notes(const struct qt_spool *s, struct qt_archive_notes *notes)
 {
 	const struct qt_packed *p = s->packed;
+	size_t i;
 
 	*notes = (struct qt_archive_notes){.bag = false};
 	if (p == NULL)
@@ -134,4 +144,8 @@ void qt_spool_notes(const struct qt_spool *s, struct qt_archive_notes *notes)
 	notes->unsafe = p->unsafe;
 	notes->untold = p->untold;
 	notes->unmatched = p->unmatched;
+	for (i = 0; i < QT_ARCHIVE_LOST && i < p->unmatched; i++)
+		notes->lost[i] = qt_packed_name(p, p->lost_line[i]);
+	notes->damaged = p->damaged;
+	notes->damage = p->damage.text;
 }

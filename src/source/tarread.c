@@ -20,7 +20,7 @@
 
 #define PIECE ((size_t)256 << 10)
 #define VIEW_PIECE ((size_t)16 << 10) /* most is skipped */
-#define BLOCK 512u
+#define BLOCK QT_TAR_BLOCK
 
 static const struct qt_tar_limits defaults = {
     .members = 20000000,
@@ -228,6 +228,28 @@ int qt_tar_packing(int fd, const char *name, enum qt_tar_packing *packing,
 		    memcmp(head, known[i].magic, known[i].len) == 0)
 			*packing = known[i].packing;
 	return 0;
+}
+
+/* ---- headers ---- */
+
+bool qt_tar_number(const unsigned char *p, size_t len, uint64_t *n)
+{
+	size_t i = 0;
+
+	for (*n = 0; i < len && p[i] >= '0' && p[i] <= '7'; i++)
+		*n = *n << 3 | (uint64_t)(p[i] - '0');
+	return i > 0 && (i == len || p[i] == ' ' || p[i] == '\0');
+}
+
+bool qt_tar_is_header(const unsigned char b[QT_TAR_BLOCK])
+{
+	uint64_t want, sum = 0;
+	size_t i;
+
+	for (i = 0; i < QT_TAR_BLOCK; i++)
+		sum += i >= 148 && i < 156 ? ' ' : b[i];
+	return memcmp(b + 257, "ustar", 5) == 0 && qt_tar_number(b + 148, 8, &want) &&
+	    want == sum;
 }
 
 /* ---- paths ---- */

@@ -63,6 +63,12 @@ struct qt_tar_member {
 	uint64_t uid, gid;
 };
 
+#define QT_TAR_BLOCK 512u
+/* A number of a tar header: octal digits, then a blank or NUL. */
+bool qt_tar_number(const unsigned char *p, size_t len, uint64_t *n);
+/* Whether it is a header at all: its sum is right (POSIX pax, ustar). */
+bool qt_tar_is_header(const unsigned char b[QT_TAR_BLOCK]);
+
 struct qt_tarread;
 struct qt_tarview;
 /*
@@ -126,6 +132,13 @@ uint64_t qt_tarview_frame_before(const struct qt_tarview *v, uint64_t place);
  */
 int qt_tarview_peek(struct qt_tarview *v, uint64_t place, void *buf,
     size_t len, struct qt_error *err) QT_MUST_CHECK;
+/*
+ * Behind damage at a place of a random view: where the next member's header is
+ * that can be read, of what is in frames at the beginning of one.  1: there is
+ * none.  In a file that somebody made it may be one within a member.
+ */
+int qt_tarview_next_header(struct qt_tarview *v, uint64_t behind, uint64_t *at,
+    struct qt_error *err) QT_MUST_CHECK;
 /* Exactly len bytes from offset; fewer are an error. */
 int qt_tarview_read(struct qt_tarview *v, uint64_t offset, void *buf,
     size_t len, struct qt_error *err) QT_MUST_CHECK;

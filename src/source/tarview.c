@@ -405,3 +405,52 @@ int qt_tarview_read(struct qt_tarview *v, uint64_t offset, void *buf,
 		return read_frames(v, offset, buf, len, err);
 	return read_stream(v, offset, buf, len, err);
 }
+
+/* ---- behind damage ---- */
+
+/* A plain file: any block may be a header. */
+static int next_in_plain(struct qt_tarview *v, uint64_t at, uint64_t *found,
+    struct qt_error *err)
+{
+	unsigned char buf[QT_TAR_BLOCK * 64];
+	size_t got, i;
+
+	for (;; at += got) {
+		if (v->stop != NULL && *v->stop)
+			return qt_fail(err, QT_E_INTERRUPTED, v->name,
+			    "interrupted");
+		if (qt_pread_all(v->fd, buf, sizeof buf, (off_t)at, &got) != 0)
+			return io_fail(v, at, errno, err);
+		for (i = 0; i + QT_TAR_BLOCK <= got; i += QT_TAR_BLOCK)
+			if (qt_tar_is_header(buf + i)) {
+				*found = at + i;
+				return 0;
+			}
+		if (got < sizeof buf)
+			return 1;
+	}
+}
+
+int qt_tarview_next_header(struct qt_tarview *v, uint64_t behind, uint64_t *at,
+    struct qt_error *err)
+{
+	unsigned char b[QT_TAR_BLOCK];
+	size_t i;
+	int r;
+
+	if (v->packing == QT_TAR_PLAIN)
+		return next_in_plain(v, (behind / QT_TAR_BLOCK + 1) *
+			QT_TAR_BLOCK, at, err);
+	i = v->frame != NULL ? find_frame(v, behind) : 0;
+	for (; v->frame != NULL && i < v->nframes; i++) {
+		if (v->frame[i].plain <= behind)
+			continue;
+		r = qt_tarview_peek(v, v->frame[i].plain, b, sizeof b, err);
+		if (r < 0)
+			return -1;
+		*at = v->frame[i].plain;
+		if (r == 0 && qt_tar_is_header(b))
+			return 0;
+	}
+	return 1;
+}

@@ -1,0 +1,164 @@
+#!/usr/bin/env bats
+# Damaged archives: what verify says of them, and what --salvage makes of them.
+
+load common
+load changes
+
+setup_file() {
+	export FROM=$BATS_FILE_TMPDIR/from GOOD=$BATS_FILE_TMPDIR/good
+	practice_queue "$FROM" 900
+	mkdir "$GOOD"
+	"$QTOOL" -Q "$FROM" archive -q -o "$GOOD/a.tar.zst" --all >/dev/null
+	"$QTOOL" -Q "$FROM" archive -q -o "$GOOD/a.tar" --all >/dev/null
+	"$QTOOL" -Q "$FROM" archive -q -o "$GOOD/a.tar.gz" --all >/dev/null
+	rm "$GOOD"/*.sha256
+	(cd "$FROM" && find incoming active deferred hold -type f -exec sha256sum {} +) |
+	    cut -c-64 | sort >"$GOOD/sums"
+	tar --zstd --warning=no-timestamp -tf "$GOOD/a.tar.zst" |
+	    sed -nE 's,^[^/]*/(data/queue/(incoming|active|deferred|hold)/.*),\1,p' | sort >"$GOOD/names"
+}
+
+setup() {
+	Q=$BATS_TEST_TMPDIR/q
+	A=$BATS_TEST_TMPDIR/a
+	practice_queue "$Q" 1
+	find "$Q" -type f -delete
+}
+
+# damage FILE PER-MILLE BYTES: those, of the archive FILE, overwritten: $A.
+damage() {
+	A=$BATS_TEST_TMPDIR/$1
+	python3 - "$GOOD/$1" "$A" "$2" "$3" <<-'END'
+	import sys
+	d = bytearray(open(sys.argv[1], "rb").read())
+	at, n = len(d) * int(sys.argv[3]) // 1000, int(sys.argv[4])
+	d[at:at + n] = bytes(b ^ 0x5a for b in d[at:at + n])
+	open(sys.argv[2], "wb").write(d)
+	END
+}
+
+# Messages in FILE's reports of that kind, sorted.
+named() { # FILE KIND
+	grep -oE "^$2: data/queue/(incoming|active|deferred|hold)/[0-9A-Za-z]+" "$1" |
+	    sed 's/^[a-z]*: //' | sort -u
+}
+
+verify() {
+	run --separate-stderr "$QTOOL" verify "$A"
+	[ "$status" -eq 1 ]
+	printf '%s\n' "$output" >"$BATS_TEST_TMPDIR/said"
+}
+
+# What is on hold now: N files, each of them one of the archive's, unaltered.
+restored() { # N
+	find "$Q/hold" -type f -exec sha256sum {} + | cut -c-64 | sort >"$BATS_TEST_TMPDIR/is"
+	[ "$(wc -l <"$BATS_TEST_TMPDIR/is")" -eq "$1" ] || { wc -l "$BATS_TEST_TMPDIR/is"; echo "not $1: $stderr"; return 1; }
+	[ -z "$(comm -23 "$BATS_TEST_TMPDIR/is" "$GOOD/sums")" ]
+}
+
+@test "a damaged frame: where, which files it took, and everything behind it checked" {
+	damage a.tar.zst 300 50
+	verify
+	grep -qE '^damaged: it is damaged in or after ".*, at byte [0-9]+ .*; read on from byte [0-9]+$' "$BATS_TEST_TMPDIR/said"
+	named "$BATS_TEST_TMPDIR/said" missing >"$BATS_TEST_TMPDIR/lost"
+	lost=$(wc -l <"$BATS_TEST_TMPDIR/lost")
+	all=$(wc -l <"$GOOD/names")
+	[ "$lost" -gt 0 ]
+	[ "$lost" -lt "$((all - 100))" ]
+	# they are next to each other: what is behind them was read
+	[ "$(grep -nxFf "$BATS_TEST_TMPDIR/lost" "$GOOD/names" | cut -d: -f1 | awk 'NR > 1 && $1 != was + 1 {n++} {was = $1} END {print n + 0}')" -le 3 ]
+	[[ $stderr == *"$((all - lost)) messages and "*" logs in it could be read"* ]]
+	run -1 "$QTOOL" verify --json "$A"
+	[ "$(jq -c '[.good, .whole, .problems[0].kind]' <<<"$output")" = '[false,false,"damaged"]' ]
+}
+
+@test "views of it: refused, and with --salvage what is intact, the rest by name" {
+	damage a.tar.zst 300 50
+	run_q -A "$A" list --format ids
+	expect_status 5
+	run_q --salvage -A "$A" list --format tsv --columns queue_name,queue_id,sender,subject
+	expect_status 3
+	n=$(wc -l <<<"$output")
+	[[ $stderr == *"a.tar.zst: damaged in 1 place, what is intact is shown; the first: "* ]]
+	[[ $stderr == *"data/queue/"*" is in its list, and lost"* ]]
+	# all other rows are those of the queue
+	"$QTOOL" -Q "$FROM" list --format tsv --columns queue_name,queue_id,sender,subject | sort >"$BATS_TEST_TMPDIR/live"
+	[ -z "$(comm -13 "$BATS_TEST_TMPDIR/live" <(sort <<<"$output"))" ]
+	[ "$n" -gt 100 ]
+	[ "$n" -lt "$(wc -l <"$BATS_TEST_TMPDIR/live")" ]
+	run_q --salvage -A "$A" top
+	expect_status 3
+}
+
+@test "restored is what is intact; what is not is told, and it can be undone" {
+	damage a.tar.zst 300 50
+	run_q -Q "$Q" restore "$A" --all --yes
+	expect_status 4
+	[[ $stderr == *"--salvage restores what is intact"* ]]
+	[ -z "$(find "$Q/hold" -type f)" ]
+	run_q --salvage -A "$A" list --queue incoming,active,deferred,hold --state ok --format ids
+	n=$(wc -l <<<"$output")
+	run_q -Q "$Q" restore --salvage "$A" --all --yes
+	expect_status 3
+	[[ $stderr == *"damaged: what is intact is restored"* ]]
+	[[ $stderr == *"missing: data/queue/"* ]]
+	restored "$n"
+	run_q -Q "$Q" undo 1
+	expect_status 0
+	restored 0
+}
+
+@test "bytes altered in a plain archive: that message is neither shown nor restored" {
+	# in the middle of a message, and in a header of the tar
+	for n in 40 1500; do
+		damage a.tar 400 "$n"
+		find "$Q" -type f -delete
+		rm -rf "$Q/qtool"
+		verify
+		{ named "$BATS_TEST_TMPDIR/said" altered; named "$BATS_TEST_TMPDIR/said" missing; } |
+		    sort -u >"$BATS_TEST_TMPDIR/bad"
+		bad=$(wc -l <"$BATS_TEST_TMPDIR/bad")
+		if [ "$bad" -eq 0 ]; then # it hit a log
+			named_logs=$(grep -cE '^(altered|missing): data/queue/(defer|bounce|trace)/' "$BATS_TEST_TMPDIR/said")
+			[ "$named_logs" -gt 0 ]
+		fi
+		[ "$bad" -le 3 ]
+		run_q --salvage -A "$A" list --queue incoming,active,deferred,hold --state ok --format tsv --columns queue_name,queue_id,file_size
+		tail -n +2 <<<"$output" | sed 's,^,data/queue/,; s,\t,/,; s,\t.*,,' >"$BATS_TEST_TMPDIR/shown"
+		! grep -xFf "$BATS_TEST_TMPDIR/bad" "$BATS_TEST_TMPDIR/shown"
+		ok=$(grep -c ^data "$BATS_TEST_TMPDIR/shown")
+		[ "$ok" -gt 500 ]
+		run_q -Q "$Q" restore --salvage "$A" --all --yes
+		expect_status 3
+		restored "$ok"
+	done
+}
+
+@test "cut off: what was read until there, and nothing restored without a table" {
+	for x in a.tar a.tar.zst a.tar.gz; do
+		A=$BATS_TEST_TMPDIR/$x
+		head -c "$(($(stat -c %s "$GOOD/$x") / 3))" "$GOOD/$x" >"$A"
+		verify
+		grep -q '^damaged: .*; what follows could not be checked$' "$BATS_TEST_TMPDIR/said"
+		[[ $stderr == *" messages and "*" logs in it could be read"* ]]
+		run_q --salvage -A "$A" list --format ids
+		expect_status 3
+		[ "$(wc -l <<<"$output")" -gt 50 ]
+		run_q -Q "$Q" restore --salvage "$A" --all --yes
+		[ "$status" -ge 1 ]
+		restored 0
+	done
+}
+
+@test "--salvage of one that is whole is as if it was not given" {
+	cp "$GOOD/a.tar.zst" "$BATS_TEST_TMPDIR/a.tar.zst"
+	A=$BATS_TEST_TMPDIR/a.tar.zst
+	run_q --salvage -A "$A" list --queue hold --format ids
+	[ "$stderr" = "" ]
+	[ "$output" = "$("$QTOOL" -A "$A" list --queue hold --format ids)" ]
+	run_q -Q "$Q" restore --salvage "$A" --queue hold --all --yes
+	expect_status 0
+	restored "$(wc -l <<<"$("$QTOOL" -A "$A" list --queue hold --format ids)")"
+	run_q --salvage -Q "$FROM" list
+	expect_status 2
+}

@@ -73,8 +73,9 @@ void qt_check_tell(struct qt_check *c, enum qt_flaw flaw, const char *path,
 	char text[512];
 	va_list ap;
 
-	/* what cannot be remembered ends it */
-	if (c->opts->salvage && !c->forgot && strncmp(path, "data/", 5) == 0)
+	/* what cannot be remembered ends it; how the tar was written is no
+	 * matter of the mail in it */
+	if (c->opts->salvage && flaw != QT_FLAW_FRAME && !c->forgot && strncmp(path, "data/", 5) == 0)
 		c->forgot = qt_seen_add(&c->flawed, path, NULL) < 0;
 	if (c->res->problems++ >= most || c->opts->report == NULL)
 		return;

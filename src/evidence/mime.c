@@ -70,15 +70,31 @@ static void learn_code(struct qt_mime *m, const char *s, size_t len)
 	m->code = code;
 }
 
+/* The end of such a name: "15", "1252", "r". */
+static bool is_number(const char *s, size_t len)
+{
+	return len > 0 && len <= 2 &&
+	    memchr("0123456789ruRU", s[0], 14) != NULL &&
+	    (len == 1 || (s[1] >= '0' && s[1] <= '9'));
+}
+
 bool qt_mime_ascii_charset(const char *s, size_t len)
 {
-	static const char *const good[] = {"us-ascii", "ascii", "utf-8", "utf8",
-	    "iso-8859-", "iso8859-", "windows-125", "cp125", "koi8-", NULL};
+	static const char *const whole[] = {"us-ascii", "ascii", "utf-8", "utf8",
+	    NULL};
+	static const char *const numbered[] = {"iso-8859-", "iso8859-",
+	    "windows-125", "cp125", "koi8-", NULL};
+	size_t n;
 	int i;
 
-	for (i = 0; good[i] != NULL; i++)
-		if (begins(s, len, good[i]))
+	for (i = 0; whole[i] != NULL; i++)
+		if (strlen(whole[i]) == len && begins(s, len, whole[i]))
 			return true;
+	for (i = 0; numbered[i] != NULL; i++) {
+		n = strlen(numbered[i]);
+		if (begins(s, len, numbered[i]) && is_number(s + n, len - n))
+			return true;
+	}
 	return false;
 }
 

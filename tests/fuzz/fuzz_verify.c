@@ -2,67 +2,18 @@
  * fuzz_verify.c - whatever the files of an archive say: verify comes to an end,
  * each of its reports is whole, and what is restored is what the table tells.
  *
- * The input is the members: a line with the path below the bag's name, then the
- * bytes, up to a line "%%".  A tar is made of them here.
+ * The input is the members (bag_input.h).
  */
-#include <sys/mman.h>
-#include <unistd.h>
-
-#include "fuzz/input.h"
+#include "fuzz/bag_input.h"
 #include "qtool/restorer.h"
-
-#define INPUT_MAX 65536u
-#define BLOCK 512u
-#define SEPARATOR "\n%%\n"
-
-static void put(int fd, const void *bytes, size_t len)
-{
-	REQUIRE(write(fd, bytes, len) == (ssize_t)len);
-}
-
-static void put_member(int fd, const char *path, size_t path_len,
-    const void *bytes, size_t len)
-{
-	static const char zeros[BLOCK];
-	char h[BLOCK] = "bag/";
-	unsigned sum = 0;
-	size_t i;
-
-	memcpy(h + 4, path, path_len < 90 ? path_len : 90);
-	(void)snprintf(h + 100, 8, "000400 ");
-	(void)snprintf(h + 108, 8, "000000 ");
-	(void)snprintf(h + 116, 8, "000000 ");
-	(void)snprintf(h + 124, 13, "%011o ", (unsigned)len);
-	(void)snprintf(h + 136, 13, "%011o ", 1700000000u);
-	memset(h + 148, ' ', 8);
-	h[156] = '0';
-	memcpy(h + 257, "ustar\00000", 8);
-	for (i = 0; i < BLOCK; i++)
-		sum += (unsigned char)h[i];
-	(void)snprintf(h + 148, 8, "%06o", sum);
-	put(fd, h, BLOCK);
-	put(fd, bytes, len);
-	put(fd, zeros, (BLOCK - len % BLOCK) % BLOCK);
-}
 
 static void make_tar(int fd, const char *p, const char *end)
 {
-	static const char zeros[2 * BLOCK];
-	const char *next, *body;
+	struct bag_part m;
 
-	while (p < end) {
-		next = memmem(p, (size_t)(end - p), SEPARATOR,
-		    sizeof SEPARATOR - 1);
-		if (next == NULL)
-			next = end;
-		body = memchr(p, '\n', (size_t)(next - p));
-		if (body == NULL)
-			body = next;
-		put_member(fd, p, (size_t)(body - p), body < next ? body + 1 : body,
-		    body < next ? (size_t)(next - body) - 1 : 0);
-		p = next < end ? next + sizeof SEPARATOR - 1 : end;
-	}
-	put(fd, zeros, sizeof zeros);
+	while (bag_next(&p, end, &m))
+		bag_member(fd, m.path, m.path_len, m.bytes, m.len);
+	bag_end(fd);
 }
 
 static void on_problem(void *ctx, const struct qt_problem *p)
@@ -115,7 +66,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	char path[32];
 	int fd;
 
-	if (size > INPUT_MAX)
+	if (size > BAG_MAX)
 		return 0;
 	fd = memfd_create("fuzz", MFD_CLOEXEC);
 	REQUIRE(fd >= 0);

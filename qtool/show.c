@@ -228,7 +228,7 @@ static int show_row(struct shower *s, const struct qt_row *row,
 	else if (s->own->records)
 		r = put_records(s->own, s->records, row, &why);
 	else
-		r = show_text(s->c, row, s->own->lines, &why);
+		r = show_text(s->c, row, NULL, NULL, s->own->lines, &why);
 	if (r == 0)
 		return 0;
 	if (!qt_error_is_item(&why)) {
@@ -298,16 +298,36 @@ static int clean_id(const char *arg, char id[256], struct qt_error *err)
 	return 0;
 }
 
+/* An ID in snapshots: what its file had is not there any more. */
+static int show_told(struct shower *s, const char *id, struct qt_error *err)
+{
+	uint64_t before = s->shown;
+
+	if (show_tables(s->c, id, s->own->lines, &s->shown, err) != 0)
+		return -1;
+	if (s->shown == before) {
+		say_missing(id, qt_db_stats(s->c->db));
+		s->missing++;
+	}
+	return 0;
+}
+
 static int show_all(struct shower *s, int argc, char **argv,
     struct qt_error *err)
 {
 	char id[256];
-	int i;
+	int i, r = 0;
 
-	for (i = 0; i < argc && !interrupted(s->c); i++)
-		if (clean_id(argv[i], id, err) != 0 || show_id(s, id, err) != 0)
-			return -1;
-	return 0;
+	for (i = 0; r == 0 && i < argc && !interrupted(s->c); i++) {
+		r = clean_id(argv[i], id, err);
+		if (r == 0)
+			r = s->c->spools.n != 0 ? show_id(s, id, err) :
+						  show_told(s, id, err);
+	}
+	if (r == 0 && s->c->spools.n != 0 && s->c->nsnaps != 0)
+		remark("snapshots (-D) were not looked at beside files: ask "
+		       "them alone, or with --json");
+	return r;
 }
 
 static int status_of(const struct shower *s)
@@ -419,11 +439,9 @@ static int check_options(const struct ctx *c, const struct own *own, int argc,
 	if (own->eml && (own->records || argc != 1))
 		return qt_fail(err, QT_E_USAGE, "--eml",
 		    "writes one message, and nothing else");
-	if (c->spools.n == 0 && (own->eml || own->records ||
-		c->format == QT_FMT_TABLE))
-		return qt_fail(err, QT_E_USAGE, "show",
-		    "a snapshot (-D) has tables, and no message to be decoded: "
-		    "--json prints what it has of one");
+	if (c->spools.n == 0 && (own->eml || own->records))
+		return qt_fail(err, QT_E_USAGE, own->eml ? "--eml" : "--records",
+		    "a snapshot (-D) has tables, and no message's file");
 	if (own->content && !own->records)
 		return qt_fail(err, QT_E_USAGE, "--content",
 		    "goes with --records");

@@ -20,9 +20,18 @@ int message_content(struct message_file *m, const struct qt_row *row,
 
 /*
  * One message decoded for reading, on stdout: at most max_lines of its text
- * (0: all).  What cannot be read is said in its place.
+ * (0: all).  What cannot be read is said in its place.  mail: what its file would
+ * give; NULL: it is read, or, where there is a note, there is none of it.  note:
+ * a sentence at the end, NULL none.
  */
-int show_text(struct ctx *c, const struct qt_row *row, int64_t max_lines,
+int show_text(struct ctx *c, const struct qt_row *row,
+    const struct qt_buf *mail, const char *note, int64_t max_lines,
     struct qt_error *err) QT_MUST_CHECK;
+/*
+ * The same out of the tables of snapshots, for each place that an ID is in;
+ * *shown counts them.
+ */
+int show_tables(struct ctx *c, const char *id, int64_t max_lines,
+    uint64_t *shown, struct qt_error *err) QT_MUST_CHECK;
 
 #endif

@@ -430,30 +430,41 @@ static bool has_body(const struct qt_buf *eml)
 	return end != NULL && end + 2 < eml->data + eml->len;
 }
 
-static int put_text(struct qt_buf *b, const struct qt_row *row,
+/* The mail's text, and of what parts it is. */
+static int put_mail(struct qt_buf *b, const struct qt_buf *eml,
     int64_t max_lines, struct qt_error *err)
 {
-	struct qt_buf eml, text, parts;
-	struct qt_error why;
-	int r, damaged;
+	struct qt_buf text, parts;
+	int r;
 
-	qt_buf_init(&eml, 0);
 	qt_buf_init(&text, 0);
 	qt_buf_init(&parts, 0);
-	damaged = read_mail(row, &eml, err); /* what could be read is shown */
-	r = mime_text(&text, &parts, qt_buf_str(&eml), eml.len,
-	    damaged == 0 ? err : &why);
+	r = mime_text(&text, &parts, qt_buf_str(eml), eml->len, err);
 	if (parts.len != 0) {
 		qt_buf_adds(b, "\nParts:");
 		put_lines(b, &parts, 0);
 	}
 	put_lines(b, &text, max_lines);
-	if (text.len == 0 && has_body(&eml))
+	if (text.len == 0 && has_body(eml))
 		qt_buf_adds(b, "\n(there is a body but no text part in it; "
 			       "--eml writes the mail as it is)\n");
-	qt_buf_release(&eml);
 	qt_buf_release(&text);
 	qt_buf_release(&parts);
+	return r;
+}
+
+/* Out of the message's file. */
+static int put_text(struct qt_buf *b, const struct qt_row *row,
+    int64_t max_lines, struct qt_error *err)
+{
+	struct qt_error why;
+	struct qt_buf eml;
+	int r, damaged;
+
+	qt_buf_init(&eml, 0);
+	damaged = read_mail(row, &eml, err); /* what could be read is shown */
+	r = put_mail(b, &eml, max_lines, damaged == 0 ? err : &why);
+	qt_buf_release(&eml);
 	return r != 0 || damaged != 0 ? -1 : 0;
 }
 
@@ -471,7 +482,8 @@ static int write_out(struct qt_buf *b, struct qt_error *err)
 	return 0;
 }
 
-int show_text(struct ctx *c, const struct qt_row *row, int64_t max_lines,
+int show_text(struct ctx *c, const struct qt_row *row,
+    const struct qt_buf *mail, const char *note, int64_t max_lines,
     struct qt_error *err)
 {
 	struct qt_error late = {0};
@@ -484,9 +496,13 @@ int show_text(struct ctx *c, const struct qt_row *row, int64_t max_lines,
 		put_envelope(c, &b, row);
 		put_rcpts(&b, row);
 		r = put_headers(&b, row, err);
-		if (r == 0)
+		if (r == 0 && mail != NULL)
+			r = put_mail(&b, mail, max_lines, err);
+		else if (r == 0 && note == NULL)
 			r = put_text(&b, row, max_lines, err);
 	}
+	if (note != NULL)
+		qt_buf_addf(&b, "\n(%s)\n", note);
 	qt_buf_addc(&b, '\n');
 	if (write_out(&b, &late) != 0) {
 		*err = late;

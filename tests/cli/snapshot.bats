@@ -84,8 +84,47 @@ setup_file() {
 	run_q -D "$DIR/plain.db" snapshot --text -o "$DIR/x.db"
 	expect_status 2
 	[ ! -e "$DIR/x.db" ]
+	for how in --eml --records; do
+		run_q -D "$DIR/plain.db" show $how 0000000000
+		expect_status 2
+		[[ $stderr == *"no message's file"* ]]
+	done
+}
+
+@test "show: the same text as of the queue, but for what the tables do not have" {
+	local mail=$BATS_TEST_TMPDIR/mail
+	practice_queue "$mail" 60
+	"$QTOOL" -Q "$mail" snapshot -q --text -o "$BATS_TEST_TMPDIR/text.db"
+	"$QTOOL" -Q "$mail" snapshot -q -o "$BATS_TEST_TMPDIR/plain.db"
+	# of ages and what is told of records alone
+	plain() { grep -vE '^(flags|full name|filter|redirect|envelope ID) ' | sed -E '/^(arrived|queued|next try) /s/, (in )?[0-9a-z ]+( ago)?$//'; }
+	ids=$("$QTOOL" -Q "$mail" list --format ids | sed -n '1~2p')
+	n=0
+	for id in $ids; do
+		run "$QTOOL" -Q "$mail" show "$id"
+		[ "$status" -eq 0 ]
+		plain <<<"$output" >"$BATS_TEST_TMPDIR/a"
+		run "$QTOOL" -D "$BATS_TEST_TMPDIR/text.db" show "$id"
+		[ "$status" -eq 0 ]
+		plain <<<"$output" >"$BATS_TEST_TMPDIR/b"
+		diff "$BATS_TEST_TMPDIR/a" "$BATS_TEST_TMPDIR/b"
+		# made without the text: that is said, and the rest is there
+		run "$QTOOL" -D "$BATS_TEST_TMPDIR/plain.db" show "$id"
+		[ "$status" -eq 0 ]
+		[[ $output == *"(the snapshot was made without the text of messages"* ]]
+		plain <<<"$output" | head -8 | diff - <(head -8 "$BATS_TEST_TMPDIR/a")
+		n=$((n + 1))
+	done
+	[ "$n" -gt 20 ]
+	run_q -D "$BATS_TEST_TMPDIR/plain.db" show "$id" 0000000000
+	expect_status 3
+	[[ $stderr == *"0000000000: in no queue"* ]]
 	run_q -D "$DIR/plain.db" show 0000000000
-	expect_status 2
+	expect_status 1
+	# what a stranger put into it drives no terminal
+	for id in $("$QTOOL" -Q "$Q" list --format ids 2>/dev/null | grep -E '^[0-9A-Za-z]+$' | head -40); do
+		"$QTOOL" -D "$DIR/all.db" show "$id" | is_harmless
+	done
 }
 
 @test "several sources at once, told apart by host" {

@@ -222,7 +222,7 @@ static unsigned take(struct qt_restorer *r, struct qt_plan *plan,
 	if (strncmp(path, "data/queue/", 11) != 0 ||
 	    (id = strchr(queue, '/')) == NULL)
 		return 0;
-	(void)snprintf(line, sizeof line, "%s\n", path);
+	(void)snprintf(line, sizeof line, "\n%s\n", path);
 	*id++ = '\0';
 	if (qt_queue_by_name(queue) >= QT_Q_MESSAGES)
 		return 0;
@@ -288,6 +288,7 @@ static unsigned restore(const char *s, const char *end, unsigned how)
 	REQUIRE(fd >= 0);
 	qt_buf_init(&parts.table, 0);
 	qt_buf_init(&flawed, 0);
+	qt_buf_addc(&flawed, '\n');
 	make_tar(fd, &parts, s, end);
 	(void)snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
 	REQUIRE(qt_restorer_open(&r, &result, path, &opts, &err) == 0);

@@ -11,9 +11,11 @@
  * fsync of its directory, a rename after that of both; everything of the file
  * system after syncfs, but what others did when the barrier is weak.  More is
  * not promised by anybody: no order between two files or two directories.
- * Three things every file system keeps: a rename is whole or not at all, what
- * is done to one inode (but for its bytes) or to one name is kept in order, and nothing is in a
- * directory that does not exist.
+ * Two things every file system keeps: a rename is whole or not at all, and what
+ * is done to one inode (but for its bytes) or to one name is kept in order.  A
+ * directory may be lost, or its removal kept, while names that came into it were
+ * kept, or those that left it were not: what has its name there is lost with it,
+ * as it is where only a check of the disk finds it again.
  *
  * After the call that is the last one every other fails, as on a disk that is
  * gone, so that the program ends by itself and gives back what it holds.
@@ -620,10 +622,7 @@ static inline bool fm_needs(const struct fm_op *a, const struct fm_op *b)
 		return false;
 	if (fm_same_slot(&a->to, &b->from) || fm_same_slot(&a->to, &b->to))
 		return true;
-	if (b->ino == a->to.dir && b->from.dir == 0) /* the directory's birth */
-		return true;
-	return a->is_dir && a->to.dir == 0 &&
-	    (b->from.dir == a->ino || b->to.dir == a->ino);
+	return false;
 }
 
 static inline void fm_decide(struct fm *m)

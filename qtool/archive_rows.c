@@ -15,35 +15,6 @@
 enum { K_QUEUE, K_ID, K_PATH, K_DEV, K_INODE };
 const char archive_keys[] = "queue_name, queue_id, path, dev, inode";
 
-/*
- * path and sha256 are those in the archive, from the bytes that are in it;
- * whole contents are in the archive anyway, recipients have a list of their
- * own, and who has a lock on it now says nothing later.
- */
-static bool in_json(const struct qt_column *col)
-{
-	static const char *const not[] = {"path", "sha256", "body",
-	    "recipients", "in_delivery"};
-	size_t i;
-
-	for (i = 0; i < sizeof(not) / sizeof(not[0]); i++)
-		if (strcmp(col->name, not[i]) == 0)
-			return false;
-	return !col->hidden;
-}
-
-static void add_columns(struct qt_buf *out)
-{
-	const struct qt_column *col;
-	const char *comma = "";
-
-	for (col = qt_db_columns("messages"); col->name != NULL; col++)
-		if (in_json(col)) {
-			qt_buf_addf(out, "%s%s", comma, col->name);
-			comma = ", ";
-		}
-}
-
 /* ---- names ---- */
 
 static int hex_digit(char c)
@@ -164,7 +135,7 @@ int archive_add_picks(struct archive_pass *p, struct qt_error *err)
 	qt_picks_sort(p->picks);
 	qt_buf_init(&sql, 0);
 	qt_buf_adds(&sql, "SELECT ");
-	add_columns(&sql);
+	qt_archive_columns(&sql);
 	qt_buf_adds(&sql, " FROM messages");
 	qt_db_pick(p->db, p->picks, &work);
 	r = qt_buf_check(&sql, err);

@@ -143,6 +143,8 @@ int qt_archive_add(struct qt_archive *a, const struct qt_archive_item *it,
  */
 int qt_archive_add_row(struct qt_archive *a, const struct qt_archive_item *it,
     const struct qt_stmt *st, struct qt_error *err) QT_MUST_CHECK;
+/* Their names, comma-separated. */
+void qt_archive_columns(struct qt_buf *out);
 /*
  * For qt_db_pick(), with the archive as ctx: what is told of a message is
  * worked out in the scan's threads.

@@ -25,7 +25,7 @@ void qt_snapfile_close(struct qt_snapfile *f);
 
 struct qt_db_opts {
 	unsigned jobs;			/* as qt_scan_opts */
-	volatile sig_atomic_t *stop;	/* as qt_scan_opts */
+	const volatile sig_atomic_t *stop;	/* as qt_scan_opts */
 	/* Called about every 1,000 rows read, in the caller's thread. */
 	void (*progress)(void *ctx, const struct qt_scan_stats *stats);
 	void *progress_ctx;

@@ -187,7 +187,7 @@ struct qt_scan_opts {
 	 * before the next row; not 0: out of memory, the scan fails */
 	int (*finish)(struct qt_row *row, struct qt_finish_tmp *tmp, void *ctx);
 	void *finish_ctx;
-	volatile sig_atomic_t *stop; /* set by a signal: end early; may be NULL */
+	const volatile sig_atomic_t *stop; /* set by a signal: end early; may be NULL */
 };
 
 struct qt_scan_stats {

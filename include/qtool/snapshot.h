@@ -6,8 +6,8 @@
  * metadata/index.sqlite.
  * as_json and headers_text are not stored: who opens it with qtool has them.
  *
- * A row of recipients, headers and records has the row ID of its message times
- * 2^24, plus its own place among that message's rows, from 1.
+ * A row of recipients, headers and records has as row_id that of its message
+ * times 2^24, plus its own place among that message's rows, from 1.
  *
  * A writer takes messages one by one, each with all that is told of it, in one
  * pass over the queue.  The database is a file that is open already; half of one
@@ -59,6 +59,51 @@ int qt_snapshot_copy(struct qt_snapshot *s, struct qt_db *db,
 /* The database is complete then; what is left is to make the file durable. */
 int qt_snapshot_finish(struct qt_snapshot *s,
     struct qt_snapshot_counts *counts, struct qt_error *err) QT_MUST_CHECK;
+
+/* ---- a snapshot against the messages that it should be of ---- */
+
+enum qt_snapwhat {
+	QT_SNAP_DAMAGED, /* the file: found says how */
+	QT_SNAP_MISSING, /* a row is not in it */
+	QT_SNAP_ADDED,	 /* a row is in it that belongs to no message */
+	QT_SNAP_VALUE	 /* a value is not that of the message */
+};
+/* Borrowed for the call; text may be cut, and is not escaped. */
+struct qt_snapflaw {
+	enum qt_snapwhat what;
+	const char *table, *column; /* NULL: the row, or the file */
+	const char *queue, *id;	    /* of the message; NULL: the file */
+	int64_t n;     /* the row's place among the message's, from 1; 0 it is
+			* in messages; -1 it is of none of them, see rowid */
+	int64_t rowid;
+	const char *expected, *found; /* of a value */
+};
+struct qt_snapcheck_opts {
+	void (*report)(void *ctx, const struct qt_snapflaw *flaw);
+	void *report_ctx;
+	const char *queue_dir; /* in all rows; NULL: the same in all */
+	const volatile sig_atomic_t *stop;
+};
+/* What is known of a message beside its row. */
+struct qt_snaptold {
+	int locked; /* in_delivery, where it is not NULL; -1 not known */
+};
+
+struct qt_snapcheck;
+/*
+ * file is borrowed, so is what opts points to.  QT_E_STATE: it is damaged, or no
+ * snapshot at all.
+ */
+int qt_snapcheck_new(struct qt_snapcheck **out,
+    const struct qt_snapfile *file, const struct qt_snapcheck_opts *opts,
+    struct qt_error *err) QT_MUST_CHECK;
+void qt_snapcheck_free(struct qt_snapcheck *c);
+/* A message, its row as for qt_snapshot_add(). */
+int qt_snapcheck_row(struct qt_snapcheck *c, struct qt_row *row,
+    const struct qt_snaptold *told, struct qt_error *err) QT_MUST_CHECK;
+/* There are no more messages: what else is in it is told. */
+int qt_snapcheck_finish(struct qt_snapcheck *c, struct qt_error *err)
+    QT_MUST_CHECK;
 
 /*
  * A file that appears whole under its name, or not at all.  QT_E_REFUSED: there

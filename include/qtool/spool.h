@@ -84,6 +84,9 @@ int qt_spools_add_dir(struct qt_spools *s, const char *queue_dir,
  */
 int qt_spools_add_archive(struct qt_spools *s, const char *file,
     struct qt_error *err) QT_MUST_CHECK;
+/* The same of a file that is open already, which stays the caller's. */
+int qt_spools_add_archive_fd(struct qt_spools *s, int fd, const char *file,
+    struct qt_error *err) QT_MUST_CHECK;
 /* done, total: bytes of the file; progress and stop may be NULL. */
 int qt_spools_load(struct qt_spools *s, const volatile sig_atomic_t *stop,
     void (*progress)(void *ctx, uint64_t done, uint64_t total), void *ctx,

@@ -35,6 +35,7 @@ const char *const qt_told_paths[QT_TOLD_COUNT] = {
     [QT_TOLD_INFO] = "bag-info.txt",
     [QT_TOLD_MANIFEST] = "manifest-sha256.txt",
     [QT_TOLD_TAGS] = "tagmanifest-sha256.txt",
+    [QT_TOLD_INDEX] = "metadata/index.sqlite",
 };
 
 /* In this order in the file; by the beginning of the path. */
@@ -643,6 +644,7 @@ void qt_check_free(struct qt_check *c)
 	qt_seen_release(&c->flawed);
 	qt_digest_release(&c->sum);
 	qt_digest_kind_release(&c->sha256);
+	free(c->queue_dir);
 	qt_close_quiet(&c->fd);
 	qt_close_quiet(&c->tmpfd);
 	free(c);
@@ -691,7 +693,8 @@ static int after(struct qt_check *c, struct qt_error *err)
 		return 0;
 	}
 	if (qt_check_lists(c, err) != 0 || qt_check_texts(c, err) != 0 ||
-	    qt_check_rows(c, err) != 0 || check_signatures(c, err) != 0)
+	    qt_check_rows(c, err) != 0 || qt_check_tables(c, err) != 0 ||
+	    check_signatures(c, err) != 0)
 		return -1;
 	if (c->res->whole)
 		return qt_check_frame(c, err);

@@ -5,6 +5,7 @@
  *	check_lists.c	manifests and tables against what is there
  *	check_parse.c	what the files say
  *	check_rows.c	what the tables say against that
+ *	check_tables.c	what the tables say against the tables made anew
  *	check_text.c	bagit.txt, bag-info.txt, case.json, custody.jsonl
  *	check_frame.c	the tar between its files
  */
@@ -22,7 +23,7 @@
 enum qt_told {
 	QT_TOLD_BAGIT, QT_TOLD_CASE, QT_TOLD_MESSAGES, QT_TOLD_RECIPIENTS,
 	QT_TOLD_MISSING, QT_TOLD_CUSTODY, QT_TOLD_INFO, QT_TOLD_MANIFEST,
-	QT_TOLD_TAGS, QT_TOLD_COUNT
+	QT_TOLD_TAGS, QT_TOLD_INDEX, QT_TOLD_COUNT
 };
 extern const char *const qt_told_paths[QT_TOLD_COUNT];
 
@@ -66,6 +67,7 @@ struct qt_check {
 	int64_t tag_mtime;  /* seconds, of all files beside data/ */
 	bool have_tag_mtime;
 	uint64_t by_queue[QT_Q_COUNT];
+	char *queue_dir; /* as case.json says; owned, NULL unknown */
 };
 
 /*
@@ -98,12 +100,28 @@ void qt_lines_release(struct qt_lines *l);
 /* 0; 1 there is no more; the last need not end in a newline. */
 int qt_lines_next(struct qt_lines *l, struct qt_error *err) QT_MUST_CHECK;
 
+/* The member of a line's object; false: there is none, or it is no object. */
+struct qt_json_value;
+bool qt_check_member(const struct qt_lines *l, const char *name,
+    struct qt_json_value *v);
+/*
+ * To the line whose member is that, not far ahead; 1: there is none, l is as it
+ * was.
+ */
+int qt_check_seek(struct qt_lines *l, const char *member, const char *value,
+    struct qt_error *err) QT_MUST_CHECK;
+/* A line of messages.jsonl has all members of an object, as they are there;
+ * path: of the message. */
+void qt_check_members(struct qt_check *c, const char *path,
+    const struct qt_lines *line, const char *json, size_t len);
+
 /* What is behind the sorted lists: manifests, tables. */
 int qt_check_lists(struct qt_check *c, struct qt_error *err) QT_MUST_CHECK;
 /* A message whose bytes are in c->message: what its row should say. */
 int qt_check_message(struct qt_check *c, const char *path, enum qt_queue queue,
     const char *id, int64_t mtime, struct qt_error *err) QT_MUST_CHECK;
 int qt_check_rows(struct qt_check *c, struct qt_error *err) QT_MUST_CHECK;
+int qt_check_tables(struct qt_check *c, struct qt_error *err) QT_MUST_CHECK;
 int qt_check_texts(struct qt_check *c, struct qt_error *err) QT_MUST_CHECK;
 int qt_check_frame(struct qt_check *c, struct qt_error *err) QT_MUST_CHECK;
 

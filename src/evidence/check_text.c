@@ -161,6 +161,10 @@ static void case_member(struct facts *f, const struct qt_json_value *key,
 	if (qt_json_is(key, "redaction"))
 		(void)!qt_json_text(v, c->res->redaction,
 		    sizeof c->res->redaction);
+	if (qt_json_is(key, "queue_directory") && c->queue_dir == NULL &&
+	    v->type == QT_JSON_STRING &&
+	    (c->queue_dir = malloc(v->len + 1)) != NULL)
+		(void)!qt_json_text(v, c->queue_dir, v->len + 1);
 	if (qt_json_is(key, "queues"))
 		check_queues(c, v);
 	if (qt_json_is(key, "started"))
@@ -365,7 +369,8 @@ static int one_text(struct qt_check *c, enum qt_told which, uint64_t missing,
 
 static bool needed(enum qt_told which)
 {
-	return which != QT_TOLD_MISSING && which != QT_TOLD_CUSTODY;
+	return which != QT_TOLD_MISSING && which != QT_TOLD_CUSTODY &&
+	    which != QT_TOLD_INDEX;
 }
 
 int qt_check_texts(struct qt_check *c, struct qt_error *err)

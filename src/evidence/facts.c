@@ -243,7 +243,8 @@ int qt_facts_tell(struct qt_facts *f, const struct qt_facts_of *of,
 		raw_bytes(&f->json, m);
 	if (m->have_size && m->size[1] > 0)
 		put_number(&f->json, ",\"data_offset\":", (uint64_t)m->size[1]);
-	qt_buf_adds(&f->json, of->locked ? ",\"locked_at_capture\":true" :
+	if (!of->file_only)
+		qt_buf_adds(&f->json, of->locked ? ",\"locked_at_capture\":true" :
 					   ",\"locked_at_capture\":false");
 	if (of->headers != NULL)
 		header(&f->json, of->redactor, of->headers);
@@ -314,10 +315,10 @@ int qt_facts_parse(struct qt_facts_file *f, const struct qt_spill *bytes,
 		f->in = (struct qt_input){.size = qt_spill_size(bytes),
 		    .more = more,
 		    .ctx = f};
-	if (qt_msg_parse(&f->msg, &f->in,
+	f->corrupt = qt_msg_parse(&f->msg, &f->in,
 		queue == QT_Q_MAILDROP ? QT_MSG_MAILDROP : QT_MSG_QUEUE,
-		QT_MSG_RCPTS, &f->arena, &why) != 0 &&
-	    why.code != QT_E_CORRUPT) {
+		QT_MSG_RCPTS, &f->arena, &why) != 0;
+	if (f->corrupt && why.code != QT_E_CORRUPT) {
 		if (err != NULL)
 			*err = why;
 		return -1;

@@ -28,6 +28,7 @@ struct qt_facts_of {
 	const char *path; /* in the bag where that is not by queue and ID */
 	bool locked;	  /* a process held a lock on it */
 	const struct qt_body *body; /* NULL: was not read */
+	bool file_only;	  /* what is not in the file (locked) is not told */
 	const struct qt_redactor *redactor; /* NULL: nothing is redacted */
 };
 
@@ -43,6 +44,7 @@ struct qt_facts_file {
 	struct qt_msg msg;
 	struct qt_headers headers;
 	uint64_t content; /* where the text begins; 0 nowhere */
+	bool corrupt;	  /* msg and headers are of what is before the damage */
 	struct qt_arena arena;
 	/* a window over bytes that are not in memory */
 	const struct qt_spill *bytes;

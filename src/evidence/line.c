@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "evidence/base64.h"
+#include "qtool/archive.h"
 #include "qtool/escape.h"
 
 static long long ns(const struct timespec *t)
@@ -132,6 +133,35 @@ static void put_column(struct qt_buf *out, const struct qt_stmt *st, int i,
 			qt_buf_addc(out, '"');
 		break;
 	}
+}
+
+/*
+ * path and sha256 are those in the archive, from the bytes that are in it;
+ * whole contents are in the archive anyway, recipients have a list of their
+ * own, and who has a lock on it now says nothing later.
+ */
+static bool in_json(const struct qt_column *col)
+{
+	static const char *const not[] = {"path", "sha256", "body",
+	    "recipients", "in_delivery"};
+	size_t i;
+
+	for (i = 0; i < sizeof(not) / sizeof(not[0]); i++)
+		if (strcmp(col->name, not[i]) == 0)
+			return false;
+	return !col->hidden;
+}
+
+void qt_archive_columns(struct qt_buf *out)
+{
+	const struct qt_column *col;
+	const char *comma = "";
+
+	for (col = qt_db_columns("messages"); col->name != NULL; col++)
+		if (in_json(col)) {
+			qt_buf_addf(out, "%s%s", comma, col->name);
+			comma = ", ";
+		}
 }
 
 void qt_line_row(struct qt_buf *out, const struct qt_stmt *st,

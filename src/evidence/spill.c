@@ -159,6 +159,17 @@ int qt_spill_add(struct qt_spill *s, const void *bytes, size_t len,
 	return 0;
 }
 
+int qt_spill_to_file(struct qt_spill *s, int *fd, struct qt_error *err)
+{
+	if (s->borrowed)
+		return qt_fail(err, QT_E_STATE, "temporary file",
+		    "its bytes are borrowed");
+	if (flush(s, err) != 0)
+		return -1;
+	*fd = s->fd;
+	return 0;
+}
+
 int qt_spill_read(const struct qt_spill *s, uint64_t offset, void *bytes,
     size_t len, struct qt_error *err)
 {

@@ -33,6 +33,9 @@ void qt_spill_clear(struct qt_spill *s);
 void qt_spill_borrow(struct qt_spill *s, const void *bytes, size_t len);
 int qt_spill_add(struct qt_spill *s, const void *bytes, size_t len,
     struct qt_error *err) QT_MUST_CHECK;
+/* All of it into the file, for who needs one: the spill's own. */
+int qt_spill_to_file(struct qt_spill *s, int *fd, struct qt_error *err)
+    QT_MUST_CHECK;
 uint64_t qt_spill_size(const struct qt_spill *s);
 /* All of it when it is in memory (NULL when empty or in the file). */
 const unsigned char *qt_spill_bytes(const struct qt_spill *s);

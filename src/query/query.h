@@ -70,6 +70,12 @@ void put_json(sqlite3_context *ctx, const char *s);
 /* Any of a table's cells. */
 struct cell;
 void put_cell(struct qt_db *db, sqlite3_context *ctx, const struct cell *v);
+/*
+ * A cell that is text of any kind, as the tables have it; valid until db->text
+ * or the cell changes.  false: it is too long.
+ */
+bool cell_text(struct qt_db *db, const struct cell *v, const char **s,
+    size_t *len);
 /* err becomes the statement's error: the function or column fails. */
 void put_error(struct qt_db *db, sqlite3_context *ctx,
     const struct qt_error *err);

@@ -238,7 +238,7 @@ static int check(struct snap *s, struct qt_error *err)
 	return 0;
 }
 
-static int open_one(struct qt_db *db, struct snap *s,
+int snap_open(struct qt_db *db, struct snap *s,
     const struct qt_snapfile *file, struct qt_error *err)
 {
 	static const char pragmas[] = "PRAGMA trusted_schema = OFF;"
@@ -269,21 +269,26 @@ int snap_open_all(struct qt_db *db, struct qt_error *err)
 		return qt_fail_mem(err);
 	for (i = 0; i < n; i++) {
 		db->nsnap = i + 1;
-		if (open_one(db, &db->snap[i], &db->opts.snapshots[i], err) !=
+		if (snap_open(db, &db->snap[i], &db->opts.snapshots[i], err) !=
 		    0)
 			return -1;
 	}
 	return 0;
 }
 
+void snap_close(struct snap *s)
+{
+	(void)sqlite3_close(s->sql);
+	s->sql = NULL;
+	fdvfs_close(&s->vfs);
+}
+
 void snap_close_all(struct qt_db *db)
 {
 	size_t i;
 
-	for (i = 0; i < db->nsnap; i++) {
-		(void)sqlite3_close(db->snap[i].sql);
-		fdvfs_close(&db->snap[i].vfs);
-	}
+	for (i = 0; i < db->nsnap; i++)
+		snap_close(&db->snap[i]);
 	free(db->snap);
 	db->snap = NULL;
 	db->nsnap = 0;

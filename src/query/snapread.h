@@ -29,6 +29,10 @@ struct snapcur {
 			   * -1 none */
 };
 
+/* One; db is asked when to stop.  To be closed whatever comes of it. */
+int snap_open(struct qt_db *db, struct snap *s, const struct qt_snapfile *file,
+    struct qt_error *err) QT_MUST_CHECK;
+void snap_close(struct snap *s);
 int snap_open_all(struct qt_db *db, struct qt_error *err) QT_MUST_CHECK;
 void snap_close_all(struct qt_db *db);
 

@@ -19,7 +19,6 @@
 #include "query/decode.h"
 #include "query/pagefile.h"
 #include "query/vtab.h"
-#include "qtool/escape.h"
 
 static const struct table *const tables[] = {&table_messages,
     &table_recipients, &table_headers, &table_records};
@@ -118,7 +117,8 @@ static void declare(struct qt_buf *out, const struct columns *c)
 		qt_buf_addf(out, "%s%s %s", comma, c->v[i].name, type);
 		comma = ", ";
 	}
-	qt_buf_adds(out, ");");
+	/* by a name of its own it outlives VACUUM */
+	qt_buf_adds(out, ", row_id INTEGER PRIMARY KEY);");
 }
 
 static bool has_table(const struct qt_snapshot *s, int t)
@@ -241,40 +241,9 @@ void qt_snapshot_free(struct qt_snapshot *s)
 
 /* ---- values ---- */
 
-/* As the tables have it: valid UTF-8, other bytes and NUL as \xHH. */
-static void add_bytes(struct qt_snapshot *s, const char *bytes, size_t len)
-{
-	if (qt_utf8_valid(bytes, len) && memchr(bytes, '\0', len) == NULL) {
-		pagerow_text(&s->row, bytes, len);
-		return;
-	}
-	qt_buf_clear(&s->db.text);
-	text_form(&s->db.text, bytes, len);
-	if (s->db.text.failed)
-		s->row.values.failed = true;
-	else
-		pagerow_text(&s->row, qt_buf_str(&s->db.text), s->db.text.len);
-}
-
-static void add_words(struct qt_snapshot *s, const char *text)
-{
-	struct qt_buf b;
-
-	if (strstr(text, "=?") == NULL) {
-		add_bytes(s, text, strlen(text));
-		return;
-	}
-	qt_buf_init(&b, 0);
-	decode_words(&b, text, strlen(text));
-	if (b.failed)
-		s->row.values.failed = true;
-	else
-		add_bytes(s, qt_buf_str(&b), b.len);
-	qt_buf_release(&b);
-}
-
 static void add_cell(struct qt_snapshot *s, const struct cell *v)
 {
+	const char *text;
 	size_t len;
 
 	switch (v->type) {
@@ -284,28 +253,21 @@ static void add_cell(struct qt_snapshot *s, const struct cell *v)
 	case CELL_INT:
 		pagerow_int(&s->row, v->i);
 		break;
-	case CELL_TEXT:
-		len = strlen(v->s);
-		if (qt_utf8_valid(v->s, len))
-			pagerow_text(&s->row, v->s, len);
-		else
-			add_bytes(s, v->s, len);
-		break;
-	case CELL_CONST:
-	case CELL_JSON:
-		pagerow_text(&s->row, v->s, strlen(v->s));
-		break;
-	case CELL_WORDS:
-		add_words(s, v->s);
-		break;
-	case CELL_BYTES:
-		add_bytes(s, v->s, v->len);
-		break;
 	case CELL_BLOB:
 		pagerow_blob(&s->row, v->s, v->len);
 		break;
 	case CELL_TOOBIG:
 		s->row.values.failed = true;
+		break;
+	case CELL_TEXT:
+	case CELL_CONST:
+	case CELL_JSON:
+	case CELL_WORDS:
+	case CELL_BYTES:
+		if (cell_text(&s->db, v, &text, &len))
+			pagerow_text(&s->row, text, len);
+		else
+			s->row.values.failed = true;
 		break;
 	}
 }
@@ -320,6 +282,7 @@ static int add_row(struct qt_snapshot *s, int t, int64_t n,
 		return qt_fail(err, QT_E_STATE, "snapshot", "a message has "
 		    "too many %s", tables[t]->name);
 	s->out[t].rows++;
+	pagerow_null(&s->row); /* row_id is not among the values */
 	return pagetable_add(&s->out[t].pages, t == MESSAGES ? message + 1 :
 	    message * SNAP_ROWS + n, &s->row, err);
 }
@@ -451,7 +414,8 @@ static void add_value(struct qt_snapshot *s, sqlite3_stmt *from, int i,
 		strcmp(type, "JSON") == 0)) {
 		bytes = sqlite3_column_text(from, i);
 		len = (size_t)sqlite3_column_bytes(from, i);
-		add_bytes(s, bytes != NULL ? bytes : "", len);
+		add_cell(s, &(struct cell){.type = CELL_BYTES,
+		    .s = bytes != NULL ? bytes : "", .len = len});
 	} else {
 		pagerow_null(&s->row);
 	}

@@ -73,6 +73,41 @@ void put_json(sqlite3_context *ctx, const char *s)
 	sqlite3_result_subtype(ctx, 'J'); /* json_object() nests it */
 }
 
+static bool made_text(struct qt_buf *b, const char **s, size_t *len)
+{
+	*s = qt_buf_str(b);
+	*len = b->len;
+	return !b->failed;
+}
+
+bool cell_text(struct qt_db *db, const struct cell *v, const char **s,
+    size_t *len)
+{
+	const bool words = v->type == CELL_WORDS && strstr(v->s, "=?") != NULL;
+	const char *text = v->s;
+	struct qt_buf b;
+	size_t n = v->type == CELL_BYTES ? v->len : strlen(text);
+	bool good;
+
+	if (!words && qt_utf8_valid(text, n) &&
+	    (v->type != CELL_BYTES || memchr(text, '\0', n) == NULL)) {
+		*s = text;
+		*len = n;
+		return true;
+	}
+	qt_buf_clear(&db->text);
+	if (!words) {
+		text_form(&db->text, text, n);
+		return made_text(&db->text, s, len);
+	}
+	qt_buf_init(&b, 0);
+	decode_words(&b, text, n);
+	text_form(&db->text, qt_buf_str(&b), b.len);
+	good = !b.failed;
+	qt_buf_release(&b);
+	return made_text(&db->text, s, len) && good;
+}
+
 /* Header text, its encoded words decoded. */
 static void put_words(struct qt_db *db, sqlite3_context *ctx, const char *s)
 {

@@ -55,7 +55,7 @@ struct qt_scan {
 	struct qt_load_plan plan;
 	struct qt_logdirs logdirs;
 	unsigned queues; /* mask */
-	volatile sig_atomic_t *stop; /* may be NULL */
+	const volatile sig_atomic_t *stop; /* may be NULL */
 	const struct qt_spools *spools;
 	char *only_id;	 /* owned; NULL all */
 	struct qt_prefilter *prefilter; /* owned copy of the array */

@@ -45,7 +45,8 @@ static int open_file(struct qt_spool *s, const char *file, int *fd,
 {
 	struct stat st;
 
-	*fd = open(file, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	*fd = *fd >= 0 ? fcntl(*fd, F_DUPFD_CLOEXEC, 3) :
+	    open(file, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
 	if (*fd < 0)
 		return fail("open", file, err);
 	if (fstat(*fd, &st) != 0)
@@ -61,11 +62,10 @@ static int open_file(struct qt_spool *s, const char *file, int *fd,
 	return 0;
 }
 
-static int open_all(struct qt_spool *s, const char *file,
+static int open_all(struct qt_spool *s, const char *file, int fd,
     struct qt_error *err)
 {
 	const char *name = strrchr(file, '/');
-	int fd = -1;
 
 	if (open_file(s, file, &fd, err) != 0) {
 		qt_close_quiet(&fd);
@@ -85,11 +85,17 @@ static int open_all(struct qt_spool *s, const char *file,
 int qt_spools_add_archive(struct qt_spools *list, const char *file,
     struct qt_error *err)
 {
+	return qt_spools_add_archive_fd(list, -1, file, err);
+}
+
+int qt_spools_add_archive_fd(struct qt_spools *list, int fd, const char *file,
+    struct qt_error *err)
+{
 	struct qt_spool *s;
 
 	if (qt_spool_blank(&s, err) != 0)
 		return -1;
-	if (open_all(s, file, err) != 0) {
+	if (open_all(s, file, fd, err) != 0) {
 		qt_spool_free(s);
 		return -1;
 	}

@@ -1,0 +1,227 @@
+# The tables of an archive against its files: whoever alters one value, and
+# makes all sums anew, is found out, and told what it was.
+
+load common
+load bag
+
+setup_file() {
+	export DIR=$BATS_FILE_TMPDIR Q=$BATS_FILE_TMPDIR/q
+	practice_queue "$Q" 30
+	"$QTOOL" -Q "$Q" archive -q -o "$DIR/good.tar" --all
+	mkdir "$DIR/bag"
+	tar --warning=no-timestamp -xf "$DIR/good.tar" -C "$DIR/bag"
+	chmod -R u+w "$DIR/bag"
+}
+
+setup() {
+	cp -a "$DIR/bag" "$BATS_TEST_TMPDIR/bag"
+	cd "$BATS_TEST_TMPDIR"/bag/qtool-evidence_*
+	T=$BATS_TEST_TMPDIR/t.tar
+	DB=metadata/index.sqlite
+}
+
+# The bag as a tar again, with sums that are right.
+remake() {
+	python3 - "$DIR/good.tar" "" "$T" <<-'END'
+		import hashlib, sys, tarfile
+		whole = open(sys.argv[1], "rb").read()
+		out = open(sys.argv[3], "wb")
+		sums = {}
+		for m in tarfile.open(sys.argv[1]):
+		    path = m.name.split("/", 1)[1]
+		    if path == "tagmanifest-sha256.txt":
+		        tags = sorted(p for p in sums if not p.startswith("data/"))
+		        data = "".join(f"{sums[p]}  {p}\n" for p in tags).encode()
+		    else:
+		        data = open(path, "rb").read()
+		    sums[path] = hashlib.sha256(data).hexdigest()
+		    head = bytearray(whole[m.offset:m.offset_data])
+		    head[-512 + 124:-512 + 135] = b"%011o" % len(data)
+		    head[-512 + 148:-512 + 156] = b" " * 8
+		    head[-512 + 148:-512 + 155] = b"%06o\0" % sum(head[-512:])
+		    out.write(head + data + b"\0" * (-len(data) % 512))
+		out.write(b"\0" * 1024)
+		out.close()
+	END
+}
+
+# sql STATEMENT...: done to the database, by who knows SQLite.
+sql() {
+	rm -f "$DB.new"
+	cp "$DB" "$DB.new"
+	python3 - "$DB.new" "$@" <<-'END'
+		import sqlite3, sys
+		db = sqlite3.connect(sys.argv[1])
+		db.executescript("PRAGMA journal_mode = OFF;" + ";".join(sys.argv[2:]))
+		db.commit()
+		db.close()
+	END
+	mv "$DB.new" "$DB"
+}
+
+# found TEXT: verify finds one flaw, and it is that.
+found() {
+	remake
+	run_q verify "$T"
+	expect_status 1
+	[[ $output == *"$1"* ]] || { echo "$1"; echo "$output"; false; }
+	[ "$(wc -l <<<"$output")" -eq "${2:-1}" ] || { echo "$output"; false; }
+}
+
+@test "made anew without a change it is good" {
+	remake
+	run_q verify "$T"
+	expect_status 0
+	sql "VACUUM"
+	remake
+	run_q verify "$T"
+	expect_status 0
+}
+
+@test "any column of any table of index.sqlite: which, where, and what it should be" {
+	local t c id n=0
+	id=$(sqlite3 -readonly $DB "SELECT queue_id FROM messages WHERE queue_name = 'deferred' LIMIT 1")
+	cp $DB "$BATS_TEST_TMPDIR/db"
+	for t in messages recipients headers; do
+		for c in $(sqlite3 -readonly $DB "SELECT name FROM pragma_table_info('$t') WHERE name <> 'row_id'"); do
+			# what names the row is told as one row less, and one more
+			case $t.$c in messages.queue_name | messages.queue_id | messages.path) continue ;; esac
+			cp "$BATS_TEST_TMPDIR/db" $DB
+			sql "UPDATE $t SET $c = CASE WHEN typeof($c) = 'integer' THEN $c + 1
+			    WHEN $c IS NULL THEN 'x' ELSE $c || 'x' END
+			    WHERE rowid = (SELECT min(rowid) FROM $t WHERE queue_id = '$id')"
+			[ "$c" = config_dir ] || [ "$c" = in_delivery ] ||
+			    found "row: metadata/index.sqlite does not say what the file says: $t.$c of message "
+			n=$((n + 1))
+		done
+	done
+	[ "$n" -gt 80 ]
+	cp "$BATS_TEST_TMPDIR/db" $DB
+	sql "UPDATE messages SET sender = 'eve@x.example' WHERE queue_id = '$id'"
+	found "messages.sender of message $id in deferred; expected $(sqlite3 -readonly "$BATS_TEST_TMPDIR/db" \
+	    "SELECT sender FROM messages WHERE queue_id = '$id'"); found eve@x.example"
+	cp "$BATS_TEST_TMPDIR/db" $DB
+	sql "UPDATE recipients SET address = 'eve@x.example' WHERE rowid = (SELECT min(rowid) FROM recipients WHERE queue_id = '$id')"
+	found "recipients.address of message $id in deferred, row 1 of it; expected "
+	# what is not in the file of a message is in its line, or the same in all
+	cp "$BATS_TEST_TMPDIR/db" $DB
+	sql "UPDATE messages SET in_delivery = 1 WHERE queue_id = '$id'"
+	found "messages.in_delivery of message $id in deferred; expected 0; found 1"
+	cp "$BATS_TEST_TMPDIR/db" $DB
+	sql "UPDATE messages SET config_dir = '/etc/x' WHERE rowid = 7"
+	found "messages.config_dir of message "
+}
+
+@test "rows of index.sqlite that are too many, or are not there" {
+	cp $DB "$BATS_TEST_TMPDIR/db"
+	for t in messages recipients headers; do
+		cp "$BATS_TEST_TMPDIR/db" $DB
+		sql "DELETE FROM $t WHERE rowid = (SELECT max(rowid) FROM $t)"
+		remake
+		run_q verify "$T"
+		expect_status 1
+		[[ $output == *"table: metadata/index.sqlite lacks a row of $t: message "* ]]
+		cp "$BATS_TEST_TMPDIR/db" $DB
+		sql "CREATE TEMP TABLE x AS SELECT * FROM $t LIMIT 1; UPDATE x SET row_id = NULL; INSERT INTO $t SELECT * FROM x"
+		remake
+		run_q verify "$T"
+		expect_status 1
+		[[ $output == *"table: metadata/index.sqlite has a row of $t that no file has: message "* ]]
+	done
+	cp "$BATS_TEST_TMPDIR/db" $DB
+	sql "UPDATE messages SET queue_id = '0000000000' WHERE rowid = 3"
+	remake
+	run_q verify "$T"
+	expect_status 1
+	[[ $output == *"lacks a row of messages"* ]]
+	[[ $output == *"has a row of messages that no file has: message 0000000000 in "*", row ID 3"* ]]
+}
+
+@test "an index.sqlite that is another thing" {
+	cp $DB "$BATS_TEST_TMPDIR/db"
+	for s in "CREATE VIEW v AS SELECT 1" \
+	    "CREATE TRIGGER t AFTER INSERT ON messages BEGIN DELETE FROM headers; END" \
+	    "CREATE TABLE other(x)" "DROP TABLE headers" \
+	    "ALTER TABLE messages RENAME TO m; CREATE VIEW messages AS SELECT * FROM m" \
+	    "ALTER TABLE headers ADD COLUMN g AS (n + 1)" \
+	    "PRAGMA application_id = 1" "PRAGMA user_version = 1" \
+	    "UPDATE snapshot SET value = '1' WHERE name = 'records'" \
+	    "UPDATE snapshot SET value = '1' WHERE name = 'body'"; do
+		cp "$BATS_TEST_TMPDIR/db" $DB
+		sql "$s"
+		found "table: metadata/index.sqlite "
+	done
+	for bytes in "" "no database"; do
+		printf '%s' "$bytes" >$DB
+		found "table: metadata/index.sqlite "
+	done
+	# damage: whatever it is, it is told, and comes to an end
+	for at in 16 20 100 $(seq 32768 32768 $(($(stat -c %s "$BATS_TEST_TMPDIR/db") - 1))); do
+		cp "$BATS_TEST_TMPDIR/db" $DB
+		printf '\377\377\377\377' | dd of=$DB bs=1 seek="$at" conv=notrunc status=none
+		remake
+		run_q verify "$T"
+		expect_status 1
+		[[ $output == *"metadata/index.sqlite"* ]]
+		is_harmless <<<"$output$stderr"
+	done
+}
+
+# altered CODE TEXT: the line m of the message ID altered so (python), and found.
+altered() {
+	python3 - "$BATS_TEST_TMPDIR/lines" "$ID" "$1" >metadata/messages.jsonl <<-'END'
+		import json, sys
+		for line in open(sys.argv[1]):
+		    m = json.loads(line)
+		    if m["queue_id"] == sys.argv[2]:
+		        exec(sys.argv[3])
+		    print(json.dumps(m, ensure_ascii=False))
+	END
+	remake
+	run_q verify "$T"
+	expect_status 1
+	[[ $output == *"$2"* ]] || { echo "$1"; echo "$output"; false; }
+	is_harmless <<<"$output$stderr"
+}
+
+@test "any member of messages.jsonl: which, where, and what it should be" {
+	local m n=0
+	cp metadata/messages.jsonl "$BATS_TEST_TMPDIR/lines"
+	ID=$(jq -r 'select(.queue_name == "deferred" and (.logs | length) > 0).queue_id' "$BATS_TEST_TMPDIR/lines" | head -1)
+	for m in $(jq -r --arg id "$ID" 'select(.queue_id == $id) | keys[]' "$BATS_TEST_TMPDIR/lines"); do
+		case $m in
+		# what says which file it is, and how it lay there
+		path | found | queue_name | queue_id | size | sha256 | stat | logs | locked_at_capture) continue ;;
+		esac
+		altered "v = m['$m']; m['$m'] = not v if isinstance(v, bool) else v + 1 if isinstance(v, int) else [] if isinstance(v, (list, dict)) else (v or '') + 'x'" \
+		    "row: data/queue/deferred/$ID does not say what its row says: $m; expected "
+		[ "$(wc -l <<<"$output")" -eq 1 ]
+		n=$((n + 1))
+	done
+	[ "$n" -gt 50 ]
+	for m in path queue_name queue_id size sha256; do
+		altered "m['$m'] = 'x'" "$ID"
+	done
+	altered "m['found'] = 'hold/x'" "metadata/messages.jsonl has no line about deferred/"
+	altered "m['stat']['mtime_ns'] += 1" mtime_ns
+	altered "m['stat']['mode'] = '0600'" mode
+	altered "m['stat']['ino'] += 1" inode
+	altered "m['logs'] = []" "data/queue/defer/$ID"
+	altered "m['locked_at_capture'] = True" "messages.in_delivery of message $ID in deferred; expected 1; found 0"
+	altered "del m['rcpt_domains']" "rcpt_domains; expected "
+	altered "m['header']['received'][0] = 'from nowhere'" "does not say what its row says: header"
+	altered "m['subject'] = 'nothing'" "does not say what its row says: subject; expected "
+}
+
+@test "any member of recipients.jsonl" {
+	local m n=0
+	cp metadata/recipients.jsonl "$BATS_TEST_TMPDIR/lines"
+	for m in $(head -1 "$BATS_TEST_TMPDIR/lines" | jq -r 'keys[]'); do
+		head -1 "$BATS_TEST_TMPDIR/lines" | jq -c ".$m |= (if type == \"number\" then . + 1
+		    elif type == \"null\" then \"x\" else . + \"x\" end)" >metadata/recipients.jsonl
+		tail -n +2 "$BATS_TEST_TMPDIR/lines" >>metadata/recipients.jsonl
+		found "row: metadata/recipients.jsonl line 1 is not what the message says: $m; expected "
+		n=$((n + 1))
+	done
+	[ "$n" -ge 8 ]
+}

@@ -154,7 +154,10 @@ answer_restore() {
 @test "nothing is restored out of what is not as it was made" {
 	cp "$A" "$BATS_TEST_TMPDIR/b.tar.zst"
 	A=$BATS_TEST_TMPDIR/b.tar.zst
-	printf x | dd of="$A" bs=1 seek=5000 conv=notrunc status=none
+	# another byte than the one that is there
+	dd if="$A" bs=1 skip=5000 count=1 status=none | tr '\000-\377' '\001-\377\000' |
+	    dd of="$A" bs=1 seek=5000 conv=notrunc status=none
+	run ! cmp -s "$A" "$BATS_TEST_TMPDIR/a.tar.zst"
 	run_q -Q "$Q" restore "$A" --all --yes
 	expect_status 4
 	[[ $stderr == *"nothing is restored out of it"* ]]

@@ -406,6 +406,16 @@ static bool concerns(const struct scenario *s, const struct other *o)
 	return first && s->acts[0] != act_release;
 }
 
+/*
+ * What took a message's name within the look and the rename is put back after
+ * the rename.  Killed before that, only what stages compares again: elsewhere a
+ * message that has the ID of another within the same microsecond stays.
+ */
+static bool may_be_cut(const struct scenario *s, const struct other *o)
+{
+	return o->act != replaces || s->done == F_STAGED;
+}
+
 /* Others act before each call, and the cut comes at some time after it. */
 static void race_everywhere(void **state)
 {
@@ -424,7 +434,8 @@ static void race_everywhere(void **state)
 			for (k = 0; k < tries && did; k++) {
 				uint64_t s = seed + cases * 7919 + k + 1;
 
-				last = (at + k) % 2 == 0 ? ULONG_MAX :
+				last = (at + k) % 2 == 0 ||
+				    !may_be_cut(&scenarios[i], o) ? ULONG_MAX :
 				    at + fm_random(&s) % (calls + 1 - at + 1);
 				(void)one_race(&scenarios[i], o, at, last,
 				    (at + k) % 3 == 0 ? 1 : 2 + fm_random(&s) % 60, s,

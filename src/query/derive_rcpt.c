@@ -63,25 +63,40 @@ static const char *json_array(struct qt_row *row, struct qt_buf *b,
 	return keep(row, b);
 }
 
+/* Each recipient's, NULL where it has none. */
+static const char **domain_each(struct qt_row *row)
+{
+	const struct qt_msg *m = &row->msg;
+	const char **v = qt_arena_alloc(&row->arena,
+	    (m->nrcpt + 1) * sizeof *v);
+	size_t i;
+
+	for (i = 0; v != NULL && i < m->nrcpt; i++)
+		v[i] = domain_of(&row->arena, m->rcpt[i].address);
+	return v;
+}
+
 /*
  * The recipients' domains, sorted, distinct.  done: of those to do and done;
  * else of those to do, "" standing for an address without one, so that "every
  * recipient is in ..." does not pass it over.
  */
-static const char **domains(struct qt_row *row, bool done, size_t *n)
+static const char **domains(struct qt_row *row, const char *const *of,
+    bool done, size_t *n)
 {
 	const struct qt_msg *m = &row->msg;
 	const char **v, *d;
 	size_t i, k = 0;
 
-	v = qt_arena_alloc(&row->arena, (m->nrcpt + 1) * sizeof *v);
+	v = of != NULL ? qt_arena_alloc(&row->arena,
+	    (m->nrcpt + 1) * sizeof *v) : NULL;
 	if (v == NULL)
 		return NULL;
 	for (i = 0; i < m->nrcpt; i++) {
 		if (m->rcpt[i].state != QT_RCPT_TODO &&
 		    !(done && m->rcpt[i].state == QT_RCPT_DONE))
 			continue;
-		d = domain_of(&row->arena, m->rcpt[i].address);
+		d = of[i];
 		if (d != NULL || !done)
 			v[k++] = d != NULL ? d : "";
 	}
@@ -90,10 +105,10 @@ static const char **domains(struct qt_row *row, bool done, size_t *n)
 }
 
 static void rcpt_domains(struct qt_row *row, struct derived *d,
-    struct qt_buf *b)
+    const char *const *of, struct qt_buf *b)
 {
 	size_t n;
-	const char **v = domains(row, true, &n);
+	const char **v = domains(row, of, true, &n);
 
 	if (v == NULL)
 		return;
@@ -306,20 +321,22 @@ static const char *recipients(struct qt_row *row, struct qt_finish_tmp *tmp)
 void derive_recipients(struct qt_row *row, struct derived *d, unsigned need,
     struct qt_finish_tmp *tmp)
 {
+	const char **v, **of = NULL;
 	size_t n;
-	const char **v;
 
 	/* a file without a sender was not understood, and postqueue skips it */
 	if (row->msg.sender == NULL)
 		return;
+	if (need & (DV_RCPT_DOMAINS | DV_TODO_DOMAINS))
+		of = domain_each(row);
 	if (need & DV_RCPT_DOMAINS)
-		rcpt_domains(row, d, &tmp->out);
+		rcpt_domains(row, d, of, &tmp->out);
 	if (need & DV_RECIPIENTS)
 		d->recipients = recipients(row, tmp);
 	if (need & DV_TODO_RCPTS)
 		d->todo_rcpts = todo_rcpts(row, &tmp->out);
 	if (need & DV_TODO_DOMAINS) {
-		v = domains(row, false, &n);
+		v = domains(row, of, false, &n);
 		if (v != NULL)
 			d->todo_domains = json_array(row, &tmp->out, v, n);
 	}

@@ -122,3 +122,23 @@ const char *domain_org(const char *domain)
 		return NULL;
 	return psl_registrable_domain(psl_builtin(), domain);
 }
+
+const char *domain_org_known(struct known_orgs *k, const char *domain)
+{
+	const size_t len = domain != NULL ? strlen(domain) : ORG_NAME;
+	uint32_t hash = 2166136261u; /* FNV-1a: what collides is looked up anew */
+	const char *org;
+	size_t i;
+
+	if (len >= ORG_NAME || len == 0)
+		return domain_org(domain);
+	for (i = 0; i < len; i++)
+		hash = (hash ^ (unsigned char)domain[i]) * 16777619u;
+	i = (hash ^ hash >> 16) % ORG_KNOWN;
+	if (strcmp(k->v[i].domain, domain) != 0) {
+		org = domain_org(domain);
+		memcpy(k->v[i].domain, domain, len + 1);
+		k->v[i].at = org != NULL ? (uint8_t)(org - domain) : ORG_NAME;
+	}
+	return k->v[i].at != ORG_NAME ? domain + k->v[i].at : NULL;
+}

@@ -26,5 +26,18 @@ const char *domain_of(struct qt_arena *a, const char *address);
  * pointer into it; NULL for an address literal, a bare public suffix, NULL.
  */
 const char *domain_org(const char *domain);
+/*
+ * The same, with what was found last for domains of usual length: recipients of
+ * spam are of some hundred domains, and the list of suffixes is long.
+ */
+#define ORG_KNOWN 512
+#define ORG_NAME 48
+struct known_orgs {
+	struct {
+		char domain[ORG_NAME]; /* "" none */
+		uint8_t at; /* where its organisation begins; ORG_NAME: none */
+	} v[ORG_KNOWN];
+};
+const char *domain_org_known(struct known_orgs *k, const char *domain);
 
 #endif

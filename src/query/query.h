@@ -11,6 +11,7 @@
 #include <sqlite3.h>
 
 #include "qtool/db.h"
+#include "query/domain.h"
 
 struct snap;
 struct cursor;
@@ -40,6 +41,7 @@ struct qt_db {
 	struct qt_row *row;	 /* the last one a cursor came to */
 	int64_t stop_seen;	 /* monotonic ns when stop was first seen; 0 */
 	uint64_t sip_key[2];	 /* random: hostile values cannot collide */
+	struct known_orgs orgs;
 	struct qt_arena scratch; /* of one function call */
 	struct qt_buf text;	 /* of one put_text() */
 };

@@ -23,6 +23,8 @@ struct recipients {
 	struct logs defer, bounce;
 	size_t found_for; /* recipient, plus 1, that these are about */
 	const struct qt_log_entry *deferred, *bounced;
+	size_t domain_for; /* recipient, plus 1, that this is of */
+	const char *domain; /* in the row's arena */
 };
 
 typedef int compare_fn(const struct qt_log_entry *, const struct qt_log_entry *);
@@ -195,11 +197,14 @@ static void log_cell(struct cursor *c, struct cell *v, int i,
 static void put_domain(struct cursor *c, struct cell *v,
     const struct qt_rcpt *rcpt, bool org)
 {
-	const char *d;
+	struct recipients *r = c->own;
 
-	qt_arena_reset(&c->db->scratch); /* of the cell before */
-	d = domain_of(&c->db->scratch, rcpt->address);
-	cell_put(v, CELL_TEXT, org ? domain_org(d) : d);
+	if (r->domain_for != c->n + 1) {
+		r->domain = domain_of(&c->feed.row->arena, rcpt->address);
+		r->domain_for = c->n + 1;
+	}
+	cell_put(v, CELL_TEXT, org ?
+	    domain_org_known(&c->db->orgs, r->domain) : r->domain);
 }
 
 static void cell(struct cursor *c, struct cell *v, int i)

@@ -18,17 +18,17 @@
  * agent or qtool wrote to its inode.  The log is on a file system of its own.
  *
  * A delivery or a requeued copy that a power cut takes back is made again by
- * Postfix, without qtool: "twice" is without that.
+ * Postfix, without qtool: "twice" is without that, and without a copy of which a
+ * power cut has taken the trace that pickup has read the message.
  *
  * Each M_... leaves out a part of the protocol; a claim has to notice.  What is
  * known not to hold is searched for as well, so that it is seen when it changes:
  *
  * K_AGENT	requeue, while an agent has a message open that lies in hold:
  *		pickup looks at no lock
- * K_COPY	undo of a requeue, while pickup ends copying the message within
- *		the rename and the look at whether it is open; or while a requeue
- *		gives back what was tried meanwhile.  (What is found open is
- *		named: it may be new mail, too.)
+ * K_COPY	a requeue gives back what was tried meanwhile, while pickup has
+ *		it open.  (What an undo finds open, or read since it was marked,
+ *		is named: it may be new mail, too.)
  * K_CORE	qmgr has read a message before it was taken out of active, and
  *		reads it once more when it comes back
  * K_OTHERS	qtool is killed, and no message that lies untouched tells how far
@@ -62,6 +62,8 @@
 #define M_FORGETS (leftout == 15)	/* a fault: the record does not say whose */
 #define M_ASJUDGED (leftout == 16)	/* a failed redo goes where they were
 					 * judged, not where they were */
+#define M_NOTREAD (leftout == 17)	/* no look whether pickup has read it */
+#define M_MARKSLATE (leftout == 18)	/* the mark that tells, in maildrop only */
 
 #define K_AGENT (known == 1)
 #define K_COPY (known == 2)
@@ -118,8 +120,11 @@ bit atonce; /* a delivery is one step: for searches with more messages */
 byte loc[NMAX], dur[NMAX]; /* now, and what a power cut may leave */
 byte ino[NMAX], idur[NMAX];
 bit fly[NMAX];	/* an agent has it open, and locked */
-bit copy[NMAX];	/* pickup has it open */
-bit away[NMAX];	/* taken from pickup without a look whether it is open */
+byte copy[NMAX]; /* pickup has it open; 2: and has read it */
+bit away[NMAX];	/* taken from pickup, and not yet looked at */
+bit handed[NMAX];	/* given back while pickup has it open */
+bit been[NMAX];	/* read since it was marked: its access time */
+bit made[NMAX];	/* pickup has made new mail of it, and it is still here */
 bit seen[NMAX];	/* pickup has looked at its name */
 bit missed[NMAX]; /* and found none when it opened it: it will unlink it */
 byte doubt;	/* was open when it was taken from pickup, and was named */
@@ -213,6 +218,7 @@ inline cut()
 		fi;
 		idur[k] = BIT(ino[k]);
 		fly[k] = 0; copy[k] = 0; away[k] = 0; core[k] = 0;
+		handed[k] = 0; been[k] = 0; made[k] = 0;
 		seen[k] = 0; missed[k] = 0;
 		if
 		:: loc[k] == GONE
@@ -332,19 +338,21 @@ again:
 			:: else
 			fi;
 			move(m, GONE)
-		:: loc[m] == DROP && opens && !copy[m] && !seen[m] &&
+		:: loc[m] == DROP && opens && copy[m] == 0 && !seen[m] &&
 		    !missed[m] -> seen[m] = 1
 		:: seen[m] -> seen[m] = 0;
 			if
 			:: loc[m] == DROP -> copy[m] = 1
 			:: else -> missed[m] = 1
 			fi
-		:: copy[m] -> copy[m] = 0; /* and removes it by its name */
+		:: copy[m] == 1 -> copy[m] = 2; been[m] = 1
+		:: copy[m] == 2 -> copy[m] = 0; /* and removes it by its name */
 			if
 			:: loc[m] == DROP -> move(m, GONE)
-			:: else -> assert((doubt & BIT(m)) ||
-			    (away[m] && !K_COPY))
-			fi
+			:: else -> made[m] = !(doubt & BIT(m)) && !handed[m];
+				assert(!made[m] || away[m])
+			fi;
+			handed[m] = 0
 		:: missed[m] -> missed[m] = 0;
 			assert(loc[m] != DROP) /* unlinked, and never read */
 		:: HELD_BY_OTHERS(m) ->
@@ -473,7 +481,7 @@ rename:
 		if
 		:: loc[i] != p -> next(); goto look
 		:: else ->
-			mine = mine | BIT(i);
+			mine = mine | BIT(i); been[i] = been[i] && M_MARKSLATE;
 			dest = TARGET; move(i, dest); ours = ours | BIT(i)
 		fi;
 		if
@@ -496,7 +504,7 @@ rename:
 	if /* it was tried between the look and the rename */
 	:: atomic {
 		if
-		:: loc[i] == TARGET -> move(i, p); away[i] = copy[i]
+		:: loc[i] == TARGET -> move(i, p); handed[i] = copy[i] != 0 && !K_COPY
 		:: else
 		fi;
 		wrong = wrong & ~BIT(i); TELL(i); NOT_MINE(i);
@@ -507,6 +515,7 @@ rename:
 stamp:
 	if
 	:: atomic { op == REQUEUES && loc[i] == DROP ->
+		been[i] = been[i] && !M_MARKSLATE;
 		dest = (IS_SENT(ino[i]) -> SENT_STAMPED : STAMPED); touch(i, dest) }
 	:: op != REQUEUES || loc[i] != DROP /* pickup is quick */
 	CRASH
@@ -583,8 +592,8 @@ look_back:
 		:: p != GONE && loc[i] == p && op == REQUEUES && p == HOLD ->
 			goto taken
 		:: p != GONE && loc[i] == p && IS_BACK_SOURCE
-		:: p != GONE && loc[i] == p && !IS_BACK_SOURCE -> i++;
-			goto each_back
+		:: p != GONE && loc[i] == p && !IS_BACK_SOURCE &&
+		    !(op == REQUEUES && p == HOLD) -> i++; goto each_back
 		fi };
 	if
 	:: atomic { op == REQUEUES && loc[i] == p ->
@@ -606,14 +615,16 @@ taken: /* from pickup, into hold */
 	:: atomic { loc[i] != HOLD || op != REQUEUES -> away[i] = 0; i++;
 		goto each_back } /* others are quick */
 	:: atomic { loc[i] == HOLD && op == REQUEUES && !M_NOTOPEN &&
-	    (copy[i] || opens) -> /* somebody has it open */
+	    (copy[i] != 0 || (been[i] && !M_NOTREAD) || opens) ->
+		/* somebody has it open, or has read it */
 		if
 		:: M_GIVESBACK -> move(i, DROP)
 		:: else -> doubt = doubt | BIT(i)
 		fi;
-		away[i] = 0; TELL(i); i++; goto each_back }
-	:: atomic { loc[i] == HOLD && op == REQUEUES && (M_NOTOPEN || !copy[i]) ->
-		away[i] = 0 }
+		away[i] = 0; made[i] = 0; TELL(i); i++; goto each_back }
+	:: atomic { loc[i] == HOLD && op == REQUEUES &&
+	    (M_NOTOPEN || copy[i] == 0) && (M_NOTREAD || !been[i]) ->
+		assert(!made[i]); away[i] = 0 }
 	CRASH
 	fi;
 	if

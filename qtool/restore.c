@@ -10,14 +10,13 @@
 #include <inttypes.h>
 #include <sys/stat.h>
 
-enum { OPT_REQUEUE = OPT_OWN, OPT_AGAIN };
+enum { OPT_REQUEUE = OPT_OWN, OPT_AGAIN, OPT_ALLOWED, OPT_IDENTITY };
 
 static int option(void *ctx, const struct qt_option *opt, const char *value,
     struct qt_error *err)
 {
 	struct restoring *own = own_options(ctx, sizeof(*own), err);
 
-	(void)value;
 	if (own == NULL)
 		return -1;
 	switch (opt->id) {
@@ -26,6 +25,12 @@ static int option(void *ctx, const struct qt_option *opt, const char *value,
 		return 0;
 	case OPT_AGAIN:
 		own->again = true;
+		return 0;
+	case OPT_ALLOWED:
+		own->allowed = value;
+		return 0;
+	case OPT_IDENTITY:
+		own->identity = value;
 		return 0;
 	default:
 		return 1;
@@ -97,9 +102,9 @@ static int restore_transaction(struct ctx *c, int argc, char **argv)
 static int check_options(const struct ctx *c, const struct restoring *own,
     bool archive, struct qt_error *err)
 {
-	if (!archive && (own->requeue || own->again))
-		return qt_fail(err, QT_E_USAGE,
-		    own->requeue ? "--requeue" : "--again",
+	if (!archive && (own->requeue || own->again || own->allowed != NULL))
+		return qt_fail(err, QT_E_USAGE, own->requeue ? "--requeue" :
+			own->again ? "--again" : "--allowed-signers",
 		    "goes with an archive, not with a transaction");
 	if (archive && c->plan_file != NULL)
 		return qt_fail(err, QT_E_USAGE, "--plan",
@@ -111,7 +116,7 @@ static int check_options(const struct ctx *c, const struct restoring *own,
 static int restore(struct ctx *c, int argc, char **argv)
 {
 	struct qt_error err = {0};
-	const struct restoring *own = own_options(c, sizeof(*own), &err);
+	struct restoring *own = own_options(c, sizeof(*own), &err);
 	uint64_t id;
 	bool archive = parse_txid(argv[0], &id, &err) != 0;
 	struct stat st;
@@ -147,6 +152,9 @@ static const struct qt_option own_table[] = {
 	"of an archive: also what is here, or was restored, already"},
     {"salvage", 0, NULL, OPT_SALVAGE,
 	"of a damaged archive what is intact; what is not is named"},
+    {"allowed-signers", 0, "FILE", OPT_ALLOWED,
+	"of an archive: one of these has to have signed it (ssh-keygen(1))"},
+    {"identity", 0, "NAME", OPT_IDENTITY, "of these this one"},
     PLAN_OPTION,
     ANSWER_OPTION,
     {.name = NULL},
@@ -172,7 +180,7 @@ const struct cmd cmd_restore = {
 	"anew, byte for byte, in this queue, which may be another machine's: on\n"
 	"hold, or with --requeue in maildrop, from where Postfix sends them as if\n"
 	"they were new.  They get queue IDs of their own, which are told.  The\n"
-	"archive is verified first, whole.  What is in the queue, in a\n"
+	"archive is verified first, whole, with its signatures.  What is in the queue, in a\n"
 	"transaction, or was restored before is refused, as it would be sent\n"
 	"twice.  qtool undo takes out again what is still as it was restored.",
     .examples =

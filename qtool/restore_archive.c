@@ -20,13 +20,14 @@
 
 struct stock {
 	struct ctx *c;
-	const struct restoring *own;
+	struct restoring *own;
 	const char *file;
 	struct qt_spools spools; /* the archive, as a queue */
 	struct qt_restorer *restorer;
 	struct qt_verify_result result;
 	struct qt_verify_opts opts;
 	uint64_t bad; /* problems that forbid it */
+	bool forged;  /* a signature is among them */
 };
 
 /* ---- the archive ---- */
@@ -39,6 +40,7 @@ static void on_problem(void *ctx, const struct qt_problem *p)
 	if (p->flaw == QT_FLAW_FRAME)
 		return;
 	progress_end(s->c);
+	s->forged = s->forged || p->flaw == QT_FLAW_SIGNATURE;
 	if (s->bad++ < SHOWN)
 		remark("%s: %s: %s %s", s->file, qt_flaw_name(p->flaw), p->path,
 		    p->text);
@@ -58,10 +60,79 @@ static void on_loaded(void *ctx, uint64_t done, uint64_t total)
 	progress(s->c, "bytes of the archive read", done, total);
 }
 
+/* ---- who made it ---- */
+
+int restore_prepare(struct ctx *c, const char *operand, struct qt_error *err)
+{
+	struct restoring *own = own_options(c, sizeof(*own), err);
+	struct qt_error ignored = {0};
+	uint64_t id;
+
+	if (own == NULL)
+		return -1;
+	if (own->identity != NULL && own->allowed == NULL)
+		return qt_fail(err, QT_E_USAGE, "--identity",
+		    "is looked for in the file of --allowed-signers");
+	if (operand == NULL || parse_txid(operand, &id, &ignored) == 0)
+		return 0; /* a transaction is nobody's but ours */
+	if (sigcheck_start(&own->checker, own->allowed, own->identity, err) != 0)
+		return -1;
+	own->checks = true;
+	return 0;
+}
+
+static int on_signature(void *ctx, const struct qt_signed *what, char why[256],
+    struct qt_error *err)
+{
+	struct stock *s = ctx;
+	struct qt_error e = {0};
+	int r = sigcheck_check(&s->own->checker, what, why, &e);
+
+	progress_end(s->c);
+	if (r == 0 && !s->c->quiet)
+		remark("%s: %s: %s", s->file, what->name, why);
+	if (r >= 0)
+		return r;
+	if (s->own->allowed != NULL) {
+		*err = e;
+		return -1;
+	}
+	remark("%s: %s could not be checked: %s", s->file, what->name, e.text);
+	return 2;
+}
+
+/* It was asked who signed, or it is said that nobody did. */
+static int check_signer(const struct stock *s, struct qt_error *err)
+{
+	const struct qt_verify_result *r = &s->result;
+
+	if (s->own->allowed != NULL &&
+	    (r->good_signatures == 0 || s->forged))
+		return qt_fail(err, QT_E_REFUSED, s->file, "%s: nothing is "
+		    "restored out of it", r->signatures == 0 ?
+		    "it is not signed" : "it is not signed by whom "
+					 "--allowed-signers names");
+	if (s->own->allowed != NULL || s->c->quiet)
+		return 0;
+	if (r->signatures == 0)
+		remark("%s: it is not signed: who made it nobody can tell",
+		    s->file);
+	else if (r->good_signatures != 0)
+		remark("%s: whose keys these are is not known: "
+		       "--allowed-signers says whose are to be believed",
+		    s->file);
+	return 0;
+}
+
+/* ---- whether it is taken ---- */
+
 static int check_archive(struct stock *s, struct qt_error *err)
 {
 	const char *redaction = s->result.redaction;
 
+	/* the sums of one that is damaged are as good as who made them */
+	if ((s->bad == 0 || s->c->salvage) && check_signer(s, err) != 0)
+		return -1;
 	if (s->bad != 0 && s->c->salvage) {
 		if (s->bad > SHOWN)
 			remark("%" PRIu64 " more problems are not listed: qtool "
@@ -91,6 +162,7 @@ static int open_source(struct stock *s, struct qt_error *err)
 	    .report_ctx = s, .max_reports = UINT64_MAX,
 	    .tmp_dir = getenv("TMPDIR"), .stop = s->c->stop,
 	    .salvage = s->c->salvage,
+	    .signature = on_signature, .signature_ctx = s,
 	    .progress = on_bytes, .progress_ctx = s};
 	if (qt_restorer_open(&s->restorer, &s->result, s->file, &s->opts,
 		err) != 0)
@@ -198,8 +270,7 @@ static int check_twice(struct ctx *c, const struct carry *k, struct pick *p)
 	return change_failed(c, &err, false);
 }
 
-int restore_archive(struct ctx *c, const struct restoring *own,
-    const char *file)
+int restore_archive(struct ctx *c, struct restoring *own, const char *file)
 {
 	const unsigned queues = QT_Q_BIT(QT_Q_INCOMING) |
 	    QT_Q_BIT(QT_Q_ACTIVE) | QT_Q_BIT(QT_Q_DEFERRED) |
@@ -225,5 +296,7 @@ int restore_archive(struct ctx *c, const struct restoring *own,
 			status = EXIT_PARTLY;
 	}
 	close_source(&s);
+	if (own->checks)
+		sigcheck_stop(&own->checker);
 	return status;
 }

@@ -5,13 +5,19 @@
 #define QTOOL_RESTORING_H
 
 #include "carry.h"
+#include "sigcheck.h"
 
-struct restoring {
-	bool requeue, again; /* of an archive alone */
+struct restoring { /* all of it of an archive alone */
+	bool requeue, again;
+	const char *allowed, *identity; /* who has to have signed; NULL */
+	struct sigcheck checker;
+	bool checks; /* it was started */
 };
 
 /* restore_archive.c: out of FILE; the exit status. */
-int restore_archive(struct ctx *c, const struct restoring *own,
-    const char *file);
+int restore_archive(struct ctx *c, struct restoring *own, const char *file);
+/* Before the roles are taken: who is to check the signatures of operand. */
+int restore_prepare(struct ctx *c, const char *operand, struct qt_error *err)
+    QT_MUST_CHECK;
 
 #endif

@@ -36,6 +36,7 @@
 
 #include "archiving.h"
 #include "cmd.h"
+#include "restoring.h"
 
 #define NOBODYS_GROUP 65534
 
@@ -112,6 +113,8 @@ int roles_note_operands(struct ctx *c, int n, char **v, struct qt_error *err)
 	for (i = 0; i < n && !c->cmd->operands_are_ids; i++)
 		if (note(&c->roles, v[i], false, err) != 0)
 			return -1;
+	if (n > 0)
+		c->roles.operand = v[0];
 	if (n > 0 && (c->cmd == &cmd_verify || c->cmd == &cmd_restore))
 		return note_beside(&c->roles, v[0], err);
 	return 0;
@@ -478,6 +481,9 @@ int roles_take(struct ctx *c, struct qt_error *err)
 	qt_buf_init(&c->roles.postconf, 0);
 	signer_init(&c->roles.signer);
 	if (c->cmd == &cmd_archive && archive_prepare(c, err) != 0)
+		return -1;
+	if (c->cmd == &cmd_restore &&
+	    restore_prepare(c, c->roles.operand, err) != 0)
 		return -1;
 	if (may != 0) {
 		/* the judge could not reach the log later */

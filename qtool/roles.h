@@ -31,6 +31,7 @@ struct roles {
 	struct qt_buf postconf; /* archive's: asked for while it could be */
 	char program[65];	/* likewise: the sum of this program */
 	struct signer signer;	/* likewise */
+	const char *operand; /* the first; NULL */
 	char *sum, *sig;     /* owned: beside an archive that is checked; NULL */
 	char *tmp;	     /* owned: a directory for temporary files; NULL */
 };

@@ -214,6 +214,8 @@ void sigcheck_stop(struct sigcheck *s)
 {
 	if (s->fd < 0)
 		return;
+	/* the hand, started later, may have a copy of it */
+	(void)shutdown(s->fd, SHUT_RDWR);
 	(void)close(s->fd);
 	s->fd = -1;
 	while (waitpid(s->pid, NULL, 0) < 0 && errno == EINTR)

@@ -203,3 +203,50 @@ answer_restore() {
 	[[ $out == 5,*"No space left on device: "*" bytes are needed, "*" are free"* ]] || { echo "$out"; false; }
 	[ -z "$left" ]
 }
+
+@test "who signed is told, and can be asked for" {
+	for who in anna eve; do
+		ssh-keygen -q -t ed25519 -N "" -C "$who" -f "$BATS_TEST_TMPDIR/$who"
+	done
+	allowed=$BATS_TEST_TMPDIR/allowed
+	echo "anna@mx.example namespaces=\"qtool-evidence\" $(cat "$BATS_TEST_TMPDIR/anna.pub")" >"$allowed"
+	# not signed
+	run_q -Q "$Q" restore -n "$A" --all
+	expect_status 0
+	[[ $stderr == *"$A: it is not signed: who made it nobody can tell"* ]]
+	run_q -Q "$Q" restore "$A" --all --yes --allowed-signers "$allowed"
+	expect_status 4
+	[[ $stderr == *"it is not signed: nothing is restored out of it"* ]]
+	# by somebody else
+	A=$BATS_TEST_TMPDIR/eve.tar
+	"$QTOOL" -Q "$FROM" archive -o "$A" --all --sign "$BATS_TEST_TMPDIR/eve" >/dev/null
+	run_q -Q "$Q" restore -n "$A" --all
+	expect_status 0
+	[[ $stderr == *"whose keys these are is not known"* ]]
+	for more in "" --salvage; do
+		run_q -Q "$Q" restore "$A" --all --yes --allowed-signers "$allowed" $more
+		expect_status 4
+		[[ $stderr == *"nothing is restored out of it"* ]]
+	done
+	# a signature of something else
+	A=$BATS_TEST_TMPDIR/anna.tar
+	"$QTOOL" -Q "$FROM" archive -o "$A" --all --sign "$BATS_TEST_TMPDIR/anna" >/dev/null
+	mv "$A.sig" "$BATS_TEST_TMPDIR/sig"
+	cp "$BATS_TEST_TMPDIR/eve.tar.sig" "$A.sig"
+	run_q -Q "$Q" restore "$A" --all --yes
+	expect_status 4
+	[[ $stderr == *"signature: FILE.sig is not good"* ]]
+	[ -z "$(find "$Q/hold" "$Q/qtool" -type f 2>/dev/null)" ]
+	# by her
+	mv "$BATS_TEST_TMPDIR/sig" "$A.sig"
+	run_q -Q "$Q" restore "$A" --all --yes --allowed-signers "$allowed" --identity eve@mx.example
+	expect_status 4
+	run_q -Q "$Q" restore "$A" --sasl "$JOE" --yes --allowed-signers "$allowed" --identity anna@mx.example
+	expect_status 0
+	[[ $stderr == *'signature for anna@mx.example with ED25519'* ]]
+	[ -n "$(find "$Q/hold" -type f)" ]
+	run_q -Q "$Q" restore 1 --all --yes --allowed-signers "$allowed"
+	expect_status 2
+	run_q -Q "$Q" restore "$A" --all --yes --identity anna@mx.example
+	expect_status 2
+}

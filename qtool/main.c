@@ -453,6 +453,10 @@ static int load_archives(struct ctx *c, struct qt_error *err)
 	if (r == 0)
 		r = qt_spools_load(&c->spools, c->stop, on_loaded, c, err);
 	progress_end(c);
+	if (r != 0 && err->code == QT_E_STATE && err->offset > 0 &&
+	    !c->salvage)
+		(void)strlcat(err->text, "; --salvage shows what is intact",
+		    sizeof(err->text));
 	for (i = 0; r == 0 && i < c->spools.n; i++)
 		say_notes(c, c->spools.v[i]);
 	return r;

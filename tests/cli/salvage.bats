@@ -76,6 +76,7 @@ restored() { # N
 	damage a.tar.zst 300 50
 	run_q -A "$A" list --format ids
 	expect_status 5
+	[[ $stderr == *"; --salvage shows what is intact" ]]
 	run_q --salvage -A "$A" list --format tsv --columns queue_name,queue_id,sender,subject
 	expect_status 3
 	n=$(wc -l <<<"$output")

@@ -114,12 +114,65 @@ static void what_a_killed_redo_took_by_mistake_comes_back(void **state)
 	ts_release(&t);
 }
 
+/* ---- another's message ---- */
+
+struct watch { /* who gets the name of whom, and whether it is renamed then */
+	const struct tspool *t;
+	bool replaced, renamed;
+};
+
+/* While the one before it is moved, the name is given to another message. */
+static int watch_rename(void *ctx, int fd, const char *from, int td,
+    const char *to)
+{
+	struct watch *w = ctx;
+	const struct tmessage *m = &w->t->m[3];
+
+	if (!w->replaced && strcmp(from, w->t->m[2].id) == 0) {
+		w->replaced = true;
+		assert_int_equal(unlinkat(w->t->fd, m->path, 0), 0);
+		ts_write(w->t, m->path, "another", 0700);
+	}
+	w->renamed = w->renamed || strcmp(from, m->id) == 0;
+	return qt_fsops_system.rename(NULL, fd, from, td, to);
+}
+
+/*
+ * It is not even moved and given back: killed in between it would stay where it
+ * does not belong.
+ */
+static void what_is_another_is_never_moved(void **state)
+{
+	static const enum qt_op ops[] = {QT_OP_HOLD, QT_OP_REQUEUE};
+	struct tspool t;
+	struct run r;
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < sizeof(ops) / sizeof(ops[0]); i++) {
+		struct watch w = {.t = &t};
+
+		fill(&t);
+		run_init(&r);
+		r.fs.ctx = &w;
+		r.fs.rename = watch_rename;
+		assert_int_equal(carry_out(&t, &r, op_plan(&t, ops[i], 2, 5)),
+		    0);
+		assert_true(w.replaced);
+		assert_false(w.renamed);
+		assert_int_equal(r.out.done, 2);
+		assert_true(lies_in_deferred(&t, &t.m[3]));
+		ts_release(&t);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(a_redo_that_fails_leaves_them_where_they_were),
 	    cmocka_unit_test(an_undo_leaves_what_was_left_alone),
 	    cmocka_unit_test(what_a_killed_redo_took_by_mistake_comes_back),
+	    cmocka_unit_test(what_is_another_is_never_moved),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -5,10 +5,13 @@
 
 #include <string.h>
 
+#include "base/word.h"
+#include "format/text.h"
+
 static void blanks(struct qt_json *j)
 {
-	while (j->at < j->end && strchr(" \t\r\n", *j->at) != NULL &&
-	    *j->at != '\0')
+	while (j->at < j->end && (*j->at == ' ' || *j->at == '\t' ||
+	    *j->at == '\r' || *j->at == '\n'))
 		j->at++;
 }
 
@@ -16,8 +19,15 @@ static void blanks(struct qt_json *j)
 static bool pass_string(const char **at, const char *end)
 {
 	const char *p;
+	uint64_t w;
 
 	for (p = *at + 1; p < end; p++) {
+		for (; end - p > QT_WORD_SIZE; p += QT_WORD_SIZE) {
+			w = qt_word_load(p);
+			if (!qt_word_printable(w) || qt_word_has(w, '"') ||
+			    qt_word_has(w, '\\'))
+				break;
+		}
 		if ((unsigned char)*p < ' ')
 			return false;
 		if (*p == '"') {
@@ -60,10 +70,15 @@ static bool pass_nested(const char **at, const char *end)
 	return false;
 }
 
-static void pass_plain(const char **at, const char *end, const char *letters)
+static bool is_of_word(char c)
 {
-	while (*at < end && **at != '\0' && strchr(letters, **at) != NULL)
-		++*at;
+	return c != '\0' && strchr("truefalsn", c) != NULL;
+}
+
+static bool is_of_number(char c)
+{
+	return qt_is_digit((unsigned char)c) || c == '-' || c == '+' ||
+	    c == '.' || c == 'e' || c == 'E';
 }
 
 /* The value at j->at. */
@@ -90,11 +105,13 @@ static bool take(struct qt_json *j, struct qt_json_value *v)
 	case 'f':
 	case 'n':
 		v->type = QT_JSON_WORD;
-		pass_plain(&j->at, j->end, "truefalsn");
+		while (j->at < j->end && is_of_word(*j->at))
+			j->at++;
 		break;
 	default:
 		v->type = QT_JSON_NUMBER;
-		pass_plain(&j->at, j->end, "+-.0123456789eE");
+		while (j->at < j->end && is_of_number(*j->at))
+			j->at++;
 		break;
 	}
 	if (!ok || j->at == from)

@@ -180,9 +180,10 @@ const struct cmd cmd_restore = {
 	"anew, byte for byte, in this queue, which may be another machine's: on\n"
 	"hold, or with --requeue in maildrop, from where Postfix sends them as if\n"
 	"they were new.  They get queue IDs of their own, which are told.  The\n"
-	"archive is verified first, whole, with its signatures.  What is in the queue, in a\n"
-	"transaction, or was restored before is refused, as it would be sent\n"
-	"twice.  qtool undo takes out again what is still as it was restored.",
+	"archive is verified first, whole, with its signatures.  What is in the\n"
+	"queue, in a transaction, or was restored before is refused, as it would\n"
+	"be sent twice.  qtool undo takes out again what is still as it was\n"
+	"restored.",
     .examples =
 	"  qtool restore 7 --sender boss@victim.example\n"
 	"  qtool restore 7 4FJd3k1Tz2z9rP\n"

@@ -41,7 +41,8 @@ static void on_problem(void *ctx, const struct qt_problem *p)
 		return;
 	progress_end(s->c);
 	s->forged = s->forged || p->flaw == QT_FLAW_SIGNATURE;
-	if (s->bad++ < SHOWN)
+	/* a signature is told of, however much else is wrong */
+	if (s->bad++ < SHOWN || p->flaw == QT_FLAW_SIGNATURE)
 		remark("%s: %s: %s %s", s->file, qt_flaw_name(p->flaw), p->path,
 		    p->text);
 }

@@ -237,6 +237,16 @@ answer_restore() {
 	expect_status 4
 	[[ $stderr == *"signature: FILE.sig is not good"* ]]
 	[ -z "$(find "$Q/hold" "$Q/qtool" -type f 2>/dev/null)" ]
+	# nor is that left out among much that is wrong
+	cp "$A" "$BATS_TEST_TMPDIR/bad.tar"
+	cp "$A.sig" "$BATS_TEST_TMPDIR/bad.tar.sig"
+	cp "$A.sha256" "$BATS_TEST_TMPDIR/bad.tar.sha256"
+	for at in $(seq 20000 9000 200000); do
+		printf '\001\002\003' | dd of="$BATS_TEST_TMPDIR/bad.tar" bs=1 seek="$at" conv=notrunc status=none
+	done
+	run_q -Q "$Q" restore -n --salvage "$BATS_TEST_TMPDIR/bad.tar" --all
+	[[ $stderr == *" more problems are not listed"* ]]
+	[[ $stderr == *"signature: FILE.sig is not good"* ]]
 	# by her
 	mv "$BATS_TEST_TMPDIR/sig" "$A.sig"
 	run_q -Q "$Q" restore "$A" --all --yes --allowed-signers "$allowed" --identity eve@mx.example

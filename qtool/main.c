@@ -15,8 +15,10 @@
  *                                          counts by columns (top)
  *   struct qt_stmt
  *        |                   qtool/rows.c  statement to output
- *        +--> views          status.c top.c list.c show.c query.c
- *        +--> a snapshot     src/query/    snapshot.c; snapread.c reads it
+ *        +--> views          status.c top.c list.c query.c show.c (show_tables.c:
+ *        |                                 of a snapshot)
+ *        +--> a snapshot     src/query/    snapshot.c; snapread.c reads it,
+ *        |                                 snapcheck.c compares it
  *        |
  *        +--> a plan         pick.c        the messages selected, shown, asked
  *        |      |                          about, guarded (--expect, --max;

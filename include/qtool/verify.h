@@ -74,7 +74,7 @@ struct qt_verify_opts {
 struct qt_verify_result {
 	uint64_t problems; /* all of them */
 	uint64_t members, messages, logs, files, bytes; /* files, bytes: data/ */
-	uint64_t events; /* of custody, in the archive and beside it */
+	uint64_t events; /* of custody */
 	unsigned signatures;	/* there are; good_signatures of them good */
 	unsigned good_signatures, unchecked_signatures;
 	bool have_sum;	 /* there is a FILE.sha256 */

@@ -330,9 +330,10 @@ static int check_custody(struct qt_check *c, struct qt_error *err)
 			    (int64_t)l.number, NULL, NULL,
 			    "line %" PRIu64 " is no event of that number",
 			    l.number);
-		else if (l.number > 1 && strcmp(e.prev, prev) != 0)
+		else if (strcmp(e.prev, prev) != 0) /* the first has none */
 			qt_check_tell(c, QT_FLAW_CUSTODY, path,
-			    (int64_t)l.number, prev, e.prev,
+			    (int64_t)l.number, prev[0] != '\0' ? prev : "null",
+			    e.prev,
 			    "line %" PRIu64 " does not follow the one before it",
 			    l.number);
 		if ((r = check_event(c, &e, err)) != 0 ||

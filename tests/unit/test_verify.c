@@ -382,6 +382,10 @@ static const struct {
 	"altered " MSG ";custody metadata/custody.jsonl;row " MSG ";row " MSG ";"},
     {{.change = "metadata/custody.jsonl", .from = "\"actor\"", .to = "\"agent\"",
 	.sums = true}, "custody metadata/custody.jsonl;"},
+    /* the first line follows none; the second one follows another first */
+    {{.change = "metadata/custody.jsonl", .from = "\"prev\":null",
+	.to = "\"prev\":\"ab\"", .sums = true},
+	"custody metadata/custody.jsonl;custody metadata/custody.jsonl;"},
     {{.change = "metadata/custody.jsonl", .from = "\"seq\":2", .to = "\"seq\":3",
 	.sums = true}, "custody metadata/custody.jsonl;"},
     {{.change = "metadata/messages.jsonl", .from = "a@example", .to = "b@example"},

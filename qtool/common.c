@@ -9,11 +9,13 @@
 
 #include <ctype.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include <libutil.h> /* humanize_number, of libbsd */
 
@@ -518,4 +520,20 @@ const char *closest_word(const char *word, const char *const *words)
 			near = *words;
 	}
 	return near;
+}
+
+int read_named(struct qt_buf *b, const char *file, struct qt_error *err)
+{
+	char piece[4096];
+	ssize_t n;
+	int fd = open(file, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+
+	if (fd < 0)
+		return qt_fail_sys(err, "open", file);
+	while ((n = read(fd, piece, sizeof(piece))) > 0)
+		qt_buf_add(b, piece, (size_t)n);
+	if (n < 0)
+		(void)qt_fail_sys(err, "read", file);
+	(void)close(fd);
+	return n < 0 ? -1 : qt_buf_check(b, err);
 }

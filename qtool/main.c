@@ -72,7 +72,7 @@
 
 const struct cmd *const commands[] = {
 	&cmd_status, &cmd_top, &cmd_list, &cmd_show, &cmd_query,
-	&cmd_snapshot, &cmd_archive, &cmd_verify, &cmd_hold, &cmd_delete,
+	&cmd_snapshot, &cmd_archive, &cmd_verify, &cmd_custody, &cmd_hold, &cmd_delete,
 	&cmd_release, &cmd_requeue,
 	&cmd_restore, &cmd_apply, &cmd_history, &cmd_undo, &cmd_purge,
 	&cmd_recover, &cmd_help, NULL

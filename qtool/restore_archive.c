@@ -71,6 +71,7 @@ int restore_prepare(struct ctx *c, const char *operand, struct qt_error *err)
 
 	if (own == NULL)
 		return -1;
+	own->custodian.errand = ERRAND_NONE;
 	if (own->identity != NULL && own->allowed == NULL)
 		return qt_fail(err, QT_E_USAGE, "--identity",
 		    "is looked for in the file of --allowed-signers");
@@ -79,7 +80,9 @@ int restore_prepare(struct ctx *c, const char *operand, struct qt_error *err)
 	if (sigcheck_start(&own->checker, own->allowed, own->identity, err) != 0)
 		return -1;
 	own->checks = true;
-	return 0;
+	if (c->dry_run || c->explain || c->plan_file != NULL)
+		return 0;
+	return custodian_start(&own->custodian, operand, err);
 }
 
 static int on_signature(void *ctx, const struct qt_signed *what, char why[256],
@@ -222,6 +225,9 @@ static int say_id(void *ctx, enum qt_queue from, const char *from_id,
 	struct ctx *c = ctx;
 	struct qt_buf *b = &c->answer->imported;
 
+	((struct restoring *)c->own)->restored++;
+	if (c->quiet && !answer_wanted(c))
+		return 0;
 	if (!answer_wanted(c)) {
 		(void)printf("%s/%s is %s/%s\n", qt_queue_name(from), from_id,
 		    qt_queue_name(to), to_id);
@@ -235,19 +241,45 @@ static int say_id(void *ctx, enum qt_queue from, const char *from_id,
 	return 0;
 }
 
+/*
+ * Into the archive's chain of custody.  What lies where nothing can be written
+ * is restored all the same, and that is said.
+ */
+static void tell_custody(struct ctx *c, uint64_t txid)
+{
+	struct restoring *own = c->own;
+	struct qt_error err = {0};
+	struct qt_buf line;
+	char what[200];
+
+	(void)snprintf(what, sizeof(what), "%" PRIu64 " messages into %s of "
+	    "%.100s, transaction %" PRIu64, own->restored,
+	    own->requeue ? "maildrop" : "hold", c->spools.v[0]->queue_dir,
+	    txid);
+	qt_buf_init(&line, 0);
+	if (custodian_add(&own->custodian, own->verified,
+		&(struct qt_custody_event){.event = "restored", .what = what,
+		    .why = c->reason, .sha256 = own->verified->sha256}, &line,
+		&err) != 0)
+		remark("%s: not added to its chain of custody: %s",
+		    own->custodian.file, err.text);
+	qt_buf_release(&line);
+}
+
 static int say_ids(struct ctx *c, struct changing *how,
     struct qt_change *change, uint64_t txid)
 {
 	struct qt_error err = {0};
+	int status = EXIT_DONE;
 
 	(void)how, (void)change;
-	if (c->quiet && !answer_wanted(c))
-		return EXIT_DONE;
 	if (qt_tx_imported(c->spools.v[0], c->state_dir, txid, say_id, c,
-		&err) == 0)
-		return EXIT_DONE;
-	(void)complain_why(c, &err);
-	return EXIT_PARTLY;
+		&err) != 0) {
+		(void)complain_why(c, &err);
+		status = EXIT_PARTLY;
+	}
+	tell_custody(c, txid);
+	return status;
 }
 
 /* ---- all of it ---- */
@@ -286,6 +318,7 @@ int restore_archive(struct ctx *c, struct restoring *own, const char *file)
 	int status;
 
 	qt_spools_init(&s.spools);
+	own->verified = &s.result;
 	if (open_source(&s, &err) != 0) {
 		progress_end(c);
 		status = change_failed(c, &err, false);
@@ -299,5 +332,6 @@ int restore_archive(struct ctx *c, struct restoring *own, const char *file)
 	close_source(&s);
 	if (own->checks)
 		sigcheck_stop(&own->checker);
+	custodian_release(&own->custodian);
 	return status;
 }

@@ -5,6 +5,7 @@
 #define QTOOL_RESTORING_H
 
 #include "carry.h"
+#include "custodian.h"
 #include "sigcheck.h"
 
 struct restoring { /* all of it of an archive alone */
@@ -12,6 +13,9 @@ struct restoring { /* all of it of an archive alone */
 	const char *allowed, *identity; /* who has to have signed; NULL */
 	struct sigcheck checker;
 	bool checks; /* it was started */
+	struct custodian custodian; /* for the event of it */
+	const struct qt_verify_result *verified; /* what the archive is */
+	uint64_t restored; /* messages */
 };
 
 /* restore_archive.c: out of FILE; the exit status. */

@@ -93,16 +93,22 @@ int roles_note_read(struct ctx *c, const char *path, struct qt_error *err)
 	return note(&c->roles, path, false, err);
 }
 
-/* What lies beside an archive that is checked: its sum and its signature. */
+/* What lies beside an archive that is checked. */
 static int note_beside(struct roles *r, const char *archive,
     struct qt_error *err)
 {
-	if (asprintf(&r->sum, "%s.sha256", archive) < 0 ||
-	    asprintf(&r->sig, "%s.sig", archive) < 0)
-		return qt_fail_mem(err);
-	if (note(r, r->sum, false, err) != 0)
-		return -1;
-	return note(r, r->sig, false, err);
+	static const char *const suffixes[ROLES_BESIDE] = {".sha256", ".sig",
+	    ".tsr", ".tsq", ".custody.jsonl"};
+	size_t i;
+
+	for (i = 0; i < ROLES_BESIDE; i++)
+		if (asprintf(&r->beside[i], "%s%s", archive, suffixes[i]) < 0) {
+			r->beside[i] = NULL;
+			return qt_fail_mem(err);
+		} else if (note(r, r->beside[i], false, err) != 0) {
+			return -1;
+		}
+	return 0;
 }
 
 int roles_note_operands(struct ctx *c, int n, char **v, struct qt_error *err)
@@ -115,7 +121,8 @@ int roles_note_operands(struct ctx *c, int n, char **v, struct qt_error *err)
 			return -1;
 	if (n > 0)
 		c->roles.operand = v[0];
-	if (n > 0 && (c->cmd == &cmd_verify || c->cmd == &cmd_restore))
+	if (n > 0 && (c->cmd == &cmd_verify || c->cmd == &cmd_restore ||
+		     c->cmd == &cmd_custody))
 		return note_beside(&c->roles, v[0], err);
 	return 0;
 }
@@ -497,6 +504,7 @@ int roles_take(struct ctx *c, struct qt_error *err)
 void roles_release(struct ctx *c)
 {
 	struct roles *r = &c->roles;
+	size_t i;
 
 	if (r->hand_pid > 0) {
 		/* its last work is to take back what is not committed */
@@ -510,7 +518,7 @@ void roles_release(struct ctx *c)
 		(void)rmdir(r->tmp);
 	qt_buf_release(&r->postconf);
 	free(r->tmp);
-	free(r->sum);
-	free(r->sig);
+	for (i = 0; i < ROLES_BESIDE; i++)
+		free(r->beside[i]);
 	free(r->named);
 }

@@ -20,6 +20,8 @@ struct named {
 	bool written;	  /* a new file; else it is read */
 };
 
+#define ROLES_BESIDE 5
+
 struct roles {
 	struct named *named; /* owned */
 	size_t n;
@@ -32,7 +34,8 @@ struct roles {
 	char program[65];	/* likewise: the sum of this program */
 	struct signer signer;	/* likewise */
 	const char *operand; /* the first; NULL */
-	char *sum, *sig;     /* owned: beside an archive that is checked; NULL */
+	/* owned: what may lie beside an archive that is checked; NULL */
+	char *beside[ROLES_BESIDE];
 	char *tmp;	     /* owned: a directory for temporary files; NULL */
 };
 

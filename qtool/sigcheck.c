@@ -9,7 +9,6 @@
 #include "sigcheck.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <grp.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -131,24 +130,6 @@ static int be_checker(int fd, const struct qt_buf *allowed, bool have_allowed,
 	return EXIT_DONE;
 }
 
-/* The file, while it can be read by who was started. */
-static int read_allowed(struct qt_buf *b, const char *file,
-    struct qt_error *err)
-{
-	char piece[4096];
-	ssize_t n;
-	int fd = open(file, O_RDONLY | O_CLOEXEC | O_NOCTTY);
-
-	if (fd < 0)
-		return qt_fail_sys(err, "open", file);
-	while ((n = read(fd, piece, sizeof(piece))) > 0)
-		qt_buf_add(b, piece, (size_t)n);
-	if (n < 0)
-		(void)qt_fail_sys(err, "read", file);
-	(void)close(fd);
-	return n < 0 ? -1 : qt_buf_check(b, err);
-}
-
 int sigcheck_start(struct sigcheck *s, const char *allowed, const char *identity,
     struct qt_error *err)
 {
@@ -158,7 +139,7 @@ int sigcheck_start(struct sigcheck *s, const char *allowed, const char *identity
 	*s = (struct sigcheck){.fd = -1};
 	qt_buf_init(&lines, ALLOWED_MAX);
 	if (allowed != NULL)
-		r = read_allowed(&lines, allowed, err);
+		r = read_named(&lines, allowed, err);
 	if (r == 0 && socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fd) !=
 	    0)
 		r = qt_fail_sys(err, "socketpair", "sigcheck");

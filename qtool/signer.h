@@ -1,29 +1,30 @@
 /*
- * signer.h - a process that signs, as the judge runs no programs.
+ * signer.h - processes that sign, as the judge runs no programs (errand.h): one
+ * by ssh-keygen, one by a program that the user names.
  *
- * It is forked before any mail is read, gets bytes over a socket, runs
- * ssh-keygen over them, and gives the signature back.  It never reads mail.  A
- * judge that was taken over can have anything signed while it runs, in the
- * namespace qtool-evidence.
+ * A judge that was taken over can have anything signed while it runs, by
+ * ssh-keygen in the namespace qtool-evidence.
  */
 #ifndef QTOOL_SIGNER_H
 #define QTOOL_SIGNER_H
 
-#include <sys/types.h>
-
 #include "qtool/archive.h"
 
+#include "errand.h"
+
 struct signer {
-	const char *key;   /* borrowed; NULL: nothing is signed */
-	struct qt_buf pub; /* its public key, one line */
-	pid_t pid;	   /* 0: it does not run */
-	int fd;		   /* to it; -1 */
+	const char *key;   /* of ssh-keygen's, or the program; borrowed */
+	struct qt_buf pub; /* its public key, one line; empty: the program's */
+	struct errand errand;
 };
 
 void signer_init(struct signer *s);
 /* Find the public key and start the process. */
 int signer_start(struct signer *s, const char *key, struct qt_error *err)
     QT_MUST_CHECK;
+/* The same with a program (qt_program_sign()). */
+int signer_start_program(struct signer *s, const char *program,
+    struct qt_error *err) QT_MUST_CHECK;
 /* A qt_sign_fn; ctx is the signer. */
 int signer_sign(void *ctx, const void *bytes, size_t len, struct qt_buf *sig,
     struct qt_error *err) QT_MUST_CHECK;

@@ -13,12 +13,13 @@
 #include "cmd.h"
 #include "sigcheck.h"
 
-enum { OPT_ALLOWED = OPT_OWN, OPT_IDENTITY };
+enum { OPT_ALLOWED = OPT_OWN, OPT_IDENTITY, OPT_TSA };
 
 #define SIGNERS_MAX 9
 
 struct own {
-	const char *allowed, *identity;
+	const char *allowed, *identity, *tsa;
+	struct qt_buf authorities; /* --tsa's certificates */
 	struct ctx *c;
 	const char *file;
 	struct sigcheck checker;
@@ -44,6 +45,9 @@ static int option(void *ctx, const struct qt_option *opt, const char *value,
 		return 0;
 	case OPT_IDENTITY:
 		own->identity = value;
+		return 0;
+	case OPT_TSA:
+		own->tsa = value;
 		return 0;
 	default:
 		return 1;
@@ -162,6 +166,14 @@ static void print_signatures(const struct own *own)
 		       "says whose are to be believed");
 }
 
+static void print_stamp(const struct own *own, const struct qt_timestamp *t)
+{
+	remark("%s.tsr: stamped at %s%s%s%s", own->file, t->time,
+	    t->authority[0] != '\0' ? " by " : "", t->authority,
+	    t->believed ? "" : "; whose stamp it is was not checked: --tsa names "
+			       "authorities");
+}
+
 static void print_good(const struct own *own, const struct qt_verify_result *r)
 {
 	char size[16], count[32], logs[32];
@@ -195,6 +207,8 @@ static void print_outcome(struct own *own, const struct qt_verify_result *r)
 		    human_count(r->logs, logs));
 	if (!own->c->quiet) {
 		print_signatures(own);
+		if (r->stamped)
+			print_stamp(own, &r->stamp);
 		if (!r->have_sum)
 			remark("there is no %s.sha256 beside it: its sums speak "
 			       "for the files in it, not for its compression",
@@ -216,6 +230,21 @@ static void put_signatures(struct qt_buf *b, const struct own *own)
 		qt_buf_addc(b, '}');
 	}
 	qt_buf_addc(b, ']');
+}
+
+static void put_stamp(struct qt_buf *b, const struct qt_verify_result *r)
+{
+	if (!r->stamped) {
+		qt_buf_adds(b, ", \"timestamp\": null");
+		return;
+	}
+	qt_buf_adds(b, ", \"timestamp\": {\"time\": ");
+	qt_json_string(b, r->stamp.time);
+	put_member(b, "serial", r->stamp.serial);
+	put_member(b, "authority", r->stamp.authority[0] != '\0' ?
+	    r->stamp.authority : NULL);
+	qt_buf_addf(b, ", \"believed\": %s}",
+	    r->stamp.believed ? "true" : "null");
 }
 
 static void put_counts(struct qt_buf *b, const struct qt_verify_result *r)
@@ -245,6 +274,7 @@ static int print_json(const struct own *own, const struct qt_verify_result *r,
 							      NULL);
 	put_counts(&b, r);
 	put_signatures(&b, own);
+	put_stamp(&b, r);
 	qt_buf_addf(&b, ", \"problem_count\": %" PRIu64 ", \"problems\": [%s]",
 	    r->problems, qt_buf_str(&own->problems));
 	put_member(&b, "error", read ? NULL : err->text);
@@ -266,6 +296,8 @@ static int verify(struct own *own, struct qt_verify_result *r,
 {
 	struct qt_verify_opts opts = {.report = on_problem, .report_ctx = own,
 	    .signature = on_signature, .signature_ctx = own,
+	    .authorities = own->tsa != NULL ? own->authorities.data : NULL,
+	    .authorities_len = own->authorities.len,
 	    .tmp_dir = getenv("TMPDIR"), .stop = own->c->stop,
 	    .progress = on_progress, .progress_ctx = own->c};
 
@@ -278,6 +310,11 @@ static int verify(struct own *own, struct qt_verify_result *r,
 		on_problem(own, &(struct qt_problem){QT_FLAW_SIGNATURE, "", -1,
 		    "it is not signed", NULL, NULL});
 	}
+	if (own->tsa != NULL && r->whole && !r->have_stamp) {
+		r->problems++;
+		on_problem(own, &(struct qt_problem){QT_FLAW_TIMESTAMP, "", -1,
+		    "it has no time stamp", NULL, NULL});
+	}
 	return 0;
 }
 
@@ -287,6 +324,9 @@ static int prepare(struct own *own, struct qt_error *err)
 	if (own->identity != NULL && own->allowed == NULL)
 		return qt_fail(err, QT_E_USAGE, "--identity",
 		    "is looked for in the file of --allowed-signers");
+	if (own->tsa != NULL &&
+	    read_named(&own->authorities, own->tsa, err) != 0)
+		return -1;
 	if (sigcheck_start(&own->checker, own->allowed, own->identity, err) != 0)
 		return -1;
 	return roles_take(own->c, err);
@@ -315,6 +355,7 @@ static int run(struct ctx *c, int argc, char **argv)
 	own->file = argv[0];
 	own->checker.fd = -1;
 	qt_buf_init(&own->problems, 0);
+	qt_buf_init(&own->authorities, QT_TSA_MAX);
 	if (prepare(own, &err) == 0)
 		(void)!verify(own, &r, &err);
 	progress_end(c);
@@ -327,6 +368,7 @@ static int run(struct ctx *c, int argc, char **argv)
 		status = print_json(own, &r, &err, status);
 	sigcheck_stop(&own->checker);
 	qt_buf_release(&own->problems);
+	qt_buf_release(&own->authorities);
 	return status;
 }
 
@@ -334,6 +376,8 @@ static const struct qt_option own_table[] = {
     {"allowed-signers", 0, "FILE", OPT_ALLOWED,
 	"whose signatures count, as ssh-keygen(1) reads it"},
     {"identity", 0, "NAME", OPT_IDENTITY, "of these the one who has to have signed"},
+    {"tsa", 0, "FILE", OPT_TSA,
+	"certificates (PEM) of the authorities whose time stamps count"},
     {"json", 0, NULL, OPT_JSON, "what was found as one JSON object"},
     {.name = NULL},
 };
@@ -352,7 +396,8 @@ const struct cmd cmd_verify = {
 	"files altered, missing or added, out of order or of another kind; counts\n"
 	"and tables that do not say what the files say; a queue file that does\n"
 	"not parse to its row; a broken chain of custody; bytes of the tar that\n"
-	"belong to no file; FILE.sha256, and signatures in it and beside it.\n"
+	"belong to no file; FILE.sha256, and signatures in it and beside it; a\n"
+	"time stamp (FILE.tsr), and events added beside it (FILE.custody.jsonl).\n"
 	"Nothing is unpacked.  README.txt in the archive tells how to check it\n"
 	"without qtool.",
     .examples =

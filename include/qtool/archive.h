@@ -36,6 +36,17 @@ int qt_sshsig_public(const char *key, struct qt_buf *pub, struct qt_error *err)
 /* It is looked at that pub made it. */
 int qt_sshsig_sign(const char *key, const char *pub, const void *bytes,
     size_t len, struct qt_buf *sig, struct qt_error *err) QT_MUST_CHECK;
+/*
+ * The same by any other program, which is run without arguments, reads the bytes
+ * on its standard input and writes a signature, of whatever kind, to its
+ * standard output.  Of our environment it has HOME, GNUPGHOME and the agents'
+ * sockets.
+ */
+int qt_program_sign(const char *program, const void *bytes, size_t len,
+    struct qt_buf *sig, struct qt_error *err) QT_MUST_CHECK;
+/* What its signatures are called: the last component of its path.  False: that
+ * has other characters than A-Z a-z 0-9 _ -, or too many. */
+bool qt_program_name(const char *program, char name[33]);
 #define QT_SIGNED_MAX ((size_t)60 << 10) /* bytes that can be signed */
 
 /* Strings are copied unless it says otherwise; NULL: none. */

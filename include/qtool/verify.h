@@ -8,6 +8,7 @@
 #include <signal.h>
 
 #include "qtool/buf.h"
+#include "qtool/timestamp.h"
 
 /* What can be wrong. */
 enum qt_flaw {
@@ -25,6 +26,7 @@ enum qt_flaw {
 	QT_FLAW_CUSTODY,   /* the chain of events is broken */
 	QT_FLAW_SUM,	   /* FILE.sha256 is of other bytes */
 	QT_FLAW_SIGNATURE,
+	QT_FLAW_TIMESTAMP, /* FILE.tsr is none of it */
 	QT_FLAW_FRAME,	   /* bytes of the tar that belong to no file */
 	QT_FLAWS
 };
@@ -47,6 +49,8 @@ struct qt_signed {
 	size_t signature_len, data_len;
 };
 
+struct qt_custody_event;
+
 struct qt_verify_opts {
 	/* each problem, until max_reports of them were told (0: 1,000) */
 	void (*report)(void *ctx, const struct qt_problem *p);
@@ -59,6 +63,15 @@ struct qt_verify_opts {
 	int (*signature)(void *ctx, const struct qt_signed *s, char why[256],
 	    struct qt_error *err);
 	void *signature_ctx;
+	/* Certificates, PEM, of time-stamping authorities; NULL: whose FILE.tsr
+	 * is is not looked at. */
+	const void *authorities;
+	size_t authorities_len;
+	/* An answer that is looked at in place of FILE.tsr; NULL: that. */
+	const struct qt_buf *answer;
+	/* Each event of custody, in its order (custody.h); NULL: not asked for. */
+	void (*event)(void *ctx, const struct qt_custody_event *e);
+	void *event_ctx;
 	const char *tmp_dir; /* for what does not fit in memory; NULL: /tmp */
 	size_t memory;	     /* bytes of a list in memory; 0: 16 MiB */
 	const volatile sig_atomic_t *stop; /* may be NULL */
@@ -74,10 +87,18 @@ struct qt_verify_opts {
 struct qt_verify_result {
 	uint64_t problems; /* all of them */
 	uint64_t members, messages, logs, files, bytes; /* files, bytes: data/ */
-	uint64_t events; /* of custody */
+	uint64_t events; /* of custody, those beside it among them */
+	uint64_t events_bytes; /* of FILE.custody.jsonl; 0: there is none */
+	bool have_custody;     /* the end of the chain is known: */
+	char chain[65];	 /* the sum of its last line; "" there is no event */
 	unsigned signatures;	/* there are; good_signatures of them good */
 	unsigned good_signatures, unchecked_signatures;
 	bool have_sum;	 /* there is a FILE.sha256 */
+	bool have_tags;	 /* there is a tagmanifest-sha256.txt: */
+	unsigned char tags_sum[32]; /* its SHA-256 */
+	bool have_stamp; /* there is a FILE.tsr; */
+	bool stamped;	 /* it is of that: */
+	struct qt_timestamp stamp;
 	bool whole;	 /* it could be read to its end, all of it; else
 			  * messages and logs are those that could be read */
 	char sha256[65]; /* of the file */

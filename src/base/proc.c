@@ -28,7 +28,7 @@
 struct start {
 	const char *const *argv;
 	int in; /* -1: /dev/null */
-	const char *env; /* NULL none */
+	const char *const *env; /* NULL none; NULL ends it */
 };
 
 /* A running program and the ends of its pipes that are ours. */
@@ -98,7 +98,11 @@ static int spawn_file(pid_t *pid, const char *file, const struct start *s,
     const posix_spawn_file_actions_t *fa, const posix_spawnattr_t *attr)
 {
 	static const char path[] = "PATH=" SAFE_PATH, lang[] = "LC_ALL=C";
-	const char *const env[] = {path, lang, s->env, NULL};
+	const char *env[QT_PROC_ENV + 3] = {path, lang, NULL};
+	size_t i;
+
+	for (i = 0; s->env != NULL && i < QT_PROC_ENV && s->env[i] != NULL; i++)
+		env[i + 2] = s->env[i];
 
 	/* POSIX: the arrays are not written to, the type is of old C */
 	return posix_spawn(pid, file, fa, attr,

@@ -25,11 +25,13 @@
 int qt_proc_capture(const char *const argv[], size_t max, struct qt_buf *out,
     int *exit_status, struct qt_error *err) QT_MUST_CHECK;
 
+#define QT_PROC_ENV 4
 /* What a program is given beside its arguments. */
 struct qt_proc_input {
 	const void *bytes; /* its standard input; NULL: /dev/null */
 	size_t len;	   /* at most QT_PROC_INPUT_MAX */
-	const char *env;   /* one more of its environment, "NAME=value"; NULL */
+	/* more of its environment, "NAME=value"; NULL ends it */
+	const char *env[QT_PROC_ENV + 1];
 };
 #define QT_PROC_INPUT_MAX ((size_t)60 << 10) /* what any pipe holds */
 

@@ -23,7 +23,6 @@
 #define LIST_MEMORY ((size_t)16 << 20)
 #define MESSAGE_MEMORY ((size_t)64 << 20)
 #define REPORTS_MAX 1000
-#define SIDECAR_MAX ((size_t)4096)
 
 const char *const qt_told_paths[QT_TOLD_COUNT] = {
     [QT_TOLD_BAGIT] = "bagit.txt",
@@ -59,7 +58,7 @@ const char *qt_flaw_name(enum qt_flaw f)
 	    [QT_FLAW_COUNT] = "count", [QT_FLAW_TABLE] = "table",
 	    [QT_FLAW_ROW] = "row", [QT_FLAW_CUSTODY] = "custody",
 	    [QT_FLAW_SUM] = "sum", [QT_FLAW_SIGNATURE] = "signature",
-	    [QT_FLAW_FRAME] = "frame",
+	    [QT_FLAW_TIMESTAMP] = "timestamp", [QT_FLAW_FRAME] = "frame",
 	};
 
 	return f < QT_FLAWS ? names[f] : "unknown";
@@ -87,12 +86,12 @@ void qt_check_tell(struct qt_check *c, enum qt_flaw flaw, const char *path,
 	    &(struct qt_problem){flaw, path, offset, text, expected, found});
 }
 
-static bool stopped(const struct qt_check *c)
+bool qt_check_stopped(const struct qt_check *c)
 {
 	return c->opts->stop != NULL && *c->opts->stop;
 }
 
-static int interrupted(const struct qt_check *c, struct qt_error *err)
+int qt_check_interrupted(const struct qt_check *c, struct qt_error *err)
 {
 	return qt_fail(err, QT_E_INTERRUPTED, c->file, "interrupted");
 }
@@ -268,8 +267,8 @@ static int read_data(struct qt_check *c, struct qt_tarread *r, char *buf,
 
 	qt_digest_clear(&c->sum);
 	do {
-		if (stopped(c))
-			return interrupted(c, err);
+		if (qt_check_stopped(c))
+			return qt_check_interrupted(c, err);
 		if (qt_tarread_data(r, buf, PIECE, &got, err) != 0)
 			return -1;
 		qt_digest_add(&c->sum, buf, got);
@@ -379,8 +378,8 @@ static int all_members(struct qt_check *c, struct qt_tarread *r, char *buf,
 		if (c->opts->progress != NULL)
 			c->opts->progress(c->opts->progress_ctx,
 			    qt_tarread_progress(r), c->size);
-		if (stopped(c))
-			return interrupted(c, err);
+		if (qt_check_stopped(c))
+			return qt_check_interrupted(c, err);
 	}
 	return rc < 0 ? -1 : 0;
 }
@@ -453,154 +452,6 @@ static int pass(struct qt_check *c, struct qt_error *err)
 	qt_tarview_close(p.view);
 	free(p.buf);
 	return rc < 0 ? -1 : 0;
-}
-
-/* ---- beside it ---- */
-
-/* FILE.SUFFIX into b: 1 there is none. */
-static int sidecar(const struct qt_check *c, const char *suffix, size_t max,
-    struct qt_buf *b, struct qt_error *err)
-{
-	struct qt_error e = {0};
-	char *name;
-	int r;
-
-	if (asprintf(&name, "%s%s", c->file, suffix) < 0)
-		return qt_fail_mem(err);
-	r = qt_slurp(AT_FDCWD, name, max, b, &e);
-	free(name);
-	if (r == 0 || e.sys == ENOENT)
-		return r == 0 ? 0 : 1;
-	if (err != NULL)
-		*err = e;
-	return -1;
-}
-
-static int sum_file(struct qt_check *c, struct qt_error *err)
-{
-	unsigned char sum[QT_SHA256_SIZE];
-	char *buf = malloc(PIECE);
-	uint64_t at = 0;
-	size_t got = PIECE;
-	int r = 0;
-
-	if (buf == NULL)
-		return qt_fail_mem(err);
-	qt_digest_clear(&c->sum);
-	while (r == 0 && got == PIECE) {
-		if (stopped(c))
-			r = interrupted(c, err);
-		else if (qt_pread_all(c->fd, buf, PIECE, (off_t)at, &got) != 0)
-			r = qt_fail_own(err, "read", c->file);
-		else
-			qt_digest_add(&c->sum, buf, got);
-		at += got;
-	}
-	free(buf);
-	if (r == 0 && (r = qt_digest_final(&c->sum, sum, err)) == 0)
-		qt_digest_hex(sum, c->res->sha256);
-	return r;
-}
-
-/* "HEX  NAME", as sha256sum writes it. */
-static void check_sum_line(struct qt_check *c, const struct qt_buf *b)
-{
-	const char *slash = strrchr(c->file, '/');
-	const char *name = slash != NULL ? slash + 1 : c->file;
-	const char *s = qt_buf_str(b);
-	size_t n = strlen(name);
-	char found[65];
-
-	if (b->len != 64 + 2 + n + 1 || strncmp(s + 64, "  ", 2) != 0 ||
-	    strncmp(s + 66, name, n) != 0 || s[66 + n] != '\n') {
-		qt_check_tell(c, QT_FLAW_SUM, "", -1, name, NULL,
-		    "FILE.sha256 beside it is not one line about this file");
-		return;
-	}
-	(void)strlcpy(found, s, sizeof found);
-	if (strcmp(found, c->res->sha256) != 0)
-		qt_check_tell(c, QT_FLAW_SUM, "", -1, found, c->res->sha256,
-		    "the file is not the one whose sum is in FILE.sha256");
-}
-
-/* One signature by the caller's means. */
-static int check_signature(struct qt_check *c, const struct qt_signed *s,
-    struct qt_error *err)
-{
-	char why[256] = "";
-	int r;
-
-	c->res->signatures++;
-	if (c->opts->signature == NULL) {
-		c->res->unchecked_signatures++;
-		return 0;
-	}
-	r = c->opts->signature(c->opts->signature_ctx, s, why, err);
-	if (r < 0)
-		return -1;
-	if (r == 0)
-		c->res->good_signatures++;
-	else if (r == 2)
-		c->res->unchecked_signatures++;
-	else
-		qt_check_tell(c, QT_FLAW_SIGNATURE, s->name, -1, NULL, NULL,
-		    "is not good: %s", why);
-	return 0;
-}
-
-static int check_sidecars(struct qt_check *c, struct qt_error *err)
-{
-	struct qt_buf sum, sig;
-	int r, have_sig = 1;
-
-	qt_buf_init(&sum, 0);
-	qt_buf_init(&sig, 0);
-	r = sidecar(c, ".sha256", SIDECAR_MAX, &sum, err);
-	c->res->have_sum = r == 0;
-	if (r == 0)
-		check_sum_line(c, &sum);
-	if (r >= 0)
-		r = have_sig = sidecar(c, ".sig", QT_SIGNATURE_SIZE, &sig, err);
-	if (r == 0 && !c->res->have_sum)
-		qt_check_tell(c, QT_FLAW_SIGNATURE, "FILE.sig", -1, NULL, NULL,
-		    "signs FILE.sha256, and that is not there");
-	else if (r == 0)
-		r = check_signature(c, &(struct qt_signed){"FILE.sig",
-		    qt_buf_str(&sig), qt_buf_str(&sum), sig.len, sum.len}, err);
-	qt_buf_release(&sum);
-	qt_buf_release(&sig);
-	return r < 0 ? -1 : 0;
-}
-
-static int to_buf(void *ctx, const void *bytes, size_t len,
-    struct qt_error *err)
-{
-	qt_buf_add(ctx, bytes, len);
-	return qt_buf_check(ctx, err);
-}
-
-/* Those inside, all of the tag manifest. */
-static int check_signatures(struct qt_check *c, struct qt_error *err)
-{
-	struct qt_buf tags;
-	char name[96];
-	size_t i;
-	int r = 0;
-
-	if (c->nsignatures == 0 || !c->have[QT_TOLD_TAGS])
-		return 0;
-	qt_buf_init(&tags, 0);
-	r = qt_spill_each(&c->kept[QT_TOLD_TAGS], to_buf, &tags, err);
-	for (i = 0; i < c->nsignatures && r == 0; i++) {
-		const struct qt_buf *b = &c->signature[i].bytes;
-
-		(void)snprintf(name, sizeof name, "signatures/%s",
-		    c->signature[i].name);
-		r = check_signature(c, &(struct qt_signed){name, qt_buf_str(b),
-		    qt_buf_str(&tags), b->len, tags.len}, err);
-	}
-	qt_buf_release(&tags);
-	return r;
 }
 
 /* ---- all of it ---- */
@@ -685,7 +536,7 @@ static void count_readable(struct qt_check *c)
 
 static int after(struct qt_check *c, struct qt_error *err)
 {
-	if (check_sidecars(c, err) != 0)
+	if (qt_check_sidecars(c, err) != 0)
 		return -1;
 	/* half of an archive agrees with none of its lists */
 	if (!c->ended) {
@@ -694,7 +545,7 @@ static int after(struct qt_check *c, struct qt_error *err)
 	}
 	if (qt_check_lists(c, err) != 0 || qt_check_texts(c, err) != 0 ||
 	    qt_check_rows(c, err) != 0 || qt_check_tables(c, err) != 0 ||
-	    check_signatures(c, err) != 0)
+	    qt_check_signatures(c, err) != 0 || qt_check_timestamp(c, err) != 0)
 		return -1;
 	if (c->res->whole)
 		return qt_check_frame(c, err);
@@ -718,7 +569,7 @@ int qt_check_archive(struct qt_check **out, struct qt_verify_result *result,
 	r = open_all(c, err);
 	init(c);
 	if (r == 0)
-		r = sum_file(c, err);
+		r = qt_check_sum_file(c, err);
 	if (r == 0)
 		r = pass(c, err);
 	if (r == 0)

@@ -6,8 +6,10 @@
  *	check_parse.c	what the files say
  *	check_rows.c	what the tables say against that
  *	check_tables.c	what the tables say against the tables made anew
- *	check_text.c	bagit.txt, bag-info.txt, case.json, custody.jsonl
+ *	check_text.c	bagit.txt, bag-info.txt, case.json
+ *	check_custody.c	the chain of events, in it and beside it
  *	check_frame.c	the tar between its files
+ *	check_beside.c	sum, signatures, time stamp
  */
 #ifndef QTOOL_EVIDENCE_CHECK_H
 #define QTOOL_EVIDENCE_CHECK_H
@@ -115,6 +117,22 @@ int qt_check_seek(struct qt_lines *l, const char *member, const char *value,
 void qt_check_members(struct qt_check *c, const char *path,
     const struct qt_lines *line, const char *json, size_t len);
 
+/* The signal to stop came; and the error for it. */
+bool qt_check_stopped(const struct qt_check *c);
+int qt_check_interrupted(const struct qt_check *c, struct qt_error *err);
+
+/* The sum of the file, before anything else is read. */
+int qt_check_sum_file(struct qt_check *c, struct qt_error *err) QT_MUST_CHECK;
+/* FILE.sha256 and FILE.sig. */
+int qt_check_sidecars(struct qt_check *c, struct qt_error *err) QT_MUST_CHECK;
+/* The signatures inside, all of the tag manifest. */
+int qt_check_signatures(struct qt_check *c, struct qt_error *err) QT_MUST_CHECK;
+/* FILE.tsr, and FILE.tsq that it answers. */
+int qt_check_timestamp(struct qt_check *c, struct qt_error *err) QT_MUST_CHECK;
+/* FILE.SUFFIX into b, which may have max bytes: 1 there is none. */
+int qt_check_sidecar(const struct qt_check *c, const char *suffix, size_t max,
+    struct qt_buf *b, struct qt_error *err) QT_MUST_CHECK;
+
 /* What is behind the sorted lists: manifests, tables. */
 int qt_check_lists(struct qt_check *c, struct qt_error *err) QT_MUST_CHECK;
 /* A message whose bytes are in c->message: what its row should say. */
@@ -123,6 +141,7 @@ int qt_check_message(struct qt_check *c, const char *path, enum qt_queue queue,
 int qt_check_rows(struct qt_check *c, struct qt_error *err) QT_MUST_CHECK;
 int qt_check_tables(struct qt_check *c, struct qt_error *err) QT_MUST_CHECK;
 int qt_check_texts(struct qt_check *c, struct qt_error *err) QT_MUST_CHECK;
+int qt_check_custody(struct qt_check *c, struct qt_error *err) QT_MUST_CHECK;
 int qt_check_frame(struct qt_check *c, struct qt_error *err) QT_MUST_CHECK;
 
 #endif

@@ -1,6 +1,6 @@
 /*
- * check_text.c - bagit.txt, bag-info.txt, case.json, custody.jsonl: what an
- * archive says about itself as a whole.
+ * check_text.c - bagit.txt, bag-info.txt, case.json: what an archive says about
+ * itself as a whole.
  */
 #include "evidence/check.h"
 
@@ -235,116 +235,6 @@ static int count_lines(struct qt_check *c, enum qt_told which, uint64_t *n,
 	return r < 0 ? -1 : 0;
 }
 
-/* ---- custody.jsonl ---- */
-
-struct event {
-	uint64_t seq;
-	char prev[80], what[64], sha256[80];
-};
-
-static bool read_event(struct event *e, const struct qt_lines *l)
-{
-	struct qt_json_value key, v;
-	struct qt_json j;
-	int r = -1;
-
-	*e = (struct event){.seq = 0};
-	if (qt_json_open(&j, '{', qt_buf_str(&l->buf), l->buf.len))
-		while ((r = qt_json_member(&j, &key, &v)) == 0) {
-			if (qt_json_is(&key, "seq") &&
-			    !qt_json_uint(&v, &e->seq))
-				return false;
-			if (qt_json_is(&key, "prev"))
-				(void)!qt_json_text(&v, e->prev,
-				    sizeof e->prev);
-			if (qt_json_is(&key, "what"))
-				(void)!qt_json_text(&v, e->what,
-				    sizeof e->what);
-			if (qt_json_is(&key, "sha256"))
-				(void)!qt_json_text(&v, e->sha256,
-				    sizeof e->sha256);
-		}
-	return r == 1;
-}
-
-/* Of a line, with its newline. */
-static int sum_of(struct qt_check *c, const struct qt_buf *line, char hex[65],
-    struct qt_error *err)
-{
-	unsigned char sum[QT_SHA256_SIZE];
-
-	qt_digest_clear(&c->sum);
-	qt_digest_add(&c->sum, qt_buf_str(line), line->len);
-	qt_digest_add(&c->sum, "\n", 1);
-	if (qt_digest_final(&c->sum, sum, err) != 0)
-		return -1;
-	qt_digest_hex(sum, hex);
-	return 0;
-}
-
-static int add_bytes(void *ctx, const void *bytes, size_t len,
-    struct qt_error *err)
-{
-	(void)err;
-	qt_digest_add(ctx, bytes, len);
-	return 0;
-}
-
-/* What an event says of the manifest, against that. */
-static int check_event(struct qt_check *c, const struct event *e,
-    struct qt_error *err)
-{
-	const char *manifest = qt_told_paths[QT_TOLD_MANIFEST];
-	unsigned char sum[QT_SHA256_SIZE];
-	char hex[65];
-
-	if (strcmp(e->what, manifest) != 0 || e->sha256[0] == '\0' ||
-	    !c->have[QT_TOLD_MANIFEST])
-		return 0;
-	qt_digest_clear(&c->sum);
-	if (qt_spill_each(&c->kept[QT_TOLD_MANIFEST], add_bytes, &c->sum,
-		err) != 0 || qt_digest_final(&c->sum, sum, err) != 0)
-		return -1;
-	qt_digest_hex(sum, hex);
-	if (strcmp(hex, e->sha256) != 0)
-		qt_check_tell(c, QT_FLAW_CUSTODY,
-		    qt_told_paths[QT_TOLD_CUSTODY], (int64_t)e->seq, e->sha256,
-		    hex, "line %" PRIu64 " is about another %s", e->seq,
-		    manifest);
-	return 0;
-}
-
-/* Each line has the sum of the one before it. */
-static int check_custody(struct qt_check *c, struct qt_error *err)
-{
-	const char *path = qt_told_paths[QT_TOLD_CUSTODY];
-	char prev[65] = "";
-	struct qt_lines l;
-	struct event e;
-	int r;
-
-	qt_lines_init(&l, &c->kept[QT_TOLD_CUSTODY]);
-	while ((r = qt_lines_next(&l, err)) == 0) {
-		if (!read_event(&e, &l) || e.seq != l.number)
-			qt_check_tell(c, QT_FLAW_CUSTODY, path,
-			    (int64_t)l.number, NULL, NULL,
-			    "line %" PRIu64 " is no event of that number",
-			    l.number);
-		else if (strcmp(e.prev, prev) != 0) /* the first has none */
-			qt_check_tell(c, QT_FLAW_CUSTODY, path,
-			    (int64_t)l.number, prev[0] != '\0' ? prev : "null",
-			    e.prev,
-			    "line %" PRIu64 " does not follow the one before it",
-			    l.number);
-		if ((r = check_event(c, &e, err)) != 0 ||
-		    (r = sum_of(c, &l.buf, prev, err)) != 0)
-			break;
-	}
-	c->res->events += l.number;
-	qt_lines_release(&l);
-	return r < 0 ? -1 : 0;
-}
-
 /* ---- all of them ---- */
 
 static int one_text(struct qt_check *c, enum qt_told which, uint64_t missing,
@@ -388,5 +278,5 @@ int qt_check_texts(struct qt_check *c, struct qt_error *err)
 	    one_text(c, QT_TOLD_INFO, 0, err) != 0 ||
 	    one_text(c, QT_TOLD_CASE, missing, err) != 0)
 		return -1;
-	return c->have[QT_TOLD_CUSTODY] ? check_custody(c, err) : 0;
+	return qt_check_custody(c, err);
 }

@@ -31,7 +31,7 @@ static int keygen(const char *const argv[], const void *bytes, size_t len,
 {
 	char env[512];
 	const struct qt_proc_input in = {.bytes = bytes, .len = len,
-	    .env = agent(env, sizeof env)};
+	    .env = {agent(env, sizeof env)}};
 
 	return qt_proc_filter(argv, &in, max, out, err);
 }

@@ -147,7 +147,7 @@ verify() {
 	make_archive --case C7
 	run_q verify --json "$A"
 	expect_status 0
-	[ "$(jq -c keys_unsorted <<<"$output")" = '["command","file","good","base","sha256","sum_file","whole","redaction","members","messages","logs","payload_files","payload_bytes","events","signatures","problem_count","problems","error","exit_status"]' ]
+	[ "$(jq -c keys_unsorted <<<"$output")" = '["command","file","good","base","sha256","sum_file","whole","redaction","members","messages","logs","payload_files","payload_bytes","events","signatures","timestamp","problem_count","problems","error","exit_status"]' ]
 	[ "$(jq -c '[.good,.messages,.sum_file,.whole,.redaction,.events,.problem_count,.exit_status]' <<<"$output")" = '[true,30,true,true,"none",2,0,0]' ]
 	truncate -s -2000 "$A"
 	run_q verify --json "$A"

@@ -18,7 +18,7 @@
 #include "qtool/escape.h"
 
 enum { OPT_OUTPUT = OPT_OWN, OPT_CASE, OPT_TITLE, OPT_ORGANIZATION, OPT_CONTACT,
-	OPT_KEEP_UNTIL, OPT_EML, OPT_LOG, OPT_REDACT, OPT_REDACT_KEY, OPT_SIGN,
+	OPT_KEEP_UNTIL, OPT_EML, OPT_LOG, OPT_REDACT, OPT_REDACT_KEY, OPT_SIGN, OPT_SIGN_WITH,
 	OPT_TIMESTAMP, OPT_NO_SQLITE, OPT_REPORT, OPT_MOVE, OPT_PURGE, OPT_PURGE_RATE };
 
 /* "2027-06-30" */
@@ -75,6 +75,12 @@ static int content_option(struct archiving *own, int id, const char *value,
 		return 0;
 	case OPT_SIGN:
 		own->sign = value;
+		return 0;
+	case OPT_SIGN_WITH:
+		if (!qt_program_name(value, own->sign_program))
+			return qt_fail(err, QT_E_USAGE, "", "its name is that of "
+			    "the signature: letters, digits, \"_\" and \"-\"");
+		own->sign_with = value;
 		return 0;
 	case OPT_TIMESTAMP:
 		own->timestamp = true;
@@ -334,6 +340,9 @@ int archive_prepare(struct ctx *c, struct qt_error *err)
 	qt_archive_program(r->program);
 	if (own->sign != NULL && signer_start(&r->signer, own->sign, err) != 0)
 		return -1;
+	if (own->sign_with != NULL &&
+	    signer_start_program(&r->sign_with, own->sign_with, err) != 0)
+		return -1;
 	if (c->spools.n == 1 && c->spools.v[0]->live)
 		qt_archive_postconf(&r->postconf, c->spools.v[0]);
 	return qt_buf_check(&r->postconf, err);
@@ -396,6 +405,8 @@ static const struct qt_option own_table[] = {
     {"redact-key", 0, "FILE", OPT_REDACT_KEY,
 	"with --redact: the key of an earlier archive"},
     {"sign", 0, "KEY", OPT_SIGN, "sign it with this SSH key"},
+    {"sign-with", 0, "PROGRAM", OPT_SIGN_WITH,
+	"sign it with this program too: bytes in, signature out"},
     {"timestamp-request", 0, NULL, OPT_TIMESTAMP,
 	"also FILE.tsq, to be posted to a time-stamping authority"},
     {"no-sqlite", 0, NULL, OPT_NO_SQLITE,

@@ -106,6 +106,9 @@ static int open_it(struct ctx *c, struct archiving *own, const char *command,
 	    .sign = own->sign != NULL ? signer_sign : NULL,
 	    .sign_ctx = &r->signer,
 	    .signer = own->sign != NULL ? qt_buf_str(&r->signer.pub) : NULL,
+	    .sign_with = own->sign_with != NULL ? signer_sign : NULL,
+	    .sign_with_ctx = &r->sign_with,
+	    .sign_program = own->sign_with != NULL ? own->sign_program : NULL,
 	    .timestamp = own->timestamp, .no_index = own->no_index,
 	    .stop = c->stop};
 

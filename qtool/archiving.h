@@ -21,7 +21,8 @@ struct archiving {
 	const char *logs[ARCHIVE_LOGS];
 	size_t nlogs;
 	enum qt_redact redact;
-	const char *redact_key, *sign;
+	const char *redact_key, *sign, *sign_with;
+	char sign_program[33]; /* of sign_with */
 	bool timestamp, no_index;
 	bool json;	     /* --json: the report as an object */
 	bool move, purge;

@@ -8,6 +8,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "qtool/escape.h"
 #include "qtool/verify.h"
@@ -29,6 +30,7 @@ struct own {
 	const char *file;
 	struct sigcheck checker;
 	struct custodian custodian;
+	int events_fd; /* FILE.custody.jsonl; -1 */
 	struct qt_buf answer;	   /* --attach's bytes */
 	struct qt_buf authorities; /* --tsa's */
 	struct qt_buf events;	   /* as text, or as JSON, comma-separated */
@@ -108,8 +110,11 @@ static int on_signature(void *ctx, const struct qt_signed *s, char why[256],
 {
 	struct own *own = ctx;
 	struct qt_error e = {0};
-	int r = sigcheck_check(&own->checker, s, why, &e);
+	int r;
 
+	if (s->signature == NULL)
+		return 2;
+	r = sigcheck_check(&own->checker, s, why, &e);
 	if (r >= 0 || own->allowed != NULL) {
 		if (r < 0)
 			*err = e;
@@ -276,6 +281,7 @@ static int verify(struct own *own, struct qt_verify_result *r,
 	    .authorities_len = own->authorities.len,
 	    .answer = own->attach != NULL ? &own->answer : NULL,
 	    .event = on_event, .event_ctx = own,
+	    .events_fd = &own->events_fd,
 	    .tmp_dir = getenv("TMPDIR"), .stop = own->c->stop,
 	    .progress = on_progress, .progress_ctx = own->c};
 
@@ -326,6 +332,8 @@ static int prepare(struct own *own, struct qt_error *err)
 		return -1;
 	if (own->tsa != NULL &&
 	    read_named(&own->authorities, own->tsa, err) != 0)
+		return -1;
+	if (qt_custody_open(own->file, &own->events_fd, err) != 0)
 		return -1;
 	if (sigcheck_start(&own->checker, own->allowed, own->identity, err) != 0)
 		return -1;
@@ -416,7 +424,7 @@ static void init(struct own *own, struct ctx *c, const char *file)
 {
 	own->c = c;
 	own->file = file;
-	own->checker.fd = -1;
+	own->checker.fd = own->events_fd = -1;
 	own->custodian.errand = ERRAND_NONE;
 	qt_buf_init(&own->answer, QT_TIMESTAMP_MAX);
 	qt_buf_init(&own->authorities, QT_TSA_MAX);
@@ -427,6 +435,8 @@ static void release(struct own *own)
 {
 	sigcheck_stop(&own->checker);
 	custodian_release(&own->custodian);
+	if (own->events_fd >= 0)
+		(void)close(own->events_fd);
 	qt_buf_release(&own->answer);
 	qt_buf_release(&own->authorities);
 	qt_buf_release(&own->events);

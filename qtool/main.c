@@ -32,8 +32,9 @@
  *        |                                 several queues); changing.c is what
  *        |                                 all share, answer.c their --json
  *        +--> an archive     src/evidence/ archive.c; read back: verify.c,
- *                                          restore_archive.c (sigcheck.c runs
- *                                          ssh-keygen for it)
+ *                                          restore_archive.c, custody.c
+ *                                          (sigcheck.c runs ssh-keygen for
+ *                                          them, custodian.c writes beside it)
  *
  * A layer uses itself and those below it (base < format < source < query <
  * change < evidence); the files in qtool/ see only include/qtool/.  Every
@@ -42,7 +43,8 @@
  * holds the manual to them.
  *
  * roles.c: what of all this runs without rights (the judge), and what of it in a
- * process of its own (src/change/, the hand).
+ * process of its own (src/change/, the hand); errand.c: processes that run a
+ * program or write a line for the judge (signer.c, custodian.c).
  *
  * This file: the command line, what a command needs opened, signals, the exit
  * status.  common.c: errors, remarks, progress, human forms.  mime.c: headers
@@ -72,8 +74,8 @@
 
 const struct cmd *const commands[] = {
 	&cmd_status, &cmd_top, &cmd_list, &cmd_show, &cmd_query,
-	&cmd_snapshot, &cmd_archive, &cmd_verify, &cmd_custody, &cmd_hold, &cmd_delete,
-	&cmd_release, &cmd_requeue,
+	&cmd_snapshot, &cmd_archive, &cmd_verify,
+	&cmd_custody, &cmd_hold, &cmd_delete, &cmd_release, &cmd_requeue,
 	&cmd_restore, &cmd_apply, &cmd_history, &cmd_undo, &cmd_purge,
 	&cmd_recover, &cmd_help, NULL
 };

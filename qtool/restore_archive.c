@@ -10,6 +10,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "qtool/escape.h"
 #include "qtool/restorer.h"
@@ -24,7 +25,6 @@ struct stock {
 	const char *file;
 	struct qt_spools spools; /* the archive, as a queue */
 	struct qt_restorer *restorer;
-	struct qt_verify_result result;
 	struct qt_verify_opts opts;
 	uint64_t bad; /* problems that forbid it */
 	bool forged;  /* a signature is among them */
@@ -77,6 +77,8 @@ int restore_prepare(struct ctx *c, const char *operand, struct qt_error *err)
 		    "is looked for in the file of --allowed-signers");
 	if (operand == NULL || parse_txid(operand, &id, &ignored) == 0)
 		return 0; /* a transaction is nobody's but ours */
+	if (qt_custody_open(operand, &own->events_fd, err) != 0)
+		return -1;
 	if (sigcheck_start(&own->checker, own->allowed, own->identity, err) != 0)
 		return -1;
 	own->checks = true;
@@ -90,9 +92,16 @@ static int on_signature(void *ctx, const struct qt_signed *what, char why[256],
 {
 	struct stock *s = ctx;
 	struct qt_error e = {0};
-	int r = sigcheck_check(&s->own->checker, what, why, &e);
+	int r;
 
 	progress_end(s->c);
+	if (what->signature == NULL) {
+		if (!s->c->quiet)
+			remark("%s: %s is to be checked by the program that "
+			       "made it", s->file, what->name);
+		return 2;
+	}
+	r = sigcheck_check(&s->own->checker, what, why, &e);
 	if (r == 0 && !s->c->quiet)
 		remark("%s: %s: %s", s->file, what->name, why);
 	if (r >= 0)
@@ -108,7 +117,7 @@ static int on_signature(void *ctx, const struct qt_signed *what, char why[256],
 /* It was asked who signed, or it is said that nobody did. */
 static int check_signer(const struct stock *s, struct qt_error *err)
 {
-	const struct qt_verify_result *r = &s->result;
+	const struct qt_verify_result *r = &s->own->verified;
 
 	if (s->own->allowed != NULL &&
 	    (r->good_signatures == 0 || s->forged))
@@ -132,7 +141,7 @@ static int check_signer(const struct stock *s, struct qt_error *err)
 
 static int check_archive(struct stock *s, struct qt_error *err)
 {
-	const char *redaction = s->result.redaction;
+	const char *redaction = s->own->verified.redaction;
 
 	/* the sums of one that is damaged are as good as who made them */
 	if ((s->bad == 0 || s->c->salvage) && check_signer(s, err) != 0)
@@ -166,9 +175,10 @@ static int open_source(struct stock *s, struct qt_error *err)
 	    .report_ctx = s, .max_reports = UINT64_MAX,
 	    .tmp_dir = getenv("TMPDIR"), .stop = s->c->stop,
 	    .salvage = s->c->salvage,
+	    .events_fd = s->own->checks ? &s->own->events_fd : NULL,
 	    .signature = on_signature, .signature_ctx = s,
 	    .progress = on_bytes, .progress_ctx = s};
-	if (qt_restorer_open(&s->restorer, &s->result, s->file, &s->opts,
+	if (qt_restorer_open(&s->restorer, &s->own->verified, s->file, &s->opts,
 		err) != 0)
 		return -1;
 	progress_end(s->c);
@@ -257,9 +267,9 @@ static void tell_custody(struct ctx *c, uint64_t txid)
 	    own->requeue ? "maildrop" : "hold", c->spools.v[0]->queue_dir,
 	    txid);
 	qt_buf_init(&line, 0);
-	if (custodian_add(&own->custodian, own->verified,
+	if (custodian_add(&own->custodian, &own->verified,
 		&(struct qt_custody_event){.event = "restored", .what = what,
-		    .why = c->reason, .sha256 = own->verified->sha256}, &line,
+		    .why = c->reason, .sha256 = own->verified.sha256}, &line,
 		&err) != 0)
 		remark("%s: not added to its chain of custody: %s",
 		    own->custodian.file, err.text);
@@ -318,7 +328,6 @@ int restore_archive(struct ctx *c, struct restoring *own, const char *file)
 	int status;
 
 	qt_spools_init(&s.spools);
-	own->verified = &s.result;
 	if (open_source(&s, &err) != 0) {
 		progress_end(c);
 		status = change_failed(c, &err, false);
@@ -332,6 +341,8 @@ int restore_archive(struct ctx *c, struct restoring *own, const char *file)
 	close_source(&s);
 	if (own->checks)
 		sigcheck_stop(&own->checker);
+	if (own->checks && own->events_fd >= 0)
+		(void)close(own->events_fd);
 	custodian_release(&own->custodian);
 	return status;
 }

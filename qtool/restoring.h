@@ -13,8 +13,9 @@ struct restoring { /* all of it of an archive alone */
 	const char *allowed, *identity; /* who has to have signed; NULL */
 	struct sigcheck checker;
 	bool checks; /* it was started */
+	int events_fd; /* FILE.custody.jsonl; -1, valid with checks */
 	struct custodian custodian; /* for the event of it */
-	const struct qt_verify_result *verified; /* what the archive is */
+	struct qt_verify_result verified; /* what the archive is */
 	uint64_t restored; /* messages */
 };
 

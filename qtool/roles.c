@@ -98,7 +98,7 @@ static int note_beside(struct roles *r, const char *archive,
     struct qt_error *err)
 {
 	static const char *const suffixes[ROLES_BESIDE] = {".sha256", ".sig",
-	    ".tsr", ".tsq", ".custody.jsonl"};
+	    ".tsr", ".tsq"};
 	size_t i;
 
 	for (i = 0; i < ROLES_BESIDE; i++)
@@ -196,6 +196,7 @@ static void be_hand(struct ctx *c, int fd, unsigned may)
 
 	(void)prctl(PR_SET_NAME, "qtool-hand", 0, 0, 0);
 	signer_forget(&c->roles.signer);
+	signer_forget(&c->roles.sign_with);
 	stop_when_heard(fd);
 	if (confine_hand(c, &err) != 0)
 		exit(complain(&err));
@@ -487,6 +488,7 @@ int roles_take(struct ctx *c, struct qt_error *err)
 	c->roles.taken = true;
 	qt_buf_init(&c->roles.postconf, 0);
 	signer_init(&c->roles.signer);
+	signer_init(&c->roles.sign_with);
 	if (c->cmd == &cmd_archive && archive_prepare(c, err) != 0)
 		return -1;
 	if (c->cmd == &cmd_restore &&
@@ -512,8 +514,10 @@ void roles_release(struct ctx *c)
 		while (waitpid(r->hand_pid, NULL, 0) < 0 && errno == EINTR)
 			;
 	}
-	if (r->taken)
+	if (r->taken) {
 		signer_release(&r->signer);
+		signer_release(&r->sign_with);
+	}
 	if (r->tmp != NULL)
 		(void)rmdir(r->tmp);
 	qt_buf_release(&r->postconf);

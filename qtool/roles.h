@@ -20,7 +20,7 @@ struct named {
 	bool written;	  /* a new file; else it is read */
 };
 
-#define ROLES_BESIDE 5
+#define ROLES_BESIDE 4
 
 struct roles {
 	struct named *named; /* owned */
@@ -32,7 +32,7 @@ struct roles {
 	pid_t hand_pid;	     /* 0: there is none */
 	struct qt_buf postconf; /* archive's: asked for while it could be */
 	char program[65];	/* likewise: the sum of this program */
-	struct signer signer;	/* likewise */
+	struct signer signer, sign_with; /* likewise */
 	const char *operand; /* the first; NULL */
 	/* owned: what may lie beside an archive that is checked; NULL */
 	char *beside[ROLES_BESIDE];

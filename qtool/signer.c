@@ -3,6 +3,9 @@
  */
 #include "signer.h"
 
+#include <string.h>
+#include <unistd.h>
+
 void signer_init(struct signer *s)
 {
 	*s = (struct signer){.errand = ERRAND_NONE};
@@ -39,6 +42,9 @@ int signer_start_program(struct signer *s, const char *program,
     struct qt_error *err)
 {
 	s->key = program;
+	/* said before all the work, not after it */
+	if (strchr(program, '/') != NULL && access(program, X_OK) != 0)
+		return qt_fail_sys(err, "run", program);
 	return errand_start(&s->errand, "qtool-signer", by_program, s, err);
 }
 
@@ -49,11 +55,13 @@ int signer_sign(void *ctx, const void *bytes, size_t len, struct qt_buf *sig,
 {
 	struct qt_error e = {0};
 	struct signer *s = ctx;
+	bool named;
 
 	if (errand_run(&s->errand, bytes, len, sig, &e) == 0)
 		return 0;
-	return qt_fail(err, e.code, s->key, "not signed: %s%s%s", e.where,
-	    e.where[0] != '\0' ? ": " : "", e.text);
+	named = e.where[0] != '\0' && strcmp(e.where, s->key) != 0;
+	return qt_fail(err, e.code, s->key, "not signed: %s%s%s",
+	    named ? e.where : "", named ? ": " : "", e.text);
 }
 
 void signer_forget(struct signer *s)

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "qtool/custody.h"
 #include "qtool/escape.h"
 #include "qtool/verify.h"
 
@@ -23,6 +24,7 @@ struct own {
 	struct ctx *c;
 	const char *file;
 	struct sigcheck checker;
+	int events_fd; /* FILE.custody.jsonl; -1 */
 	struct qt_buf problems; /* JSON, comma-separated */
 	uint64_t told;
 	struct {
@@ -122,7 +124,10 @@ static int on_signature(void *ctx, const struct qt_signed *s, char why[256],
 	struct own *own = ctx;
 	struct qt_error e = {0};
 	unsigned i = own->nsignatures;
-	int r = sigcheck_check(&own->checker, s, why, &e);
+	int r = s->signature == NULL ?
+	    qt_fail(&e, QT_E_LIBRARY, s->name, "by another program than "
+		"ssh-keygen, to be checked with that") :
+	    sigcheck_check(&own->checker, s, why, &e);
 
 	if (i < SIGNERS_MAX) {
 		own->nsignatures++;
@@ -135,7 +140,7 @@ static int on_signature(void *ctx, const struct qt_signed *s, char why[256],
 	if (r >= 0)
 		return r;
 	/* who names the signers wants to know */
-	if (own->allowed != NULL) {
+	if (own->allowed != NULL && s->signature != NULL) {
 		*err = e;
 		return -1;
 	}
@@ -298,6 +303,7 @@ static int verify(struct own *own, struct qt_verify_result *r,
 	    .signature = on_signature, .signature_ctx = own,
 	    .authorities = own->tsa != NULL ? own->authorities.data : NULL,
 	    .authorities_len = own->authorities.len,
+	    .events_fd = &own->events_fd,
 	    .tmp_dir = getenv("TMPDIR"), .stop = own->c->stop,
 	    .progress = on_progress, .progress_ctx = own->c};
 
@@ -327,6 +333,8 @@ static int prepare(struct own *own, struct qt_error *err)
 	if (own->tsa != NULL &&
 	    read_named(&own->authorities, own->tsa, err) != 0)
 		return -1;
+	if (qt_custody_open(own->file, &own->events_fd, err) != 0)
+		return -1;
 	if (sigcheck_start(&own->checker, own->allowed, own->identity, err) != 0)
 		return -1;
 	return roles_take(own->c, err);
@@ -353,7 +361,7 @@ static int run(struct ctx *c, int argc, char **argv)
 		return complain(&err);
 	own->c = c;
 	own->file = argv[0];
-	own->checker.fd = -1;
+	own->checker.fd = own->events_fd = -1;
 	qt_buf_init(&own->problems, 0);
 	qt_buf_init(&own->authorities, QT_TSA_MAX);
 	if (prepare(own, &err) == 0)
@@ -367,6 +375,8 @@ static int run(struct ctx *c, int argc, char **argv)
 	if (json(c))
 		status = print_json(own, &r, &err, status);
 	sigcheck_stop(&own->checker);
+	if (own->events_fd >= 0)
+		(void)close(own->events_fd);
 	qt_buf_release(&own->problems);
 	qt_buf_release(&own->authorities);
 	return status;

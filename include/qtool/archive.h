@@ -78,6 +78,9 @@ struct qt_archive_opts {
 	qt_sign_fn *sign;	/* NULL: not signed */
 	void *sign_ctx;
 	const char *signer;	/* the public key, one line */
+	qt_sign_fn *sign_with;	/* by another program, too; NULL: not */
+	void *sign_with_ctx;
+	const char *sign_program; /* its qt_program_name() */
 	bool timestamp;		/* FILE.tsq, an RFC 3161 request */
 	bool no_index;		/* no metadata/index.sqlite */
 	int64_t now;		/* seconds; 0: the clock.  Given, two archives

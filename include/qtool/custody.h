@@ -35,6 +35,13 @@ int qt_custody_append(const char *file, const struct qt_verify_result *r,
     const struct qt_custody_event *e, struct qt_buf *line, struct qt_error *err)
     QT_MUST_CHECK;
 
+/*
+ * FILE.custody.jsonl as it is now, for struct qt_verify_opts: by who may not open
+ * later what is not there yet.  *fd is -1 when it is not there; to be closed.
+ */
+int qt_custody_open(const char *file, int *fd, struct qt_error *err)
+    QT_MUST_CHECK;
+
 /* That line was added: *r tells the chain as it is now. */
 int qt_custody_went_on(struct qt_verify_result *r, const void *line, size_t len,
     struct qt_error *err) QT_MUST_CHECK;

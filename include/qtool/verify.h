@@ -42,7 +42,10 @@ struct qt_problem {
 	const char *expected, *found; /* NULL: nothing to compare */
 };
 
-/* A signature and what it is about; borrowed for the call. */
+/*
+ * A signature and what it is about; borrowed for the call.  signature NULL: it
+ * is one by a program that is not known here (archive --sign-with).
+ */
 struct qt_signed {
 	const char *name; /* of the signature: "FILE.sig" or a member */
 	const void *signature, *data;
@@ -69,6 +72,9 @@ struct qt_verify_opts {
 	size_t authorities_len;
 	/* An answer that is looked at in place of FILE.tsr; NULL: that. */
 	const struct qt_buf *answer;
+	/* FILE.custody.jsonl, opened (qt_custody_open()); -1: it is not there.
+	 * NULL: it is opened when its turn comes. */
+	const int *events_fd;
 	/* Each event of custody, in its order (custody.h); NULL: not asked for. */
 	void (*event)(void *ctx, const struct qt_custody_event *e);
 	void *event_ctx;
@@ -93,6 +99,7 @@ struct qt_verify_result {
 	char chain[65];	 /* the sum of its last line; "" there is no event */
 	unsigned signatures;	/* there are; good_signatures of them good */
 	unsigned good_signatures, unchecked_signatures;
+	unsigned foreign_signatures; /* besides: by programs that are not known */
 	bool have_sum;	 /* there is a FILE.sha256 */
 	bool have_tags;	 /* there is a tagmanifest-sha256.txt: */
 	unsigned char tags_sum[32]; /* its SHA-256 */

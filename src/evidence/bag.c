@@ -161,6 +161,10 @@ static const char signature_files[] =
     "  signatures/                 a signature over tagmanifest-sha256.txt\n"
     "                              (ssh-keygen -Y) and the signer's public key\n";
 
+#define program_files \
+	"  signatures/                 ...%s.sig: a signature over\n" \
+	"                              tagmanifest-sha256.txt by that program\n"
+
 static const char notes[] =
     "\n"
     "Names and owners of files are as stored here; modes, owners and times as\n"
@@ -195,7 +199,11 @@ static const char checks[] =
     "\n"
     "  diff <(jq -r '.prev // empty' metadata/custody.jsonl) \\\n"
     "       <(sed '$d' metadata/custody.jsonl | while IFS= read -r line; do\n"
-    "           printf '%s\\n' \"$line\" | sha256sum | cut -c-64; done)\n";
+    "           printf '%s\\n' \"$line\" | sha256sum | cut -c-64; done)\n"
+    "\n"
+    "What was done with it since is in FILE.custody.jsonl, if it is there, and\n"
+    "goes on with that chain: the first prev in it is the sum of the last line\n"
+    "of metadata/custody.jsonl.\n";
 
 static const char signature_checks[] =
     "\n"
@@ -208,6 +216,12 @@ static const char signature_checks[] =
     "      -s signatures/tagmanifest-sha256.txt.sig <tagmanifest-sha256.txt\n"
     "\n"
     "FILE.sha256 is signed likewise: -s FILE.sig <FILE.sha256\n";
+
+#define program_checks \
+	"\n" \
+	"The program that made signatures/tagmanifest-sha256.txt.%s.sig checks it\n" \
+	"by its own means, over tagmanifest-sha256.txt; FILE.sha256 is signed\n" \
+	"likewise: FILE.%s.sig\n"
 
 static const char timestamp_checks[] =
     "\n"
@@ -280,6 +294,8 @@ static void readme_files(struct qt_buf *out, const struct qt_bag *bag)
 	qt_buf_adds(out, sums);
 	if (bag->signer != NULL)
 		qt_buf_adds(out, signature_files);
+	if (bag->sign_program != NULL)
+		qt_buf_addf(out, program_files, bag->sign_program);
 	qt_buf_adds(out, notes);
 }
 
@@ -294,6 +310,9 @@ void qt_bag_readme(struct qt_buf *out, const struct qt_bag *bag)
 	qt_buf_adds(out, checks);
 	if (bag->signer != NULL)
 		qt_buf_adds(out, signature_checks);
+	if (bag->sign_program != NULL)
+		qt_buf_addf(out, program_checks, bag->sign_program,
+		    bag->sign_program);
 	if (bag->timestamp)
 		qt_buf_adds(out, timestamp_checks);
 	qt_buf_adds(out, reading);

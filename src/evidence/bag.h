@@ -17,6 +17,7 @@ struct qt_bag {
 	const char *title, *organization, *contact, *keep_until, *selection;
 	const char *program; /* sum of the program; NULL unknown */
 	const char *signer;  /* public key; NULL: it is not signed */
+	const char *sign_program; /* which signs it too; NULL: none does */
 	const struct qt_spool *spool; /* NULL: no live system to ask */
 	const char *postconf; /* qt_archive_postconf()'s; NULL: not asked yet */
 	enum qt_packing packing;

@@ -13,6 +13,7 @@
 
 #define PIECE ((size_t)256 << 10)
 #define SIDECAR_MAX ((size_t)4096)
+#define SSHSIG_NAME "tagmanifest-sha256.txt.sig"
 
 /* ---- its sum ---- */
 
@@ -138,6 +139,18 @@ static int to_buf(void *ctx, const void *bytes, size_t len,
 	return qt_buf_check(ctx, err);
 }
 
+/* By what program it can be checked is not known here. */
+static int foreign_signature(struct qt_check *c, const char *name,
+    struct qt_error *err)
+{
+	char why[256] = "";
+
+	c->res->foreign_signatures++;
+	return c->opts->signature == NULL ? 0 :
+	    c->opts->signature(c->opts->signature_ctx, &(struct qt_signed){name,
+		NULL, NULL, 0, 0}, why, err) < 0 ? -1 : 0;
+}
+
 /* Those inside, all of the tag manifest. */
 int qt_check_signatures(struct qt_check *c, struct qt_error *err)
 {
@@ -155,6 +168,10 @@ int qt_check_signatures(struct qt_check *c, struct qt_error *err)
 
 		(void)snprintf(name, sizeof name, "signatures/%s",
 		    c->signature[i].name);
+		if (strcmp(c->signature[i].name, SSHSIG_NAME) != 0) {
+			r = foreign_signature(c, name, err);
+			continue;
+		}
 		r = check_signature(c, &(struct qt_signed){name, qt_buf_str(b),
 		    qt_buf_str(&tags), b->len, tags.len}, err);
 	}

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/io.h"
 #include "qtool/custody.h"
 
 static const char beside_path[] = "FILE.custody.jsonl";
@@ -134,13 +135,25 @@ static int go_on(struct chain *k, const struct qt_buf *b, struct qt_error *err)
 	return r;
 }
 
+/* 1: there is none. */
+static int read_beside(struct chain *k, struct qt_buf *b, struct qt_error *err)
+{
+	const int *fd = k->c->opts->events_fd;
+
+	if (fd == NULL)
+		return qt_check_sidecar(k->c, ".custody.jsonl", QT_CUSTODY_MAX,
+		    b, err);
+	return *fd < 0 ? 1 :
+	    qt_slurp_fd(*fd, beside_path, QT_CUSTODY_MAX, b, err);
+}
+
 static int check_beside(struct chain *k, struct qt_error *err)
 {
 	struct qt_buf b;
 	int r;
 
 	qt_buf_init(&b, 0);
-	r = qt_check_sidecar(k->c, ".custody.jsonl", QT_CUSTODY_MAX, &b, err);
+	r = read_beside(k, &b, err);
 	if (r == 0)
 		r = go_on(k, &b, err);
 	qt_buf_release(&b);

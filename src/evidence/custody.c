@@ -99,8 +99,14 @@ int qt_custody_tell(struct qt_buf *out, const struct qt_bag *bag,
 	if (add_made(&c, bag, "hashed", "manifest-sha256.txt", payload, err) !=
 	    0)
 		return -1;
-	return bag->signer == NULL ? 0 :
-	    add_made(&c, bag, "signed", bag->signer, NULL, err);
+	if (bag->signer != NULL &&
+	    add_made(&c, bag, "signed", bag->signer, NULL, err) != 0)
+		return -1;
+	if (bag->sign_program == NULL)
+		return 0;
+	(void)snprintf(what, sizeof what, "by the program %s",
+	    bag->sign_program);
+	return add_made(&c, bag, "signed", what, NULL, err);
 }
 
 /* ---- of what became of it ---- */
@@ -214,6 +220,22 @@ int qt_custody_append(const char *file, const struct qt_verify_result *r,
 	bad = append(path, r->events_bytes, line, err);
 	free(path);
 	return bad;
+}
+
+int qt_custody_open(const char *file, int *fd, struct qt_error *err)
+{
+	char *path;
+	int r = 0;
+
+	*fd = -1;
+	if (asprintf(&path, "%s.custody.jsonl", file) < 0)
+		return qt_fail_mem(err);
+	*fd = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY |
+	    O_CLOEXEC);
+	if (*fd < 0 && errno != ENOENT)
+		r = qt_fail_own(err, "open", path);
+	free(path);
+	return r;
 }
 
 int qt_custody_went_on(struct qt_verify_result *r, const void *line, size_t len,

@@ -4,6 +4,7 @@
  */
 #include "evidence/writer_priv.h"
 
+#include <stdio.h>
 #include <string.h>
 #include <time.h>
 
@@ -144,6 +145,26 @@ static int to_text(void *text, const void *bytes, size_t len,
 	return qt_buf_check(text, err);
 }
 
+/* By a program that is none of ours: its bytes are as it made them. */
+static int put_program_signature(struct qt_archive *a,
+    const struct qt_buf *list, struct qt_error *err)
+{
+	struct qt_buf sig;
+	char path[96];
+	int r;
+
+	if (a->sign_with == NULL)
+		return 0;
+	(void)snprintf(path, sizeof path,
+	    "signatures/tagmanifest-sha256.txt.%.32s.sig", a->bag.sign_program);
+	qt_buf_init(&sig, 0);
+	r = a->sign_with(a->sign_with_ctx, list->data, list->len, &sig, err);
+	if (r == 0)
+		r = qt_put_text(a, path, &sig, NULL, err);
+	qt_buf_release(&sig);
+	return r;
+}
+
 static int put_signature(struct qt_archive *a, const struct qt_buf *list,
     struct qt_error *err)
 {
@@ -195,6 +216,8 @@ static int put_tag_list(struct qt_archive *a, struct qt_error *err)
 	if (r == 0)
 		r = put_signature(a, &list, err);
 	if (r == 0)
+		r = put_program_signature(a, &list, err);
+	if (r == 0)
 		r = put_request(a, &list, err);
 	qt_buf_release(&list);
 	return r;
@@ -239,10 +262,11 @@ static int put_key(struct qt_archive *a, struct qt_error *err)
 	return r;
 }
 
-/* FILE.sha256, and its signature. */
+/* FILE.sha256, and its signatures. */
 static int put_sum(struct qt_archive *a, struct qt_error *err)
 {
 	struct qt_buf line, sig;
+	char suffix[48];
 	int r;
 
 	if (a->out.name == NULL)
@@ -259,6 +283,14 @@ static int put_sum(struct qt_archive *a, struct qt_error *err)
 	if (r == 0 && a->sign != NULL)
 		r = qt_outfile_beside(&a->out, ".sig", false, sig.data,
 		    sig.len, err);
+	(void)snprintf(suffix, sizeof suffix, ".%.32s.sig",
+	    a->sign_with != NULL ? a->bag.sign_program : "");
+	if (r == 0 && a->sign_with != NULL)
+		r = a->sign_with(a->sign_with_ctx, line.data, line.len, &sig,
+		    err);
+	if (r == 0 && a->sign_with != NULL)
+		r = qt_outfile_beside(&a->out, suffix, false, sig.data, sig.len,
+		    err);
 	qt_buf_release(&line);
 	qt_buf_release(&sig);
 	return r;

@@ -10,7 +10,7 @@
 
 #include "evidence/hash.h"
 
-#define QT_SIDECARS 4
+#define QT_SIDECARS 5
 
 /* A small file beside the archive: NAME.suffix. */
 struct qt_sidecar {

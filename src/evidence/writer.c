@@ -65,7 +65,7 @@ static int keep_strings(struct qt_archive *a, const struct qt_archive_opts *o,
 	    [S_COMMAND] = o->redact == QT_REDACT_NONE ? o->command : NULL,
 	    [S_SELECTION] = o->redact == QT_REDACT_NONE ? o->selection : NULL,
 	    [S_REASON] = o->reason, [S_PROGRAM] = o->program_sha256,
-	    [S_SIGNER] = o->signer};
+	    [S_SIGNER] = o->signer, [S_SIGN_PROGRAM] = o->sign_program};
 	int i;
 
 	for (i = 0; i < S_COUNT; i++) {
@@ -96,6 +96,8 @@ static int keep_opts(struct qt_archive *a, const struct qt_archive_opts *opts,
 	a->redact = opts->redact;
 	a->sign = opts->sign;
 	a->sign_ctx = opts->sign_ctx;
+	a->sign_with = opts->sign_with;
+	a->sign_with_ctx = opts->sign_with_ctx;
 	a->timestamp = opts->timestamp;
 	a->bag = (struct qt_bag){
 	    .host = or_empty(s[S_HOST]),
@@ -110,6 +112,7 @@ static int keep_opts(struct qt_archive *a, const struct qt_archive_opts *opts,
 	    .reason = s[S_REASON],
 	    .program = s[S_PROGRAM],
 	    .signer = s[S_SIGNER],
+	    .sign_program = s[S_SIGN_PROGRAM],
 	    .spool = opts->spool,
 	    .postconf = opts->postconf,
 	    .packing = packing,
@@ -143,6 +146,18 @@ int qt_archive_name(struct qt_buf *out, const struct qt_archive_opts *opts,
 	return qt_buf_check(out, err);
 }
 
+/* FILE.PROGRAM.sig */
+static int expect_signature(const struct qt_archive *a, struct qt_error *err)
+{
+	char suffix[48];
+
+	if (a->sign_with == NULL)
+		return 0;
+	(void)snprintf(suffix, sizeof suffix, ".%.32s.sig",
+	    a->bag.sign_program);
+	return qt_outfile_expect(&a->out, suffix, err);
+}
+
 /* The key, and every file that will be beside the archive. */
 static int open_beside(struct qt_archive *a,
     const struct qt_archive_opts *opts, struct qt_error *err)
@@ -156,7 +171,11 @@ static int open_beside(struct qt_archive *a,
 	if (qt_outfile_expect(&a->out, ".sha256", err) != 0 ||
 	    (a->sign != NULL && qt_outfile_expect(&a->out, ".sig", err) != 0) ||
 	    (a->timestamp && qt_outfile_expect(&a->out, ".tsq", err) != 0) ||
-	    (a->new_key && qt_outfile_expect(&a->out, ".key", err) != 0))
+	    (a->new_key && qt_outfile_expect(&a->out, ".key", err) != 0) ||
+	    expect_signature(a, err) != 0 ||
+	    /* of an earlier archive of that name: not of this one */
+	    qt_outfile_expect(&a->out, ".tsr", err) != 0 ||
+	    qt_outfile_expect(&a->out, ".custody.jsonl", err) != 0)
 		return -1;
 	if (a->new_key)
 		return qt_redact_key_make(&a->key, err);

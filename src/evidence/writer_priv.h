@@ -20,7 +20,7 @@
 /* The options that are strings. */
 enum { S_HOST, S_QUEUE_DIR, S_CASE, S_TITLE, S_ORGANIZATION, S_CONTACT,
 	S_KEEP_UNTIL, S_COMMAND, S_SELECTION, S_REASON, S_PROGRAM, S_SIGNER,
-	S_COUNT };
+	S_SIGN_PROGRAM, S_COUNT };
 
 struct qt_archive {
 	struct qt_outfile out;
@@ -46,6 +46,8 @@ struct qt_archive {
 	bool new_key;	/* it goes to FILE.key */
 	qt_sign_fn *sign;
 	void *sign_ctx;
+	qt_sign_fn *sign_with; /* NULL: not by a program; bag.sign_program */
+	void *sign_with_ctx;
 	bool timestamp;
 	uint64_t odd; /* members renamed so far */
 	const struct qt_spool *adding; /* the spool of all messages */

@@ -380,8 +380,10 @@ static const struct {
     /* a forger who knows sums, and not that the table has them, too */
     {{.change = MSG, .from = "text", .to = "tent", .sums = true},
 	"altered " MSG ";custody metadata/custody.jsonl;row " MSG ";row " MSG ";"},
+    /* no event any more, and the next one does not follow that */
     {{.change = "metadata/custody.jsonl", .from = "\"actor\"", .to = "\"agent\"",
-	.sums = true}, "custody metadata/custody.jsonl;"},
+	.sums = true},
+	"custody metadata/custody.jsonl;custody metadata/custody.jsonl;"},
     /* the first line follows none; the second one follows another first */
     {{.change = "metadata/custody.jsonl", .from = "\"prev\":null",
 	.to = "\"prev\":\"ab\"", .sums = true},

@@ -18,8 +18,9 @@
 #include "qtool/escape.h"
 
 enum { OPT_OUTPUT = OPT_OWN, OPT_CASE, OPT_TITLE, OPT_ORGANIZATION, OPT_CONTACT,
-	OPT_KEEP_UNTIL, OPT_EML, OPT_LOG, OPT_REDACT, OPT_REDACT_KEY, OPT_SIGN, OPT_SIGN_WITH,
-	OPT_TIMESTAMP, OPT_NO_SQLITE, OPT_REPORT, OPT_MOVE, OPT_PURGE, OPT_PURGE_RATE };
+	OPT_KEEP_UNTIL, OPT_EML, OPT_LOG, OPT_SHOWQ, OPT_REDACT, OPT_REDACT_KEY,
+	OPT_SIGN, OPT_SIGN_WITH, OPT_TIMESTAMP, OPT_NO_SQLITE, OPT_REPORT, OPT_MOVE,
+	OPT_PURGE, OPT_PURGE_RATE };
 
 /* "2027-06-30" */
 static bool is_date(const char *s)
@@ -64,6 +65,9 @@ static int content_option(struct archiving *own, int id, const char *value,
 		if (own->nlogs == ARCHIVE_LOGS)
 			return qt_fail(err, QT_E_USAGE, "", "too many files");
 		own->logs[own->nlogs++] = value;
+		return 0;
+	case OPT_SHOWQ:
+		own->showq = true;
 		return 0;
 	case OPT_REDACT:
 		if (!qt_redact_by_name(value, &own->redact))
@@ -326,26 +330,18 @@ static int check_redaction(const struct archiving *own, struct qt_error *err)
 	return 0;
 }
 
-/* Before the roles are taken the options are known, and not yet checked. */
-int archive_prepare(struct ctx *c, struct qt_error *err)
+/* It is Postfix's word, so there has to be one; and it names everybody. */
+static int check_showq(const struct ctx *c, const struct archiving *own,
+    struct qt_error *err)
 {
-	const struct archiving *own = own_options(c, sizeof(*own), err);
-	struct roles *r = &c->roles;
-
-	if (own == NULL)
-		return -1;
-	qt_picks_raise_limit();
-	if (c->dry_run || c->explain)
-		return 0;
-	qt_archive_program(r->program);
-	if (own->sign != NULL && signer_start(&r->signer, own->sign, err) != 0)
-		return -1;
-	if (own->sign_with != NULL &&
-	    signer_start_program(&r->sign_with, own->sign_with, err) != 0)
-		return -1;
-	if (c->spools.n == 1 && c->spools.v[0]->live)
-		qt_archive_postconf(&r->postconf, c->spools.v[0]);
-	return qt_buf_check(&r->postconf, err);
+	if (own->showq && own->redact != QT_REDACT_NONE)
+		return qt_fail(err, QT_E_USAGE, "--showq",
+		    "has names of the whole queue: not together with --redact");
+	if (own->showq && !c->spools.v[0]->live)
+		return qt_fail(err, QT_E_USAGE, "--showq",
+		    "asks Postfix itself: for the queue of an instance (-c), "
+		    "not for a directory (-Q) or an archive (-A)");
+	return 0;
 }
 
 static int check(const struct ctx *c, const struct archiving *own,
@@ -366,7 +362,54 @@ static int check(const struct ctx *c, const struct archiving *own,
 	if (c->spools.n != 1)
 		return qt_fail(err, QT_E_USAGE, "archive",
 		    "takes one queue at a time, not %zu", c->spools.n);
-	return check_redaction(own, err) != 0 ? -1 : check_move(c, own, err);
+	if (check_redaction(own, err) != 0 || check_showq(c, own, err) != 0)
+		return -1;
+	return check_move(c, own, err);
+}
+
+static void on_showq(void *ctx, uint64_t messages)
+{
+	progress(ctx, "messages told by postqueue", messages, 0);
+}
+
+static int take_showq(struct ctx *c, const struct archiving *own,
+    struct qt_error *err)
+{
+	const struct qt_showq_opts opts = {.file = own->file, .stop = c->stop,
+	    .progress = on_showq, .progress_ctx = c};
+	int r = qt_showq_take(&c->roles.showq, c->spools.v[0], &opts, err);
+
+	progress_end(c);
+	/* a failure here: half an archive is none (archive_give_up) */
+	return r != 0 && err->code == QT_E_INTERRUPTED ?
+	    qt_fail(err, QT_E_STATE, "", "no archive was made: interrupted") : r;
+}
+
+/*
+ * Before the roles are taken: what is wrong with the options is said before
+ * anything is run.
+ */
+int archive_prepare(struct ctx *c, struct qt_error *err)
+{
+	const struct archiving *own = own_options(c, sizeof(*own), err);
+	struct roles *r = &c->roles;
+
+	if (own == NULL || check(c, own, err) != 0)
+		return -1;
+	qt_picks_raise_limit();
+	if (c->dry_run || c->explain)
+		return 0;
+	qt_archive_program(r->program);
+	if (own->sign != NULL && signer_start(&r->signer, own->sign, err) != 0)
+		return -1;
+	if (own->sign_with != NULL &&
+	    signer_start_program(&r->sign_with, own->sign_with, err) != 0)
+		return -1;
+	if (c->spools.v[0]->live)
+		qt_archive_postconf(&r->postconf, c->spools.v[0]);
+	if (qt_buf_check(&r->postconf, err) != 0)
+		return -1;
+	return own->showq ? take_showq(c, own, err) : 0;
 }
 
 static int run(struct ctx *c, int argc, char **argv)
@@ -376,7 +419,7 @@ static int run(struct ctx *c, int argc, char **argv)
 	int status;
 
 	(void)argc, (void)argv; /* IDs: in the selection already */
-	if (own == NULL || check(c, own, &err) != 0)
+	if (own == NULL)
 		return complain(&err);
 	if (own->move)
 		status = archive_move(c, own);
@@ -400,6 +443,8 @@ static const struct qt_option own_table[] = {
     {"eml", 0, NULL, OPT_EML, "the messages as mail programs have them, too"},
     {"log", 0, "FILE", OPT_LOG,
 	"a mail log: its lines about this mail, too; oldest first"},
+    {"showq", 0, NULL, OPT_SHOWQ,
+	"what Postfix itself says of its whole queue (postqueue -j), too"},
     {"redact", 0, "LEVEL", OPT_REDACT,
 	"names taken out: none, recipients or full"},
     {"redact-key", 0, "FILE", OPT_REDACT_KEY,

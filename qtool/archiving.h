@@ -17,7 +17,7 @@ struct archiving {
 	char *named;	     /* owned: file, where -o gave its directory */
 	const char *case_id; /* --case */
 	const char *title, *organization, *contact, *keep_until;
-	bool eml;
+	bool eml, showq;
 	const char *logs[ARCHIVE_LOGS];
 	size_t nlogs;
 	enum qt_redact redact;

@@ -197,6 +197,8 @@ static void be_hand(struct ctx *c, int fd, unsigned may)
 	(void)prctl(PR_SET_NAME, "qtool-hand", 0, 0, 0);
 	signer_forget(&c->roles.signer);
 	signer_forget(&c->roles.sign_with);
+	qt_showq_free(c->roles.showq); /* the judge's */
+	c->roles.showq = NULL;
 	stop_when_heard(fd);
 	if (confine_hand(c, &err) != 0)
 		exit(complain(&err));
@@ -521,6 +523,7 @@ void roles_release(struct ctx *c)
 	if (r->tmp != NULL)
 		(void)rmdir(r->tmp);
 	qt_buf_release(&r->postconf);
+	qt_showq_free(r->showq);
 	free(r->tmp);
 	for (i = 0; i < ROLES_BESIDE; i++)
 		free(r->beside[i]);

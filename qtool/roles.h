@@ -31,6 +31,7 @@ struct roles {
 	struct qt_hand hand;
 	pid_t hand_pid;	     /* 0: there is none */
 	struct qt_buf postconf; /* archive's: asked for while it could be */
+	struct qt_showq *showq; /* likewise, where it is wanted; owned, or NULL */
 	char program[65];	/* likewise: the sum of this program */
 	struct signer signer, sign_with; /* likewise */
 	const char *operand; /* the first; NULL */

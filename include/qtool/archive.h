@@ -49,6 +49,38 @@ int qt_program_sign(const char *program, const void *bytes, size_t len,
 bool qt_program_name(const char *program, char name[33]);
 #define QT_SIGNED_MAX ((size_t)60 << 10) /* bytes that can be signed */
 
+/*
+ * What Postfix itself says of its queue: all of it, not what is selected, byte
+ * for byte as "postqueue -c DIR -j" puts it out.  Postfix opens each of its
+ * messages for that.
+ */
+struct qt_showq;
+#define QT_SHOWQ_MAX ((uint64_t)4 << 30) /* bytes */
+struct qt_showq_opts {
+	/* The archive that it is for (qt_archive_open).  That this can be made
+	 * is looked at first; what does not fit into memory goes to its
+	 * directory, into a file without a name. */
+	const char *file;
+	size_t memory;	     /* bytes of it in memory; 0: 4 MiB */
+	uint64_t max;	     /* bytes; 0: QT_SHOWQ_MAX */
+	unsigned silence_ms; /* it is killed when so long nothing comes; 0: five
+			      * minutes */
+	const char *program; /* NULL: postqueue */
+	const volatile sig_atomic_t *stop; /* set by a signal; may be NULL */
+	/* Messages told so far, often; may be NULL. */
+	void (*progress)(void *ctx, uint64_t messages);
+	void *progress_ctx;
+};
+/*
+ * Run postqueue for the spool, which has to be live.  QT_E_LIBRARY: it failed,
+ * and what it said of that, or a line of its output is no message; QT_E_NOMEM:
+ * more than max; QT_E_INTERRUPTED; as qt_archive_open, of file.  *out is the
+ * caller's.  A program is run: not for a confined process.
+ */
+int qt_showq_take(struct qt_showq **out, const struct qt_spool *spool,
+    const struct qt_showq_opts *opts, struct qt_error *err) QT_MUST_CHECK;
+void qt_showq_free(struct qt_showq *q);
+
 /* Strings are copied unless it says otherwise; NULL: none. */
 struct qt_archive_opts {
 	const char *host;	/* for the base name and bag-info */
@@ -66,6 +98,9 @@ struct qt_archive_opts {
 	/* What qt_archive_postconf() gave for it, by who cannot run programs
 	 * any more; NULL: they are run.  Must outlive the archive. */
 	const char *postconf;
+	/* NULL: it is not in it.  Must outlive the archive; never in a redacted
+	 * one (QT_E_USAGE): it names everybody. */
+	const struct qt_showq *showq;
 	const char *program_sha256; /* of the program that runs, hex */
 	bool eml;		/* data/eml/ too */
 	enum qt_redact redact;

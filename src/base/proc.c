@@ -11,9 +11,11 @@
 #include <poll.h>
 #include <signal.h>
 #include <spawn.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/io.h"
@@ -23,6 +25,9 @@
 
 /* Of standard error the last part is kept; the reason comes last. */
 #define STDERR_KEEP ((size_t)4096)
+
+#define BLOCK ((size_t)16384) /* read at once */
+#define TICK_MS 200
 
 /* What it is started with. */
 struct start {
@@ -189,20 +194,18 @@ static int start(struct child *c, const struct start *s,
 	return -1;
 }
 
-/* Read once from *fd, closing it at its end. */
-static int take(int *fd, struct qt_buf *to, struct qt_error *err)
+/* Read once from *fd, closing it at its end; *n 0: nothing came. */
+static int read_once(int *fd, char block[BLOCK], size_t *n,
+    struct qt_error *err)
 {
-	char block[16384];
-	ssize_t n;
+	ssize_t got = read(*fd, block, BLOCK);
 
-	n = read(*fd, block, sizeof block);
-	if (n < 0)
+	*n = got > 0 ? (size_t)got : 0;
+	if (got < 0)
 		return errno == EINTR ? 0 : qt_fail_sys(err, "read", "pipe");
-	if (n == 0)
+	if (got == 0)
 		qt_close_quiet(fd);
-	else
-		qt_buf_add(to, block, (size_t)n);
-	return qt_buf_check(to, err);
+	return 0;
 }
 
 /* Keep the tail of what the program said. */
@@ -217,29 +220,75 @@ static void trim(struct qt_buf *said)
 	said->len = STDERR_KEEP;
 }
 
-/* Both pipes to their ends, in step, so that neither blocks the program. */
-static int collect(struct child *c, const char *name, size_t max,
-    struct qt_buf *out, struct qt_buf *said, struct qt_error *err)
+static int64_t now_ms(void)
 {
-	struct pollfd p[2];
+	struct timespec ts;
 
-	while (c->out >= 0 || c->err >= 0) {
+	(void)clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
+}
+
+static bool stopped(const struct qt_proc_sink *to)
+{
+	return to->stop != NULL && *to->stop;
+}
+
+/*
+ * Until something comes: 0, and which in p.  A stop is looked for now and then,
+ * as its signal may come right before poll().
+ */
+static int wait_for(struct child *c, const char *name,
+    const struct qt_proc_sink *to, int64_t last, struct pollfd p[2],
+    struct qt_error *err)
+{
+	const int tick = to->stop != NULL || to->silence_ms != 0 ? TICK_MS : -1;
+	int n;
+
+	for (;;) {
 		/* poll passes over negative descriptors */
 		p[0] = (struct pollfd){.fd = c->out, .events = POLLIN};
 		p[1] = (struct pollfd){.fd = c->err, .events = POLLIN};
-		if (poll(p, 2, -1) < 0) {
-			if (errno == EINTR)
-				continue;
+		n = poll(p, 2, tick);
+		if (n < 0 && errno != EINTR)
 			return qt_fail_sys(err, "poll", name);
+		if (stopped(to))
+			return qt_fail(err, QT_E_INTERRUPTED, name,
+			    "interrupted");
+		if (n > 0)
+			return 0;
+		if (to->silence_ms != 0 && now_ms() - last >= to->silence_ms)
+			return qt_fail(err, QT_E_LIBRARY, name,
+			    "nothing came from it for %u seconds",
+			    (to->silence_ms + 999) / 1000);
+	}
+}
+
+/* Both pipes to their ends, in step, so that neither blocks the program. */
+static int collect(struct child *c, const char *name,
+    const struct qt_proc_sink *to, struct qt_buf *said, struct qt_error *err)
+{
+	int64_t last = now_ms();
+	char block[BLOCK];
+	struct pollfd p[2];
+	size_t n;
+
+	while (c->out >= 0 || c->err >= 0) {
+		if (wait_for(c, name, to, last, p, err) != 0)
+			return -1;
+		if (p[0].revents != 0) {
+			if (read_once(&c->out, block, &n, err) != 0 ||
+			    (n != 0 && to->take(to->ctx, block, n, err) != 0))
+				return -1;
+			last = now_ms();
 		}
-		if (p[0].revents != 0 && take(&c->out, out, err) < 0)
-			return -1;
-		if (out->len > max)
-			return qt_fail(err, QT_E_NOMEM, name,
-			    "more than %zu bytes of output", max);
-		if (p[1].revents != 0 && take(&c->err, said, err) < 0)
-			return -1;
-		trim(said);
+		if (p[1].revents != 0) {
+			if (read_once(&c->err, block, &n, err) != 0)
+				return -1;
+			qt_buf_add(said, block, n);
+			if (qt_buf_check(said, err) != 0)
+				return -1;
+			trim(said);
+		}
 	}
 	return 0;
 }
@@ -292,12 +341,13 @@ static int fail_exit(int status, const char *name, const struct qt_buf *said,
 }
 
 /* Collect and reap; *status is the program's own. */
-static int finish(struct child *c, const char *name, size_t max,
-    struct qt_buf *out, struct qt_buf *said, int *status, struct qt_error *err)
+static int finish(struct child *c, const char *name,
+    const struct qt_proc_sink *to, struct qt_buf *said, int *status,
+    struct qt_error *err)
 {
 	int r;
 
-	r = collect(c, name, max, out, said, err);
+	r = collect(c, name, to, said, err);
 	if (r < 0)
 		(void)kill(c->pid, SIGKILL);
 	qt_close_quiet(&c->out);
@@ -308,23 +358,55 @@ static int finish(struct child *c, const char *name, size_t max,
 	return r;
 }
 
-static int run(const struct start *s, size_t max, struct qt_buf *out,
+static int run(const struct start *s, const struct qt_proc_sink *to,
     int *exit_status, struct qt_error *err)
 {
 	struct qt_buf said;
 	struct child c;
 	int status = 0, r;
 
-	qt_buf_clear(out);
 	if (start(&c, s, err) < 0)
 		return -1;
-	qt_buf_init(&said, STDERR_KEEP + 16384);
-	r = finish(&c, s->argv[0], max, out, &said, &status, err);
-	if (r == 0 && WIFEXITED(status) && exit_status != NULL)
+	qt_buf_init(&said, STDERR_KEEP + BLOCK);
+	r = finish(&c, s->argv[0], to, &said, &status, err);
+	if (r == 0 && stopped(to)) /* Ctrl-C reached it, too */
+		r = qt_fail(err, QT_E_INTERRUPTED, s->argv[0], "interrupted");
+	else if (r == 0 && WIFEXITED(status) && exit_status != NULL)
 		*exit_status = WEXITSTATUS(status);
 	else if (r == 0 && status != 0)
 		r = fail_exit(status, s->argv[0], &said, err);
 	qt_buf_release(&said);
+	return r;
+}
+
+/* Output that is wanted whole. */
+struct whole {
+	struct qt_buf *out;
+	size_t max;
+	const char *name;
+};
+
+static int to_buf(void *ctx, const void *bytes, size_t len,
+    struct qt_error *err)
+{
+	struct whole *w = ctx;
+
+	qt_buf_add(w->out, bytes, len);
+	if (qt_buf_check(w->out, err) != 0)
+		return -1;
+	return w->out->len <= w->max ? 0 : qt_fail(err, QT_E_NOMEM, w->name,
+	    "more than %zu bytes of output", w->max);
+}
+
+static int capture(const struct start *s, size_t max, struct qt_buf *out,
+    int *exit_status, struct qt_error *err)
+{
+	struct whole w = {out, max, s->argv[0]};
+	int r;
+
+	qt_buf_clear(out);
+	r = run(s, &(struct qt_proc_sink){.take = to_buf, .ctx = &w},
+	    exit_status, err);
 	if (r < 0)
 		qt_buf_clear(out);
 	return r;
@@ -333,8 +415,14 @@ static int run(const struct start *s, size_t max, struct qt_buf *out,
 int qt_proc_capture(const char *const argv[], size_t max, struct qt_buf *out,
     int *exit_status, struct qt_error *err)
 {
-	return run(&(struct start){.argv = argv, .in = -1}, max, out,
+	return capture(&(struct start){.argv = argv, .in = -1}, max, out,
 	    exit_status, err);
+}
+
+int qt_proc_stream(const char *const argv[], const struct qt_proc_sink *sink,
+    struct qt_error *err)
+{
+	return run(&(struct start){.argv = argv, .in = -1}, sink, NULL, err);
 }
 
 int qt_proc_filter(const char *const argv[], const struct qt_proc_input *in,
@@ -344,7 +432,7 @@ int qt_proc_filter(const char *const argv[], const struct qt_proc_input *in,
 	int p[2], r;
 
 	if (in->bytes == NULL)
-		return run(&s, max, out, NULL, err);
+		return capture(&s, max, out, NULL, err);
 	if (in->len > QT_PROC_INPUT_MAX)
 		return qt_fail(err, QT_E_NOMEM, argv[0], "too much input");
 	if (open_pipe(p, err) < 0)
@@ -355,7 +443,7 @@ int qt_proc_filter(const char *const argv[], const struct qt_proc_input *in,
 	qt_close_quiet(&p[1]);
 	s.in = p[0];
 	if (r == 0)
-		r = run(&s, max, out, NULL, err);
+		r = capture(&s, max, out, NULL, err);
 	qt_close_quiet(&p[0]);
 	return r;
 }

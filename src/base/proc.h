@@ -8,6 +8,8 @@
 #ifndef QTOOL_BASE_PROC_H
 #define QTOOL_BASE_PROC_H
 
+#include <signal.h>
+
 #include "qtool/buf.h"
 
 /*
@@ -24,6 +26,26 @@
  */
 int qt_proc_capture(const char *const argv[], size_t max, struct qt_buf *out,
     int *exit_status, struct qt_error *err) QT_MUST_CHECK;
+
+/* Where a program's output goes while it runs, and what ends it early. */
+struct qt_proc_sink {
+	/* A piece of it: 0, or negative with err, and the program is killed. */
+	int (*take)(void *ctx, const void *bytes, size_t len,
+	    struct qt_error *err);
+	void *ctx;
+	unsigned silence_ms; /* it is killed when so long no byte comes; 0: it
+			      * may be silent as long as it likes */
+	const volatile sig_atomic_t *stop; /* set: it is killed; may be NULL */
+};
+/*
+ * Run argv as qt_proc_capture() without exit_status, its output to the sink in
+ * pieces, in order: there is no ceiling on it but the sink's own.  Failures are
+ * those, the sink's, QT_E_LIBRARY after the silence, QT_E_INTERRUPTED when
+ * *stop is set, whatever the program made of the signal.  What it started in
+ * turn is not killed with it.
+ */
+int qt_proc_stream(const char *const argv[], const struct qt_proc_sink *sink,
+    struct qt_error *err) QT_MUST_CHECK;
 
 #define QT_PROC_ENV 4
 /* What a program is given beside its arguments. */

@@ -138,6 +138,10 @@ static const char maillog_file[] =
 static const char context_files[] =
     "  data/context/               the mail server's configuration\n";
 
+static const char showq_file[] =
+    "  data/context/showq.jsonl    what Postfix itself said of its whole queue\n"
+    "                              (postqueue -j), a message a line\n";
+
 static const char tag_files[] =
     "  metadata/case.json          who made this, when, where and from what\n"
     "  metadata/messages.jsonl     one line of JSON for each message\n"
@@ -288,6 +292,8 @@ static void readme_files(struct qt_buf *out, const struct qt_bag *bag)
 		qt_buf_adds(out, context_files);
 	if (bag->maillog)
 		qt_buf_adds(out, maillog_file);
+	if (bag->showq != NULL)
+		qt_buf_adds(out, showq_file);
 	qt_buf_adds(out, tag_files);
 	if (bag->index)
 		qt_buf_adds(out, index_file);

@@ -9,6 +9,8 @@
 #include "evidence/tarstream.h"
 #include "qtool/spool.h"
 
+struct qt_showq;
+
 struct qt_bag {
 	const char *base;	/* the bag's directory name */
 	const char *host;	/* myhostname; "" unknown */
@@ -20,6 +22,7 @@ struct qt_bag {
 	const char *sign_program; /* which signs it too; NULL: none does */
 	const struct qt_spool *spool; /* NULL: no live system to ask */
 	const char *postconf; /* qt_archive_postconf()'s; NULL: not asked yet */
+	const struct qt_showq *showq; /* NULL: it is not in it */
 	enum qt_packing packing;
 	int64_t started;
 	bool fixed_clock; /* the time was given: nothing else may vary */

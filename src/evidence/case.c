@@ -21,6 +21,7 @@
 #include "base/io.h"
 #include "base/proc.h"
 #include "evidence/hash.h"
+#include "evidence/showq.h"
 #include "qtool/archive.h"
 #include "qtool/escape.h"
 
@@ -206,7 +207,14 @@ static void varies(struct qt_buf *out, const struct qt_bag *bag)
 	    "nlink\", "
 	    "\"bag-info.txt: Bagging-Date\", "
 	    "\"tagmanifest-sha256.txt and signatures, which are over these\", "
-	    "\"times of the files that are not below data/queue\"]");
+	    "\"times of the files that are not below data/queue\"");
+	if (bag->showq != NULL)
+		qt_buf_adds(out, ", \"data/context/showq.jsonl, and with it "
+		    "its line in manifest-sha256.txt, the sum of that in "
+		    "metadata/custody.jsonl, payload_bytes and Payload-Oxum\", "
+		    "\"metadata/case.json: showq_messages, showq_begun, "
+		    "showq_ended\"");
+	qt_buf_addc(out, ']');
 }
 
 /* What could not be helped: RFC 3227 and ISO 27037 want it named. */
@@ -301,6 +309,24 @@ static void log_facts(struct qt_buf *out, const struct qt_bag *bag)
 	number(out, "mail_log_lines_too_long", bag->log_skipped);
 }
 
+/* What Postfix was asked, and when: the queue was another one a moment later. */
+static void showq_facts(struct qt_buf *out, const struct qt_bag *bag)
+{
+	const struct qt_showq *q = bag->showq;
+	char when[32];
+
+	if (q == NULL)
+		return;
+	text(out, "showq_command", q->command);
+	number(out, "showq_messages", q->messages);
+	if (bag->fixed_clock)
+		return;
+	qt_utc(q->begun, when);
+	text(out, "showq_begun", when);
+	qt_utc(q->ended, when);
+	text(out, "showq_ended", when);
+}
+
 static void run_facts(struct qt_buf *out, const struct qt_bag *bag)
 {
 	struct qt_buf line;
@@ -384,6 +410,7 @@ int qt_bag_case(struct qt_buf *out, const struct qt_bag *bag,
 	run_facts(out, bag);
 	count_facts(out, bag);
 	log_facts(out, bag);
+	showq_facts(out, bag);
 	varies(out, bag);
 	qt_buf_adds(out, "\n}\n");
 	return qt_buf_check(out, err);

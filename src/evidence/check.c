@@ -260,8 +260,24 @@ static struct qt_buf *signature_for(struct qt_check *c, const char *path,
 	return &c->signature[c->nsignatures++].bytes;
 }
 
+/* Whether it is showq.jsonl, and the first of them: others are told as added. */
+static bool is_showq(struct qt_check *c, const char *path)
+{
+	bool is = strcmp(path, QT_SHOWQ_PATH) == 0 && !c->have_showq;
+
+	c->have_showq = c->have_showq || is;
+	return is;
+}
+
+/* Where a member's bytes go besides the sum; NULL, false: not there. */
+struct takers {
+	struct qt_spill *store;
+	struct qt_buf *sig;
+	bool showq;
+};
+
 static int read_data(struct qt_check *c, struct qt_tarread *r, char *buf,
-    struct qt_spill *store, struct qt_buf *sig, struct qt_error *err)
+    const struct takers *to, struct qt_error *err)
 {
 	size_t got;
 
@@ -272,12 +288,15 @@ static int read_data(struct qt_check *c, struct qt_tarread *r, char *buf,
 		if (qt_tarread_data(r, buf, PIECE, &got, err) != 0)
 			return -1;
 		qt_digest_add(&c->sum, buf, got);
-		if (store != NULL && qt_spill_add(store, buf, got, err) != 0)
+		if (to->store != NULL &&
+		    qt_spill_add(to->store, buf, got, err) != 0)
 			return -1;
-		if (sig != NULL)
-			qt_buf_add(sig, buf, got);
+		if (to->sig != NULL)
+			qt_buf_add(to->sig, buf, got);
+		if (to->showq && qt_check_showq(c, buf, got, err) != 0)
+			return -1;
 	} while (got != 0);
-	return sig != NULL ? qt_buf_check(sig, err) : 0;
+	return to->sig != NULL ? qt_buf_check(to->sig, err) : 0;
 }
 
 /* known: it is one of the bag, whose header is to be looked at. */
@@ -327,15 +346,17 @@ static int one_file(struct qt_check *c, struct qt_tarread *r,
 	const uint64_t size = m->size;
 	const char *id = "";
 	enum qt_queue queue = queue_of(path, &id);
-	struct qt_buf *sig = signature_for(c, path, size);
+	struct takers to = {.sig = signature_for(c, path, size),
+	    .showq = is_showq(c, path)};
 	char own[QT_MEMBER_SIZE];
 
 	(void)strlcpy(own, path, sizeof own); /* m is the reader's */
 	id = own + (id[0] != '\0' ? id - path : 0);
 	check_order(c, m, own);
 	check_mtime(c, m, own);
+	to.store = store_for(c, own, queue);
 	if (note_member(c, m, true, err) != 0 ||
-	    read_data(c, r, buf, store_for(c, own, queue), sig, err) != 0 ||
+	    read_data(c, r, buf, &to, err) != 0 ||
 	    list(c, own, size, err) != 0)
 		return -1;
 	if (queue < QT_Q_COUNT)
@@ -469,6 +490,7 @@ static void init(struct qt_check *c)
 	    c->opts->memory != 0 ? memory : MESSAGE_MEMORY);
 	qt_spill_init(&c->facts, c->tmpfd, memory);
 	qt_spill_init(&c->rcpts, c->tmpfd, memory);
+	qt_showq_lines_init(&c->showq);
 	for (i = 0; i < QT_TOLD_COUNT; i++)
 		qt_spill_init(&c->kept[i], c->tmpfd, memory);
 	for (i = 0; i < QT_SIGNATURES_MAX; i++)
@@ -488,6 +510,7 @@ void qt_check_free(struct qt_check *c)
 	qt_spill_release(&c->message);
 	qt_spill_release(&c->facts);
 	qt_spill_release(&c->rcpts);
+	qt_showq_lines_release(&c->showq);
 	for (i = 0; i < QT_TOLD_COUNT; i++)
 		qt_spill_release(&c->kept[i]);
 	for (i = 0; i < QT_SIGNATURES_MAX; i++)

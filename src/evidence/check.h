@@ -6,7 +6,7 @@
  *	check_parse.c	what the files say
  *	check_rows.c	what the tables say against that
  *	check_tables.c	what the tables say against the tables made anew
- *	check_text.c	bagit.txt, bag-info.txt, case.json
+ *	check_text.c	bagit.txt, bag-info.txt, case.json, showq.jsonl
  *	check_custody.c	the chain of events, in it and beside it
  *	check_frame.c	the tar between its files
  *	check_beside.c	sum, signatures, time stamp
@@ -18,6 +18,7 @@
 #include "evidence/body.h"
 #include "evidence/manifest.h"
 #include "evidence/seen.h"
+#include "evidence/showq.h"
 #include "qtool/verify.h"
 #include "source/tarread.h"
 
@@ -57,6 +58,8 @@ struct qt_check {
 	struct qt_spill rcpts;	 /* recipients.jsonl as it should be */
 	struct qt_spill kept[QT_TOLD_COUNT];
 	bool have[QT_TOLD_COUNT];
+	struct qt_showq_lines showq; /* looked at as they come */
+	bool have_showq;
 	bool forgot; /* memory ran out for that: */
 	struct qt_seen flawed; /* with salvage: paths in problems */
 	bool ended; /* it was read to its end, but for what is damaged */
@@ -140,6 +143,9 @@ int qt_check_message(struct qt_check *c, const char *path, enum qt_queue queue,
     const char *id, int64_t mtime, struct qt_error *err) QT_MUST_CHECK;
 int qt_check_rows(struct qt_check *c, struct qt_error *err) QT_MUST_CHECK;
 int qt_check_tables(struct qt_check *c, struct qt_error *err) QT_MUST_CHECK;
+/* Bytes of showq.jsonl as they come; len 0: that was all. */
+int qt_check_showq(struct qt_check *c, const void *bytes, size_t len,
+    struct qt_error *err) QT_MUST_CHECK;
 int qt_check_texts(struct qt_check *c, struct qt_error *err) QT_MUST_CHECK;
 int qt_check_custody(struct qt_check *c, struct qt_error *err) QT_MUST_CHECK;
 int qt_check_frame(struct qt_check *c, struct qt_error *err) QT_MUST_CHECK;

@@ -1,6 +1,6 @@
 /*
  * check_text.c - bagit.txt, bag-info.txt, case.json: what an archive says about
- * itself as a whole.
+ * itself as a whole; and showq.jsonl: what Postfix said.
  */
 #include "evidence/check.h"
 
@@ -102,7 +102,7 @@ static void check_info(struct qt_check *c, const struct qt_buf *b)
 struct facts {
 	struct qt_check *c;
 	uint64_t missing; /* lines of missing.jsonl */
-	bool counted;
+	bool counted, counted_showq;
 };
 
 /* Each queue has at least the messages that are there under their own names. */
@@ -183,6 +183,10 @@ static void case_member(struct facts *f, const struct qt_json_value *key,
 		count(c, QT_TOLD_CASE, "payload_bytes", n, c->res->bytes);
 	if (qt_json_is(key, "missing"))
 		count(c, QT_TOLD_CASE, "missing", n, f->missing);
+	if (qt_json_is(key, "showq_messages")) {
+		count(c, QT_TOLD_CASE, "showq_messages", n, c->showq.n);
+		f->counted_showq = true;
+	}
 }
 
 static void check_case(struct qt_check *c, const struct qt_buf *b,
@@ -202,6 +206,27 @@ static void check_case(struct qt_check *c, const struct qt_buf *b,
 	else if (!f.counted)
 		qt_check_tell(c, QT_FLAW_STRUCTURE, qt_told_paths[QT_TOLD_CASE],
 		    -1, NULL, NULL, "does not say how many messages there are");
+	else if (c->have_showq && !f.counted_showq)
+		qt_check_tell(c, QT_FLAW_COUNT, qt_told_paths[QT_TOLD_CASE], -1,
+		    NULL, NULL, "does not say that " QT_SHOWQ_PATH " is there");
+}
+
+/* ---- showq.jsonl ---- */
+
+static int bad_showq(void *ctx, uint64_t n, const char *why,
+    struct qt_error *err)
+{
+	(void)err; /* it is a flaw, and the check goes on */
+	qt_check_tell(ctx, QT_FLAW_TABLE, QT_SHOWQ_PATH, (int64_t)n, NULL, NULL,
+	    "line %" PRIu64 " %s", n, why);
+	return 0;
+}
+
+int qt_check_showq(struct qt_check *c, const void *bytes, size_t len,
+    struct qt_error *err)
+{
+	return len == 0 ? qt_showq_lines_end(&c->showq, bad_showq, c, err) :
+	    qt_showq_lines_take(&c->showq, bytes, len, bad_showq, c, err);
 }
 
 /* ---- lines of JSON ---- */

@@ -61,6 +61,16 @@ static int put_maillog(struct qt_archive *a, struct qt_error *err)
 	return r;
 }
 
+static int put_showq(struct qt_archive *a, struct qt_error *err)
+{
+	const struct qt_showq *q = a->bag.showq;
+
+	if (q == NULL)
+		return 0;
+	a->counts.bytes += qt_spill_size(&q->text);
+	return qt_put_spill(a, QT_SHOWQ_PATH, &q->text, &a->payload, err);
+}
+
 /* ---- tags ---- */
 
 static int put_case(struct qt_archive *a, struct qt_error *err)
@@ -227,7 +237,7 @@ static int put_closing(struct qt_archive *a, struct qt_error *err)
 {
 	qt_index_seal(a->index);
 	if (put_postconf(a, err) != 0 || put_maillog(a, err) != 0 ||
-	    put_case(a, err) != 0 ||
+	    put_showq(a, err) != 0 || put_case(a, err) != 0 ||
 	    qt_put_spill(a, "metadata/messages.jsonl", &a->messages, &a->tags,
 		err) != 0 ||
 	    qt_put_spill(a, "metadata/recipients.jsonl", &a->recipients,

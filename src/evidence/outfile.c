@@ -124,7 +124,7 @@ static int open_stdout(struct qt_outfile *o, struct qt_error *err)
 	return 0;
 }
 
-int qt_outfile_open(struct qt_outfile *o, const char *path,
+int qt_outfile_place(struct qt_outfile *o, const char *path,
     const volatile sig_atomic_t *stop, struct qt_error *err)
 {
 	*o = (struct qt_outfile){.dirfd = -1, .fd = -1, .stop = stop};
@@ -135,9 +135,15 @@ int qt_outfile_open(struct qt_outfile *o, const char *path,
 		return qt_fail_mem(err);
 	if (strcmp(path, "-") == 0)
 		return open_stdout(o, err);
-	if (open_dir(o, err) != 0 || must_not_exist(o, o->name, err) != 0)
+	return open_dir(o, err) != 0 ? -1 : must_not_exist(o, o->name, err);
+}
+
+int qt_outfile_open(struct qt_outfile *o, const char *path,
+    const volatile sig_atomic_t *stop, struct qt_error *err)
+{
+	if (qt_outfile_place(o, path, stop, err) != 0)
 		return -1;
-	return create_tmp(o, &o->fd, &o->tmp, err);
+	return o->name != NULL ? create_tmp(o, &o->fd, &o->tmp, err) : 0;
 }
 
 int qt_outfile_expect(const struct qt_outfile *o, const char *suffix,

@@ -36,9 +36,14 @@ struct qt_outfile {
 };
 
 /*
- * "-" is standard output (refused when it is a terminal).  QT_E_REFUSED when
- * the file exists.  The half-built object is to be released.
+ * Whether a file can be made there, as far as that shows before one is: o has
+ * its directory open, and nothing is in it.  "-" is standard output (refused
+ * when it is a terminal).  QT_E_REFUSED when the file exists.  The half-built
+ * object is to be released.
  */
+int qt_outfile_place(struct qt_outfile *o, const char *path,
+    const volatile sig_atomic_t *stop, struct qt_error *err) QT_MUST_CHECK;
+/* The same, and the temporary name. */
 int qt_outfile_open(struct qt_outfile *o, const char *path,
     const volatile sig_atomic_t *stop, struct qt_error *err) QT_MUST_CHECK;
 int qt_outfile_write(struct qt_outfile *o, const void *bytes, size_t len,

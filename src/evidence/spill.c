@@ -103,14 +103,22 @@ const unsigned char *qt_spill_bytes(const struct qt_spill *s)
 	return s->in_file == 0 && s->len != 0 ? s->mem : NULL;
 }
 
-/* What is in memory goes to the end of the file. */
-static int flush(struct qt_spill *s, struct qt_error *err)
+/* To the end of the file; what is in memory comes behind it. */
+static int append(struct qt_spill *s, const void *bytes, size_t len,
+    struct qt_error *err)
 {
 	if (s->fd < 0 && qt_unnamed_file(s->dirfd, &s->fd, err) != 0)
 		return -1;
-	if (qt_pwrite_all(s->fd, s->mem, s->len, (off_t)s->in_file) != 0)
+	if (qt_pwrite_all(s->fd, bytes, len, (off_t)s->in_file) != 0)
 		return qt_fail_own(err, "write", "temporary file");
-	s->in_file += s->len;
+	s->in_file += len;
+	return 0;
+}
+
+static int flush(struct qt_spill *s, struct qt_error *err)
+{
+	if (append(s, s->mem, s->len, err) != 0)
+		return -1;
 	s->len = 0;
 	return 0;
 }
@@ -143,6 +151,8 @@ int qt_spill_add(struct qt_spill *s, const void *bytes, size_t len,
 	if (s->borrowed)
 		return qt_fail(err, QT_E_STATE, "temporary file",
 		    "its bytes are borrowed");
+	if (s->limit == 0)
+		return len == 0 ? 0 : append(s, bytes, len, err);
 	while (len != 0) {
 		if (s->len == s->limit && flush(s, err) != 0)
 			return -1;

@@ -15,7 +15,8 @@
 struct qt_spill {
 	int dirfd;	 /* where the file goes; borrowed */
 	int fd;		 /* the unnamed file, -1 while all is in memory */
-	size_t limit;	 /* bytes kept in memory before they go to the file */
+	size_t limit;	 /* bytes kept in memory before they go to the file;
+			  * 0: all go there at once */
 	unsigned char *mem; /* the bytes after those in the file; owned */
 	size_t len, cap;
 	bool borrowed;	    /* mem is somebody else's: not to be written */

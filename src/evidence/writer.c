@@ -6,6 +6,7 @@
  *   data/eml/QUEUE/ID.eml                  with it, when asked for
  *   data/context/postconf-n.txt            when the spool is live
  *   data/context/maillog.txt               when logs are given
+ *   data/context/showq.jsonl               when it was asked for
  *   metadata/case.json messages.jsonl recipients.jsonl [missing.jsonl]
  *   metadata/custody.jsonl [index.sqlite]
  *   bag-info.txt manifest-sha256.txt tagmanifest-sha256.txt    last: the sums
@@ -88,6 +89,9 @@ static int keep_opts(struct qt_archive *a, const struct qt_archive_opts *opts,
 {
 	char **s = a->strings;
 
+	if (opts->showq != NULL && opts->redact != QT_REDACT_NONE)
+		return qt_fail(err, QT_E_USAGE, "showq",
+		    "it names everybody in the queue: not in a redacted archive");
 	if (keep_strings(a, opts, err) != 0)
 		return -1;
 	a->stop = opts->stop;
@@ -115,6 +119,7 @@ static int keep_opts(struct qt_archive *a, const struct qt_archive_opts *opts,
 	    .sign_program = s[S_SIGN_PROGRAM],
 	    .spool = opts->spool,
 	    .postconf = opts->postconf,
+	    .showq = opts->showq,
 	    .packing = packing,
 	    .eml = opts->eml || opts->redact != QT_REDACT_NONE,
 	    .redact = opts->redact,

@@ -14,6 +14,7 @@
 #include "evidence/manifest.h"
 #include "evidence/outfile.h"
 #include "evidence/seen.h"
+#include "evidence/showq.h"
 #include "evidence/tarstream.h"
 #include "qtool/archive.h"
 

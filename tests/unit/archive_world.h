@@ -197,6 +197,23 @@ static inline void must_finish(struct qt_archive *a, struct qt_archive_counts *c
 	qt_archive_close(a);
 }
 
+/* A shell script for postqueue, and what Postfix says by it. */
+static inline int take_showq(const struct world *w, struct qt_showq **q,
+    const char *script, struct qt_showq_opts opts, struct qt_error *err)
+{
+	const char *path = at(w, "postqueue");
+	FILE *f = fopen(path, "w");
+
+	assert_non_null(f);
+	(void)fprintf(f, "#!/bin/sh\n%s\n", script);
+	assert_int_equal(fchmod(fileno(f), 0700), 0);
+	assert_int_equal(fclose(f), 0);
+	opts.program = path;
+	if (opts.file == NULL)
+		opts.file = at(w, "out/x.tar.zst");
+	return qt_showq_take(q, w->spool, &opts, err);
+}
+
 /* ---- reading it back ---- */
 
 struct member {

@@ -52,7 +52,8 @@ static void add_row(const struct world *w, struct qt_archive *a,
 	qt_buf_release(&sql);
 }
 
-static const char *make(const struct world *w, const char *name)
+static const char *make_with(const struct world *w, const char *name,
+    const struct qt_showq *showq)
 {
 	struct qt_archive_opts opts = some_opts(w);
 	struct qt_archive_counts counts;
@@ -64,11 +65,17 @@ static const char *make(const struct world *w, const char *name)
 		    "text\n");
 	put_log(w, "defer/BBBBB2222", "<r@x>: reason\n\n");
 	opts.host = w->spool->host;
+	opts.showq = showq;
 	a = open_archive(w, name, &opts);
 	for (i = 0; i < sizeof mails / sizeof mails[0]; i++)
 		add_row(w, a, &mails[i]);
 	must_finish(a, &counts);
 	return at(w, name);
+}
+
+static const char *make(const struct world *w, const char *name)
+{
+	return make_with(w, name, NULL);
 }
 
 /* ---- what is told ---- */
@@ -77,6 +84,8 @@ struct told {
 	char text[4096]; /* "kind path;" of each */
 	char last[512];
 	int64_t offset;
+	char table[512]; /* of the last one of that kind */
+	int64_t table_line;
 };
 
 static void on_problem(void *ctx, const struct qt_problem *p)
@@ -88,6 +97,10 @@ static void on_problem(void *ctx, const struct qt_problem *p)
 	    qt_flaw_name(p->flaw), p->path);
 	(void)snprintf(t->last, sizeof t->last, "%s", p->text);
 	t->offset = p->offset;
+	if (p->flaw == QT_FLAW_TABLE) {
+		(void)strlcpy(t->table, p->text, sizeof t->table);
+		t->table_line = p->offset;
+	}
 }
 
 static uint64_t verify(const char *file, struct told *t)
@@ -355,10 +368,12 @@ static void write_edited(const char *file, const struct contents *c,
 #define Q "data/queue/"
 #define MSG Q "deferred/BBBBB2222"
 
-static const struct {
+struct told_edit {
 	struct edit edit;
 	const char *told; /* in this order */
-} edits[] = {
+};
+
+static const struct told_edit edits[] = {
     {{.change = NULL}, ""},
     {{.drop = MSG}, "missing " MSG ";missing " MSG ";count bag-info.txt;"
 	"count metadata/case.json;count metadata/case.json;"
@@ -415,25 +430,113 @@ static const struct {
 	.to = "\"incoming\": 1", .sums = true}, "count metadata/case.json;"},
 };
 
+static void check_edit(const char *file, const char *edited,
+    const struct told_edit *e, size_t number)
+{
+	struct contents *c = read_archive(file);
+	struct told t;
+
+	if (e->edit.change != NULL)
+		edit_text(c, &e->edit);
+	write_edited(edited, c, &e->edit);
+	(void)verify(edited, &t);
+	if (strcmp(t.text, e->told) != 0)
+		fail_msg("edit %zu: %s instead of %s (%s)", number, t.text,
+		    e->told, t.last);
+	free_contents(c);
+}
+
 static void what_is_wrong_is_told_by_name(void **state)
 {
 	const char *file = make(*state, "out/a.tar");
 	const char *edited = at(*state, "out/b.tar");
+	size_t i;
+
+	for (i = 0; i < sizeof edits / sizeof edits[0]; i++)
+		check_edit(file, edited, &edits[i], i);
+}
+
+#define SHOWQ "data/context/showq.jsonl"
+#define FORGED "custody metadata/custody.jsonl;"
+
+static const struct told_edit showq_edits[] = {
+    {{.change = NULL}, ""},
+    {{.change = SHOWQ, .from = "BBBBB2222", .to = "CCCCC2222"},
+	"altered " SHOWQ ";"},
+    {{.change = SHOWQ, .from = "{\"queue_name\": \"hold", .to =
+	"[\"queue_name\": \"hold", .sums = true}, "table " SHOWQ ";" FORGED},
+    {{.change = SHOWQ, .from = "\"queue_name\": \"hold", .to =
+	"\"queue_nome\": \"hold", .sums = true}, "table " SHOWQ ";" FORGED},
+    {{.change = SHOWQ, .from = "\"queue_id\": \"BB", .to =
+	"\"queue_ix\": \"BB", .sums = true}, "table " SHOWQ ";" FORGED},
+    {{.change = SHOWQ, .from = "\"queue_id\": \"BBBBB2222\"", .to =
+	"\"queue_id\": 12345678901", .sums = true}, "table " SHOWQ ";" FORGED},
+    /* two lines that became one are none, and are counted */
+    {{.change = SHOWQ, .from = "\n", .to = " ", .sums = true},
+	"table " SHOWQ ";count metadata/case.json;" FORGED},
+    /* what is in it else is Postfix's word */
+    {{.change = SHOWQ, .from = "\"sender\": \"a@", .to =
+	"\"sonder\": \"z@", .sums = true}, FORGED},
+    {{.change = "metadata/case.json", .from = "\"showq_messages\": 3",
+	.to = "\"showq_messages\": 4", .sums = true},
+	"count metadata/case.json;"},
+    {{.change = "metadata/case.json", .from = "\"showq_messages\"",
+	.to = "\"showq_massages\"", .sums = true},
+	"count metadata/case.json;"},
+    {{.drop = SHOWQ}, "missing " SHOWQ ";count bag-info.txt;"
+	"count metadata/case.json;count metadata/case.json;"
+	"count metadata/case.json;"},
+    {{.twice = SHOWQ}, "added " SHOWQ ";count bag-info.txt;"
+	"count metadata/case.json;count metadata/case.json;"},
+};
+
+/* Bytes of mail as they are, all forms of JSON, no line feed at the end. */
+static const char showq_script[] =
+    "printf '%s\\n' '{\"queue_name\": \"deferred\", "
+    "\"queue_id\": \"BBBBB2222\", \"sender\": \"a@example.com\", "
+    "\"recipients\": [{\"address\": \"caf\\u00e9@x\"}]}'\n"
+    "printf '{\"queue_id\":\"X\",\"sender\":\"\\351\\377\",\"queue_name\":\"active\"}\\n'\n"
+    "printf '%s' '{\"queue_name\": \"hold\", \"queue_id\": \"DDDDD4444\"}'";
+
+static void what_postfix_said_is_looked_at(void **state)
+{
+	const char *edited = at(*state, "out/b.tar"), *file;
+	struct qt_showq *q = NULL;
+	struct qt_error err = {0};
 	struct told t;
 	size_t i;
 
-	for (i = 0; i < sizeof edits / sizeof edits[0]; i++) {
-		struct contents *c = read_archive(file);
+	if (take_showq(*state, &q, showq_script, (struct qt_showq_opts){0},
+		&err) != 0)
+		fail_msg("%s: %s", err.where, err.text);
+	file = make_with(*state, "out/a.tar", q);
+	qt_showq_free(q);
+	assert_int_equal(verify(file, &t), 0);
+	for (i = 0; i < sizeof showq_edits / sizeof showq_edits[0]; i++)
+		check_edit(file, edited, &showq_edits[i], i);
+}
 
-		if (edits[i].edit.change != NULL)
-			edit_text(c, &edits[i].edit);
-		write_edited(edited, c, &edits[i].edit);
-		(void)verify(edited, &t);
-		if (strcmp(t.text, edits[i].told) != 0)
-			fail_msg("edit %zu: %s instead of %s (%s)", i, t.text,
-			    edits[i].told, t.last);
-		free_contents(c);
-	}
+static void the_line_that_is_wrong_is_named(void **state)
+{
+	const struct edit e = {.change = SHOWQ,
+	    .from = "{\"queue_name\": \"hold", .to = "?\"queue_name\": \"hold"};
+	const char *edited = at(*state, "out/b.tar"), *file;
+	struct qt_showq *q = NULL;
+	struct qt_error err = {0};
+	struct contents *c;
+	struct told t;
+
+	assert_int_equal(take_showq(*state, &q, showq_script,
+	    (struct qt_showq_opts){0}, &err), 0);
+	file = make_with(*state, "out/a.tar", q);
+	qt_showq_free(q);
+	c = read_archive(file);
+	edit_text(c, &e);
+	write_edited(edited, c, &e);
+	(void)verify(edited, &t);
+	free_contents(c);
+	assert_string_equal(t.table, "line 3 is no JSON object");
+	assert_int_equal(t.table_line, 3);
 }
 
 static void one_that_is_cut_off_is_damaged(void **state)
@@ -506,6 +609,8 @@ int main(void)
 	    TEST(every_bit_of_a_zst_that_means_anything_is_covered),
 	    TEST(its_sum_beside_it_covers_all),
 	    TEST(what_is_wrong_is_told_by_name),
+	    TEST(what_postfix_said_is_looked_at),
+	    TEST(the_line_that_is_wrong_is_named),
 	    TEST(one_that_is_cut_off_is_damaged),
 	    TEST(what_is_no_archive_is_told),
 	    TEST(what_cannot_be_read_is_an_error),

@@ -19,8 +19,8 @@
 
 enum { OPT_OUTPUT = OPT_OWN, OPT_CASE, OPT_TITLE, OPT_ORGANIZATION, OPT_CONTACT,
 	OPT_KEEP_UNTIL, OPT_EML, OPT_LOG, OPT_SHOWQ, OPT_REDACT, OPT_REDACT_KEY,
-	OPT_SIGN, OPT_SIGN_WITH, OPT_TIMESTAMP, OPT_NO_SQLITE, OPT_REPORT, OPT_MOVE,
-	OPT_PURGE, OPT_PURGE_RATE };
+	OPT_SIGN, OPT_SIGN_WITH, OPT_TIMESTAMP, OPT_NO_SQLITE, OPT_SHA512, OPT_REPORT,
+	OPT_MOVE, OPT_PURGE, OPT_PURGE_RATE };
 
 /* "2027-06-30" */
 static bool is_date(const char *s)
@@ -91,6 +91,9 @@ static int content_option(struct archiving *own, int id, const char *value,
 		return 0;
 	case OPT_NO_SQLITE:
 		own->no_index = true;
+		return 0;
+	case OPT_SHA512:
+		own->sha512 = true;
 		return 0;
 	default:
 		return case_option(own, id, value, err);
@@ -456,6 +459,7 @@ static const struct qt_option own_table[] = {
 	"also FILE.tsq, to be posted to a time-stamping authority"},
     {"no-sqlite", 0, NULL, OPT_NO_SQLITE,
 	"without metadata/index.sqlite"},
+    {"sha512", 0, NULL, OPT_SHA512, "its sums by SHA-512, too"},
     {"move", 0, NULL, OPT_MOVE,
 	"out of the queue, once the archive is written and read back"},
     {"purge", 0, NULL, OPT_PURGE,

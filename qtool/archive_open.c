@@ -111,6 +111,7 @@ static int open_it(struct ctx *c, struct archiving *own, const char *command,
 	    .sign_with_ctx = &r->sign_with,
 	    .sign_program = own->sign_with != NULL ? own->sign_program : NULL,
 	    .timestamp = own->timestamp, .no_index = own->no_index,
+	    .sha512 = own->sha512,
 	    .stop = c->stop};
 
 	return name_in(own, &opts, err) != 0 ? -1 :

@@ -23,7 +23,7 @@ struct archiving {
 	enum qt_redact redact;
 	const char *redact_key, *sign, *sign_with;
 	char sign_program[33]; /* of sign_with */
-	bool timestamp, no_index;
+	bool timestamp, no_index, sha512;
 	bool json;	     /* --json: the report as an object */
 	bool move, purge;
 	unsigned purge_rate;

@@ -118,6 +118,7 @@ struct qt_archive_opts {
 	const char *sign_program; /* its qt_program_name() */
 	bool timestamp;		/* FILE.tsq, an RFC 3161 request */
 	bool no_index;		/* no metadata/index.sqlite */
+	bool sha512;		/* manifest-sha512.txt, tagmanifest-sha512.txt */
 	int64_t now;		/* seconds; 0: the clock.  Given, two archives
 				 * of the same mail are the same bytes */
 	int64_t begun;		/* when it was read off the clock already; 0: now */

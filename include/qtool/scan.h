@@ -44,7 +44,8 @@ enum { /* what a row must have; each costs, none is implied but those below */
 				   * come too where showq has them (3.11+) */
 	QT_WANT_KEPT = 1 << 9, /* row.kept: the files' own bytes, from the read
 				* that everything else in the row is of */
-	QT_WANT_DIAGS = 1 << 10 /* log entries whole, not brief (deferlog.h) */
+	QT_WANT_DIAGS = 1 << 10, /* log entries whole, not brief (deferlog.h) */
+	QT_WANT_SHA512 = 1 << 11 /* with KEPT: of these also the SHA-512 */
 };
 
 /* A file as the kernel tells it from another that had its inode number before:
@@ -63,6 +64,8 @@ struct qt_kept_file {
 	const unsigned char *data; /* in the row's arena */
 	size_t len;
 	unsigned char sum[32]; /* SHA-256 */
+	const unsigned char *sum512; /* 64 bytes, in the row's arena; NULL: not
+				      * wanted */
 	struct stat st;
 	int64_t btime_ns; /* when it was made; 0 unknown */
 	struct qt_file_handle handle;

@@ -103,10 +103,9 @@ static int capture_log(struct qt_archive *a, const struct qt_archive_item *it,
 
 	if (f != NULL && f->absent)
 		return 0;
-	if (f != NULL && f->have) {
-		qt_capture_kept(&p->file, f);
-		return name_log(a, it->spool, it->id, p, err);
-	}
+	if (f != NULL && f->have)
+		return qt_capture_kept(&p->file, f, &a->sum, err) != 0 ? -1 :
+		    name_log(a, it->spool, it->id, p, err);
 	if (qt_collect_log(&p->file, it->spool, it->id, it->path, p->queue, i,
 		&a->sum, &why) == 0)
 		return name_log(a, it->spool, it->id, p, err);
@@ -302,7 +301,7 @@ static int make_eml(struct qt_archive *a, struct adding *w,
 	qt_digest_clear(&a->sum);
 	if (qt_spill_each(&c->bytes, qt_digest_bytes, &a->sum, err) != 0)
 		return -1;
-	return qt_digest_final(&a->sum, c->sum, err);
+	return qt_digest_sums(&a->sum, &c->sums, err);
 }
 
 /* ---- telling ---- */
@@ -406,10 +405,9 @@ static int capture_message(struct qt_archive *a,
 	const struct qt_identity want = {it->dev, it->ino};
 	const struct qt_kept *kept = it->row != NULL ? it->row->kept : NULL;
 
-	if (kept != NULL && kept->message.have) {
-		qt_capture_kept(&a->message.file, &kept->message);
-		return 0;
-	}
+	if (kept != NULL && kept->message.have)
+		return qt_capture_kept(&a->message.file, &kept->message,
+		    &a->sum, err);
 	if (kept != NULL && kept->fd >= 0)
 		return qt_capture_fd(&a->message.file, kept->fd, it->path,
 		    &want, &a->sum, err);

@@ -161,6 +161,10 @@ static const char sums[] =
     "  manifest-sha256.txt         sums of all files below data/\n"
     "  tagmanifest-sha256.txt      sums of the other files\n";
 
+static const char sums_512[] =
+    QT_README_SHA512 "        the same by SHA-512\n"
+    "  tagmanifest-sha512.txt\n";
+
 static const char signature_files[] =
     "  signatures/                 a signature over tagmanifest-sha256.txt\n"
     "                              (ssh-keygen -Y) and the signer's public key\n";
@@ -208,6 +212,15 @@ static const char checks[] =
     "What was done with it since is in FILE.custody.jsonl, if it is there, and\n"
     "goes on with that chain: the first prev in it is the sum of the last line\n"
     "of metadata/custody.jsonl.\n";
+
+static const char checks_512[] =
+    "\n"
+    "The SHA-512 sums say the same (no output), of the same files:\n"
+    "\n"
+    "  sha512sum --quiet --strict -c tagmanifest-sha512.txt\n"
+    "  sha512sum --quiet --strict -c manifest-sha512.txt\n"
+    "  diff <(cut -c67- tagmanifest-sha256.txt manifest-sha256.txt) \\\n"
+    "       <(cut -c131- tagmanifest-sha512.txt manifest-sha512.txt)\n";
 
 static const char signature_checks[] =
     "\n"
@@ -298,6 +311,8 @@ static void readme_files(struct qt_buf *out, const struct qt_bag *bag)
 	if (bag->index)
 		qt_buf_adds(out, index_file);
 	qt_buf_adds(out, sums);
+	if (bag->sha512)
+		qt_buf_adds(out, sums_512);
 	if (bag->signer != NULL)
 		qt_buf_adds(out, signature_files);
 	if (bag->sign_program != NULL)
@@ -314,6 +329,8 @@ void qt_bag_readme(struct qt_buf *out, const struct qt_bag *bag)
 	    "  tar --warning=no-timestamp %s\n  cd qtool-evidence_*\n",
 	    tar_flags(bag->packing));
 	qt_buf_adds(out, checks);
+	if (bag->sha512)
+		qt_buf_adds(out, checks_512);
 	if (bag->signer != NULL)
 		qt_buf_adds(out, signature_checks);
 	if (bag->sign_program != NULL)

@@ -28,6 +28,7 @@ struct qt_bag {
 	bool fixed_clock; /* the time was given: nothing else may vary */
 	bool moved; /* the messages leave the queue */
 	bool eml, maillog, timestamp, index; /* what is in it, or beside it */
+	bool sha512; /* its manifests by SHA-512 */
 	enum qt_redact redact;
 	const struct qt_redact_key *key; /* NULL: nothing is redacted */
 	uint64_t log_files, log_lines, log_skipped;
@@ -42,6 +43,9 @@ struct qt_bag {
  */
 int qt_bag_base(struct qt_buf *out, const char *host, const char *case_id,
     int64_t now, struct qt_error *err) QT_MUST_CHECK;
+/* In README.txt, where there are lists by SHA-512, at the beginning of a line: no
+ * value in it stands there. */
+#define QT_README_SHA512 "  manifest-sha512.txt "
 void qt_bag_readme(struct qt_buf *out, const struct qt_bag *bag);
 void qt_bag_bagit(struct qt_buf *out);
 void qt_bag_info(struct qt_buf *out, const struct qt_bag *bag);

@@ -139,7 +139,7 @@ static int read_still(struct qt_capture *c, int fd, const char *path,
 		    qt_spill_size(&c->bytes) == (uint64_t)after.st_size) {
 			free(piece);
 			c->st = after;
-			return qt_digest_final(digest, c->sum, err);
+			return qt_digest_sums(digest, &c->sums, err);
 		}
 		c->st = after;
 	}
@@ -174,11 +174,22 @@ int qt_capture_file(struct qt_capture *c, int dirfd, const char *path,
 	return r;
 }
 
-void qt_capture_kept(struct qt_capture *c, const struct qt_kept_file *f)
+int qt_capture_kept(struct qt_capture *c, const struct qt_kept_file *f,
+    struct qt_digest *digest, struct qt_error *err)
 {
 	qt_spill_borrow(&c->bytes, f->data, f->len);
-	memcpy(c->sum, f->sum, sizeof c->sum);
+	memcpy(c->sums.of[QT_HASH_SHA256], f->sum, sizeof f->sum);
 	c->st = f->st;
 	c->btime_ns = f->btime_ns;
 	c->handle = f->handle;
+	if (f->sum512 != NULL) {
+		memcpy(c->sums.of[QT_HASH_SHA512], f->sum512, QT_SUM_MAX);
+		return 0;
+	}
+	if (digest->ctx[QT_HASH_SHA512] == NULL)
+		return 0;
+	/* it is wanted, and whose scan this was did not ask for it */
+	qt_digest_clear(digest);
+	qt_digest_add(digest, f->data, f->len);
+	return qt_digest_sums(digest, &c->sums, err);
 }

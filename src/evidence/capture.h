@@ -19,7 +19,8 @@ struct qt_identity {
 struct qt_capture {
 	struct qt_spill bytes;	/* all of it */
 	struct stat st;		/* from the same descriptor, at that moment */
-	unsigned char sum[QT_SHA256_SIZE];
+	struct qt_sums sums;	/* by the algorithms of the digest, or of the
+				 * scan */
 	int64_t btime_ns;	/* when it was made; 0 unknown */
 	struct qt_file_handle handle; /* len 0: none */
 };
@@ -41,6 +42,7 @@ int qt_capture_fd(struct qt_capture *c, int fd, const char *path,
     const struct qt_identity *id, struct qt_digest *digest,
     struct qt_error *err) QT_MUST_CHECK;
 /* What a scan has read already (f->have); borrowed from its row. */
-void qt_capture_kept(struct qt_capture *c, const struct qt_kept_file *f);
+int qt_capture_kept(struct qt_capture *c, const struct qt_kept_file *f,
+    struct qt_digest *digest, struct qt_error *err) QT_MUST_CHECK;
 
 #endif

@@ -197,7 +197,7 @@ static void varies(struct qt_buf *out, const struct qt_bag *bag)
 		qt_buf_adds(out, "[]");
 		return;
 	}
-	qt_buf_adds(out, "[\"the name of the directory\", "
+	qt_buf_addf(out, "[\"the name of the directory\", "
 	    "\"README.txt: begun\", "
 	    "\"metadata/case.json: started, finished, clock, boot_id, operator, "
 	    "transaction, uname\", "
@@ -206,14 +206,16 @@ static void varies(struct qt_buf *out, const struct qt_bag *bag)
 	    "locked_at_capture\", \"metadata/index.sqlite: in_delivery, ctime_ns, "
 	    "nlink\", "
 	    "\"bag-info.txt: Bagging-Date\", "
-	    "\"tagmanifest-sha256.txt and signatures, which are over these\", "
-	    "\"times of the files that are not below data/queue\"");
+	    "\"tagmanifest-sha256.txt%s and signatures, which are over these\", "
+	    "\"times of the files that are not below data/queue\"",
+	    bag->sha512 ? ", tagmanifest-sha512.txt" : "");
 	if (bag->showq != NULL)
-		qt_buf_adds(out, ", \"data/context/showq.jsonl, and with it "
-		    "its line in manifest-sha256.txt, the sum of that in "
+		qt_buf_addf(out, ", \"data/context/showq.jsonl, and with it "
+		    "its line in manifest-sha256.txt%s, the sum of that in "
 		    "metadata/custody.jsonl, payload_bytes and Payload-Oxum\", "
 		    "\"metadata/case.json: showq_messages, showq_begun, "
-		    "showq_ended\"");
+		    "showq_ended\"",
+		    bag->sha512 ? " and manifest-sha512.txt" : "");
 	qt_buf_addc(out, ']');
 }
 
@@ -411,6 +413,9 @@ int qt_bag_case(struct qt_buf *out, const struct qt_bag *bag,
 	count_facts(out, bag);
 	log_facts(out, bag);
 	showq_facts(out, bag);
+	if (bag->sha512)
+		text(out, "sha512_sums", "manifest-sha512.txt and "
+		    "tagmanifest-sha512.txt, for sha512sum -c");
 	varies(out, bag);
 	qt_buf_adds(out, "\n}\n");
 	return qt_buf_check(out, err);

@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "base/io.h"
+#include "evidence/bag.h"
 
 #define PIECE ((size_t)256 << 10)
 #define LIST_MEMORY ((size_t)16 << 20)
@@ -34,6 +35,8 @@ const char *const qt_told_paths[QT_TOLD_COUNT] = {
     [QT_TOLD_INFO] = "bag-info.txt",
     [QT_TOLD_MANIFEST] = "manifest-sha256.txt",
     [QT_TOLD_TAGS] = "tagmanifest-sha256.txt",
+    [QT_TOLD_MANIFEST_512] = "manifest-sha512.txt",
+    [QT_TOLD_TAGS_512] = "tagmanifest-sha512.txt",
     [QT_TOLD_INDEX] = "metadata/index.sqlite",
 };
 
@@ -94,46 +97,6 @@ bool qt_check_stopped(const struct qt_check *c)
 int qt_check_interrupted(const struct qt_check *c, struct qt_error *err)
 {
 	return qt_fail(err, QT_E_INTERRUPTED, c->file, "interrupted");
-}
-
-/* ---- lines ---- */
-
-#define LINE_MAX_BYTES ((size_t)256 << 20)
-#define LINE_PIECE 4096u
-
-void qt_lines_init(struct qt_lines *l, const struct qt_spill *s)
-{
-	*l = (struct qt_lines){.s = s};
-	qt_buf_init(&l->buf, LINE_MAX_BYTES);
-}
-
-void qt_lines_release(struct qt_lines *l)
-{
-	qt_buf_release(&l->buf);
-}
-
-int qt_lines_next(struct qt_lines *l, struct qt_error *err)
-{
-	const uint64_t size = qt_spill_size(l->s);
-	char piece[LINE_PIECE];
-	const char *end = NULL;
-	size_t n, take;
-
-	if (l->at >= size)
-		return 1;
-	qt_buf_clear(&l->buf);
-	l->number++;
-	while (end == NULL && l->at < size) {
-		n = size - l->at < sizeof piece ? (size_t)(size - l->at) :
-						  sizeof piece;
-		if (qt_spill_read(l->s, l->at, piece, n, err) != 0)
-			return -1;
-		end = memchr(piece, '\n', n);
-		take = end != NULL ? (size_t)(end - piece) : n;
-		qt_buf_add(&l->buf, piece, take);
-		l->at += take + (end != NULL);
-	}
-	return qt_buf_check(&l->buf, err);
 }
 
 /* ---- the pass over the members ---- */
@@ -272,7 +235,7 @@ static bool is_showq(struct qt_check *c, const char *path)
 /* Where a member's bytes go besides the sum; NULL, false: not there. */
 struct takers {
 	struct qt_spill *store;
-	struct qt_buf *sig;
+	struct qt_buf *text; /* a signature, or README.txt */
 	bool showq;
 };
 
@@ -281,22 +244,22 @@ static int read_data(struct qt_check *c, struct qt_tarread *r, char *buf,
 {
 	size_t got;
 
-	qt_digest_clear(&c->sum);
+	qt_digest_clear(&c->member);
 	do {
 		if (qt_check_stopped(c))
 			return qt_check_interrupted(c, err);
 		if (qt_tarread_data(r, buf, PIECE, &got, err) != 0)
 			return -1;
-		qt_digest_add(&c->sum, buf, got);
+		qt_digest_add(&c->member, buf, got);
 		if (to->store != NULL &&
 		    qt_spill_add(to->store, buf, got, err) != 0)
 			return -1;
-		if (to->sig != NULL)
-			qt_buf_add(to->sig, buf, got);
+		if (to->text != NULL)
+			qt_buf_add(to->text, buf, got);
 		if (to->showq && qt_check_showq(c, buf, got, err) != 0)
 			return -1;
 	} while (got != 0);
-	return to->sig != NULL ? qt_buf_check(to->sig, err) : 0;
+	return to->text != NULL ? qt_buf_check(to->text, err) : 0;
 }
 
 /* known: it is one of the bag, whose header is to be looked at. */
@@ -315,27 +278,95 @@ static int note_member(struct qt_check *c, const struct qt_tar_member *m,
 	return qt_spill_add(&c->members, &at, sizeof at, err);
 }
 
-/* Its sum into the list that it belongs to. */
+/* How many signatures of that name there are, this one with them. */
+static size_t count_signatures(const struct qt_check *c, const char *name)
+{
+	size_t i, n = 0;
+
+	for (i = 0; i < c->nsignatures; i++)
+		n += strcmp(c->signature[i].name, name) == 0;
+	return n;
+}
+
+/*
+ * No list has the lists of the tags, nor what signs them: so it does not show
+ * there when one is in it twice, the second of which tar(1) would unpack.
+ */
+static bool check_unlisted(struct qt_check *c, const char *path)
+{
+	static const char *const once[QT_UNLISTED] = {"tagmanifest-sha256.txt",
+	    "tagmanifest-sha512.txt", "signatures/signer.pub"};
+	const char *dot = strrchr(path, '.');
+	bool twice = false, strange = false;
+	size_t i;
+
+	for (i = 0; i < QT_UNLISTED && strcmp(path, once[i]) != 0; i++)
+		;
+	if (i < QT_UNLISTED) {
+		twice = c->unlisted[i];
+		c->unlisted[i] = true;
+	} else if (strncmp(path, "signatures/", 11) != 0) {
+		return false;
+	} else if (dot != NULL && strcmp(dot, ".sig") == 0) {
+		twice = count_signatures(c, path + 11) > 1;
+	} else {
+		strange = true;
+	}
+	if (twice || strange)
+		qt_check_tell(c, QT_FLAW_ADDED, path, -1, NULL, NULL, "is in "
+		    "the archive %s", twice ? "twice" : "and no signature");
+	return true;
+}
+
+/* Its sums into the lists that it belongs to. */
 static int list(struct qt_check *c, const char *path, uint64_t size,
     struct qt_error *err)
 {
-	unsigned char sum[QT_SHA256_SIZE];
-	char with_size[QT_MEMBER_SIZE + 24];
+	struct qt_manifest *lists = c->tags;
+	char line[QT_MEMBER_SIZE + 24];
+	struct qt_sums sums;
+	unsigned h;
+	int r = 0;
 
-	if (qt_digest_final(&c->sum, sum, err) != 0)
+	if (qt_digest_sums(&c->member, &sums, err) != 0)
 		return -1;
+	(void)strlcpy(line, path, sizeof line);
 	if (strncmp(path, "data/", 5) == 0) {
 		c->res->files++;
 		c->res->bytes += size;
-		(void)snprintf(with_size, sizeof with_size, "%s %llu", path,
+		lists = c->payload;
+		(void)snprintf(line, sizeof line, "%s %llu", path,
 		    (unsigned long long)size);
-		return qt_manifest_add(&c->payload, with_size, sum, err);
-	}
-	/* neither lists itself, nor what signs it */
-	if (strcmp(path, qt_told_paths[QT_TOLD_TAGS]) == 0 ||
-	    strncmp(path, "signatures/", 11) == 0)
+	} else if (check_unlisted(c, path)) {
 		return 0;
-	return qt_manifest_add(&c->tags, path, sum, err);
+	}
+	for (h = 0; h < c->nhashes && r == 0; h++)
+		r = qt_manifest_add(&lists[h], line, sums.of[h], err);
+	return r;
+}
+
+/* README.txt, where it is the first; NULL: it is another. */
+static struct qt_buf *readme_for(struct qt_check *c, const char *path,
+    uint64_t size)
+{
+	return c->res->members == 1 && size <= QT_SIGNATURE_SIZE &&
+	    strcmp(path, "README.txt") == 0 ? &c->readme : NULL;
+}
+
+/* Behind the first member, or the first damage: whether SHA-512 is wanted. */
+static void choose_hashes(struct qt_check *c)
+{
+	static const char said[] = "\n" QT_README_SHA512;
+
+	if (c->chosen)
+		return;
+	c->chosen = true;
+	if (c->readme.len == 0 || memmem(c->readme.data, c->readme.len, said,
+		sizeof said - 1) == NULL) {
+		c->nhashes = 1;
+		qt_digest_narrow(&c->member);
+	}
+	qt_buf_release(&c->readme);
 }
 
 static int one_file(struct qt_check *c, struct qt_tarread *r,
@@ -346,8 +377,9 @@ static int one_file(struct qt_check *c, struct qt_tarread *r,
 	const uint64_t size = m->size;
 	const char *id = "";
 	enum qt_queue queue = queue_of(path, &id);
-	struct takers to = {.sig = signature_for(c, path, size),
-	    .showq = is_showq(c, path)};
+	struct qt_buf *sig = signature_for(c, path, size);
+	struct takers to = {.text = sig != NULL ? sig :
+		readme_for(c, path, size), .showq = is_showq(c, path)};
 	char own[QT_MEMBER_SIZE];
 
 	(void)strlcpy(own, path, sizeof own); /* m is the reader's */
@@ -394,7 +426,9 @@ static int all_members(struct qt_check *c, struct qt_tarread *r, char *buf,
 	int rc;
 
 	while ((rc = qt_tarread_next(r, &m, err)) == 0) {
-		if (one_member(c, r, m, buf, err) != 0)
+		rc = one_member(c, r, m, buf, err);
+		choose_hashes(c);
+		if (rc != 0)
 			return -1;
 		if (c->opts->progress != NULL)
 			c->opts->progress(c->opts->progress_ctx,
@@ -402,6 +436,7 @@ static int all_members(struct qt_check *c, struct qt_tarread *r, char *buf,
 		if (qt_check_stopped(c))
 			return qt_check_interrupted(c, err);
 	}
+	choose_hashes(c);
 	return rc < 0 ? -1 : 0;
 }
 
@@ -482,8 +517,13 @@ static void init(struct qt_check *c)
 	size_t memory = c->opts->memory != 0 ? c->opts->memory : LIST_MEMORY;
 	int i;
 
-	qt_manifest_init(&c->payload, c->tmpfd, memory);
-	qt_manifest_init(&c->tags, c->tmpfd, memory);
+	c->nhashes = QT_HASHES;
+	for (i = 0; i < QT_HASHES; i++) {
+		qt_manifest_init(&c->payload[i], (enum qt_hash)i, c->tmpfd,
+		    memory);
+		qt_manifest_init(&c->tags[i], (enum qt_hash)i, c->tmpfd, memory);
+	}
+	qt_buf_init(&c->readme, QT_SIGNATURE_SIZE + 1);
 	qt_spill_init(&c->members, c->tmpfd, memory);
 	qt_spill_init(&c->names, c->tmpfd, memory);
 	qt_spill_init(&c->message, c->tmpfd,
@@ -503,8 +543,11 @@ void qt_check_free(struct qt_check *c)
 
 	if (c == NULL)
 		return;
-	qt_manifest_release(&c->payload);
-	qt_manifest_release(&c->tags);
+	for (i = 0; i < QT_HASHES; i++) {
+		qt_manifest_release(&c->payload[i]);
+		qt_manifest_release(&c->tags[i]);
+	}
+	qt_buf_release(&c->readme);
 	qt_spill_release(&c->members);
 	qt_spill_release(&c->names);
 	qt_spill_release(&c->message);
@@ -517,6 +560,7 @@ void qt_check_free(struct qt_check *c)
 		qt_buf_release(&c->signature[i].bytes);
 	qt_seen_release(&c->flawed);
 	qt_digest_release(&c->sum);
+	qt_digest_release(&c->member);
 	qt_digest_kind_release(&c->sha256);
 	free(c->queue_dir);
 	qt_close_quiet(&c->fd);
@@ -542,8 +586,9 @@ static int open_all(struct qt_check *c, struct qt_error *err)
 		return qt_fail_own(err, "open", tmp);
 	if (c->opts->salvage && qt_seen_init(&c->flawed, err) != 0)
 		return -1;
-	return qt_digest_kind_init(&c->sha256, err) != 0 ? -1 :
-	    qt_digest_init(&c->sum, err);
+	return qt_digest_kind_init(&c->sha256, err) != 0 ||
+	    qt_digest_init(&c->sum, err) != 0 ? -1 :
+	    qt_digest_init_with(&c->member, true, err);
 }
 
 /* Of a damaged one: what is there, not what its table has. */

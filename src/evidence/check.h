@@ -2,7 +2,7 @@
  * check.h - what the parts of qt_verify_archive() share.
  *
  *	check.c		the pass over the members, and what follows it
- *	check_lists.c	manifests and tables against what is there
+ *	check_lists.c	manifests and tables against what is there; lines of texts
  *	check_parse.c	what the files say
  *	check_rows.c	what the tables say against that
  *	check_tables.c	what the tables say against the tables made anew
@@ -26,11 +26,13 @@
 enum qt_told {
 	QT_TOLD_BAGIT, QT_TOLD_CASE, QT_TOLD_MESSAGES, QT_TOLD_RECIPIENTS,
 	QT_TOLD_MISSING, QT_TOLD_CUSTODY, QT_TOLD_INFO, QT_TOLD_MANIFEST,
-	QT_TOLD_TAGS, QT_TOLD_INDEX, QT_TOLD_COUNT
+	QT_TOLD_TAGS, QT_TOLD_MANIFEST_512, QT_TOLD_TAGS_512, QT_TOLD_INDEX,
+	QT_TOLD_COUNT
 };
 extern const char *const qt_told_paths[QT_TOLD_COUNT];
 
 #define QT_SIGNATURES_MAX 8
+#define QT_UNLISTED 3
 #define QT_SIGNATURE_SIZE ((size_t)64 << 10)
 
 /* Where a member is, for check_frame.c. */
@@ -48,8 +50,18 @@ struct qt_check {
 	uint64_t size;	/* of the file */
 	struct qt_digest sum;
 	struct qt_digest_kind sha256;
-	/* what is there; paths below data/ with " SIZE" behind them */
-	struct qt_manifest payload, tags;
+	struct qt_digest member; /* by all nhashes */
+	/*
+	 * What is there, by the first nhashes; paths below data/ with " SIZE"
+	 * behind them.  SHA-512 is among these when README.txt, the first
+	 * member, says so: the lists come last, and SHA-512 costs more than all
+	 * the rest.
+	 */
+	struct qt_manifest payload[QT_HASHES], tags[QT_HASHES];
+	unsigned nhashes;
+	bool chosen;	      /* that is known */
+	bool unlisted[QT_UNLISTED]; /* those that no list has: it is there */
+	struct qt_buf readme; /* until then */
 	/* the members themselves, in their order */
 	struct qt_spill members; /* struct qt_checked_member */
 	struct qt_spill names;	 /* whole paths, NUL after each */

@@ -48,21 +48,21 @@ static int add_bytes(void *ctx, const void *bytes, size_t len,
 	return 0;
 }
 
-/* What the archive's own list says of the manifest, against that. */
+/* What the archive's own list says of a manifest, against that. */
 static int check_manifest(struct chain *k, const struct qt_custody_event *e,
-    struct qt_error *err)
+    enum qt_told which, struct qt_error *err)
 {
-	const char *manifest = qt_told_paths[QT_TOLD_MANIFEST];
+	const char *manifest = qt_told_paths[which];
 	struct qt_check *c = k->c;
 	unsigned char sum[QT_SHA256_SIZE];
 	char hex[65];
 
 	if (k->beside || strcmp(e->what, manifest) != 0 ||
-	    e->sha256[0] == '\0' || !c->have[QT_TOLD_MANIFEST])
+	    e->sha256[0] == '\0' || !c->have[which])
 		return 0;
 	qt_digest_clear(&c->sum);
-	if (qt_spill_each(&c->kept[QT_TOLD_MANIFEST], add_bytes, &c->sum,
-		err) != 0 || qt_digest_final(&c->sum, sum, err) != 0)
+	if (qt_spill_each(&c->kept[which], add_bytes, &c->sum, err) != 0 ||
+	    qt_digest_final(&c->sum, sum, err) != 0)
 		return -1;
 	qt_digest_hex(sum, hex);
 	if (strcmp(hex, e->sha256) != 0)
@@ -92,7 +92,8 @@ static int one_line(struct chain *k, const struct qt_lines *l,
 		    k->prev[0] != '\0' ? k->prev : "null", e.prev,
 		    "line %" PRIu64 " does not follow the one before it",
 		    l->number);
-	if (check_manifest(k, &e, err) != 0)
+	if (check_manifest(k, &e, QT_TOLD_MANIFEST, err) != 0 ||
+	    check_manifest(k, &e, QT_TOLD_MANIFEST_512, err) != 0)
 		return -1;
 	e.beside = k->beside;
 	if (c->opts->event != NULL)

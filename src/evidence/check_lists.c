@@ -11,15 +11,19 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define SUM_END 64 /* then two blanks, and the path */
-#define PATH_AT 66
 #define EML "data/eml/"
 #define ODD "data/odd/"
 
-static bool is_line(const char *s, size_t len)
+/* Digits of a sum; two blanks are behind them, and then the path. */
+static size_t digits_of(enum qt_hash hash)
 {
-	return len > PATH_AT && strspn(s, "0123456789abcdef") == SUM_END &&
-	    s[SUM_END] == ' ' && s[SUM_END + 1] == ' ';
+	return 2 * qt_hash_size(hash);
+}
+
+static bool is_line(const char *s, size_t len, size_t digits)
+{
+	return len > digits + 2 && strspn(s, "0123456789abcdef") == digits &&
+	    s[digits] == ' ' && s[digits + 1] == ' ';
 }
 
 static bool plain(const char *path, size_t len)
@@ -34,12 +38,52 @@ static int hex(char c)
 	return c <= '9' ? c - '0' : c - 'a' + 10;
 }
 
-static void unhex(const char *s, unsigned char sum[QT_SHA256_SIZE])
+static void unhex(const char *s, unsigned char *sum, size_t size)
 {
-	int i;
+	size_t i;
 
-	for (i = 0; i < QT_SHA256_SIZE; i++)
+	for (i = 0; i < size; i++)
 		sum[i] = (unsigned char)(hex(s[2 * i]) << 4 | hex(s[2 * i + 1]));
+}
+
+/* ---- lines ---- */
+
+#define LINE_MAX_BYTES ((size_t)256 << 20)
+#define LINE_PIECE 4096u
+
+void qt_lines_init(struct qt_lines *l, const struct qt_spill *s)
+{
+	*l = (struct qt_lines){.s = s};
+	qt_buf_init(&l->buf, LINE_MAX_BYTES);
+}
+
+void qt_lines_release(struct qt_lines *l)
+{
+	qt_buf_release(&l->buf);
+}
+
+int qt_lines_next(struct qt_lines *l, struct qt_error *err)
+{
+	const uint64_t size = qt_spill_size(l->s);
+	char piece[LINE_PIECE];
+	const char *end = NULL;
+	size_t n, take;
+
+	if (l->at >= size)
+		return 1;
+	qt_buf_clear(&l->buf);
+	l->number++;
+	while (end == NULL && l->at < size) {
+		n = size - l->at < sizeof piece ? (size_t)(size - l->at) :
+						  sizeof piece;
+		if (qt_spill_read(l->s, l->at, piece, n, err) != 0)
+			return -1;
+		end = memchr(piece, '\n', n);
+		take = end != NULL ? (size_t)(end - piece) : n;
+		qt_buf_add(&l->buf, piece, take);
+		l->at += take + (end != NULL);
+	}
+	return qt_buf_check(&l->buf, err);
 }
 
 /* ---- two sorted lists in step ---- */
@@ -49,22 +93,24 @@ struct merge {
 	const char *name;   /* the list's, for messages */
 	const char *prefix[4]; /* of what it is about; NULL ends, none: all */
 	bool sizes;	    /* its lines have sizes, too */
+	enum qt_hash hash;  /* of the sums on both sides */
+	size_t path_at;	    /* where a line's path begins */
 	struct qt_spill sorted; /* the claims */
 	struct qt_lines claims;
 	bool have;	    /* claims.buf has one */
 	struct qt_buf line; /* of what is there, while it comes in pieces */
 };
 
-/* A line's path ends where its size begins. */
-static size_t path_len(const char *line)
+/* A path ends where its size begins. */
+static size_t path_len(const char *path)
 {
-	return strcspn(line + PATH_AT, " ");
+	return strcspn(path, " ");
 }
 
 static int compare_paths(const char *a, const char *b)
 {
 	size_t x = path_len(a), y = path_len(b), n = x < y ? x : y;
-	int r = memcmp(a + PATH_AT, b + PATH_AT, n);
+	int r = memcmp(a, b, n);
 
 	return r != 0 ? r : x < y ? -1 : x > y;
 }
@@ -77,17 +123,19 @@ static int next_claim(struct merge *m, struct qt_error *err)
 	return r < 0 ? -1 : 0;
 }
 
-static void path_of(const char *line, char path[QT_MEMBER_SIZE])
+static void path_of(const struct merge *m, const char *line,
+    char path[QT_MEMBER_SIZE])
 {
-	(void)snprintf(path, QT_MEMBER_SIZE, "%.*s", (int)path_len(line),
-	    line + PATH_AT);
+	const char *s = line + m->path_at;
+
+	(void)snprintf(path, QT_MEMBER_SIZE, "%.*s", (int)path_len(s), s);
 }
 
 static void tell_missing(struct merge *m, const char *claim)
 {
 	char path[QT_MEMBER_SIZE];
 
-	path_of(claim, path);
+	path_of(m, claim, path);
 	qt_check_tell(m->c, QT_FLAW_MISSING, path, -1, NULL, NULL,
 	    "is in %s and not in the archive", m->name);
 }
@@ -111,13 +159,15 @@ static bool concerns(const struct merge *m, const char *path)
 /* The same path on both sides. */
 static void compare(struct merge *m, const char *there, const char *claim)
 {
-	const char *size = there + PATH_AT + path_len(there);
-	const char *said = claim + PATH_AT + path_len(claim);
-	char path[QT_MEMBER_SIZE], want[SUM_END + 1], is[SUM_END + 1];
+	const char *size = there + m->path_at, *said = claim + m->path_at;
+	const int digits = (int)digits_of(m->hash);
+	char path[QT_MEMBER_SIZE], want[QT_SUM_HEX_MAX], is[QT_SUM_HEX_MAX];
 
-	path_of(there, path);
-	(void)strlcpy(want, claim, sizeof want);
-	(void)strlcpy(is, there, sizeof is);
+	size += path_len(size);
+	said += path_len(said);
+	path_of(m, there, path);
+	(void)snprintf(want, sizeof want, "%.*s", digits, claim);
+	(void)snprintf(is, sizeof is, "%.*s", digits, there);
 	if (strcmp(want, is) != 0)
 		qt_check_tell(m->c, QT_FLAW_ALTERED, path, -1, want, is,
 		    "is not what %s has the sum of", m->name);
@@ -132,11 +182,12 @@ static int one_there(struct merge *m, const char *there, struct qt_error *err)
 	char path[QT_MEMBER_SIZE];
 	int r = -1;
 
-	path_of(there, path);
+	path_of(m, there, path);
 	if (!concerns(m, path))
 		return 0;
 	while (m->have &&
-	    (r = compare_paths(qt_buf_str(&m->claims.buf), there)) < 0) {
+	    (r = compare_paths(qt_buf_str(&m->claims.buf) + m->path_at,
+		there + m->path_at)) < 0) {
 		tell_missing(m, qt_buf_str(&m->claims.buf));
 		if (next_claim(m, err) != 0)
 			return -1;
@@ -197,6 +248,7 @@ static int merge(struct merge *m, struct qt_manifest *there,
 {
 	int r;
 
+	m->path_at = digits_of(m->hash) + 2;
 	qt_spill_init(&m->sorted, m->c->tmpfd, (size_t)16 << 20);
 	qt_lines_init(&m->claims, &m->sorted);
 	qt_buf_init(&m->line, 0);
@@ -209,49 +261,74 @@ static int merge(struct merge *m, struct qt_manifest *there,
 
 /* ---- manifests ---- */
 
-/* The lines of a manifest, sorted anew: who wrote it may have sorted otherwise. */
-static int read_manifest(struct qt_check *c, enum qt_told which,
+/* A manifest by one algorithm, and what it is about. */
+struct manifest {
+	enum qt_told which;
+	enum qt_hash hash;
+	struct qt_manifest *there;
+};
+
+/* Its lines, sorted anew: who wrote it may have sorted otherwise. */
+static int read_manifest(struct qt_check *c, const struct manifest *of,
     struct qt_manifest *claims, struct qt_error *err)
 {
-	unsigned char sum[QT_SHA256_SIZE];
+	const size_t digits = digits_of(of->hash), at = digits + 2;
+	unsigned char sum[QT_SUM_MAX];
 	struct qt_lines l;
 	int r;
 
-	qt_lines_init(&l, &c->kept[which]);
+	qt_lines_init(&l, &c->kept[of->which]);
 	while ((r = qt_lines_next(&l, err)) == 0) {
 		const char *s = qt_buf_str(&l.buf);
 
-		if (strlen(s) != l.buf.len || !is_line(s, l.buf.len) ||
-		    !plain(s + PATH_AT, l.buf.len - PATH_AT)) {
+		if (strlen(s) != l.buf.len || !is_line(s, l.buf.len, digits) ||
+		    !plain(s + at, l.buf.len - at)) {
 			qt_check_tell(c, QT_FLAW_STRUCTURE,
-			    qt_told_paths[which], (int64_t)l.number, NULL, NULL,
-			    "line %llu is no sum and path",
+			    qt_told_paths[of->which], (int64_t)l.number, NULL,
+			    NULL, "line %llu is no sum and path",
 			    (unsigned long long)l.number);
 			continue;
 		}
-		unhex(s, sum);
-		if ((r = qt_manifest_add(claims, s + PATH_AT, sum, err)) != 0)
+		unhex(s, sum, digits / 2);
+		if ((r = qt_manifest_add(claims, s + at, sum, err)) != 0)
 			break;
 	}
 	qt_lines_release(&l);
 	return r < 0 ? -1 : 0;
 }
 
-static int against_manifest(struct qt_check *c, enum qt_told which,
-    struct qt_manifest *there, struct qt_error *err)
+static int against_manifest(struct qt_check *c, const struct manifest *of,
+    struct qt_error *err)
 {
-	struct merge m = {.c = c, .name = qt_told_paths[which]};
+	struct merge m = {.c = c, .name = qt_told_paths[of->which],
+	    .hash = of->hash};
 	struct qt_manifest claims;
 	int r;
 
-	if (!c->have[which])
+	if (!c->have[of->which])
 		return 0; /* which is a flaw that is told elsewhere */
-	qt_manifest_init(&claims, c->tmpfd, (size_t)16 << 20);
-	r = read_manifest(c, which, &claims, err);
+	qt_manifest_init(&claims, of->hash, c->tmpfd, (size_t)16 << 20);
+	r = read_manifest(c, of, &claims, err);
 	if (r == 0)
-		r = merge(&m, there, &claims, err);
+		r = merge(&m, of->there, &claims, err);
 	qt_manifest_release(&claims);
 	return r;
+}
+
+static int against_manifests(struct qt_check *c, struct qt_error *err)
+{
+	const struct manifest all[] = {
+	    {QT_TOLD_MANIFEST, QT_HASH_SHA256, &c->payload[QT_HASH_SHA256]},
+	    {QT_TOLD_TAGS, QT_HASH_SHA256, &c->tags[QT_HASH_SHA256]},
+	    {QT_TOLD_MANIFEST_512, QT_HASH_SHA512, &c->payload[QT_HASH_SHA512]},
+	    {QT_TOLD_TAGS_512, QT_HASH_SHA512, &c->tags[QT_HASH_SHA512]}};
+	size_t i;
+
+	for (i = 0; i < sizeof all / sizeof all[0]; i++)
+		if ((unsigned)all[i].hash < c->nhashes &&
+		    against_manifest(c, &all[i], err) != 0)
+			return -1;
+	return 0;
 }
 
 /* ---- the table of messages ---- */
@@ -264,7 +341,7 @@ static int claim(struct qt_manifest *claims, const struct qt_bagfile *f,
 
 	(void)snprintf(line, sizeof line, "%s %llu", f->path,
 	    (unsigned long long)f->size);
-	unhex(f->sha256, sum);
+	unhex(f->sha256, sum, sizeof sum);
 	return qt_manifest_add(claims, line, sum, err);
 }
 
@@ -301,7 +378,8 @@ static int read_row(struct qt_check *c, const struct qt_lines *l,
 static int against_table(struct qt_check *c, struct qt_error *err)
 {
 	struct merge m = {.c = c, .name = qt_told_paths[QT_TOLD_MESSAGES],
-	    .prefix = {"data/queue/", ODD, NULL}, .sizes = true};
+	    .prefix = {"data/queue/", ODD, NULL}, .sizes = true,
+	    .hash = QT_HASH_SHA256};
 	struct qt_manifest claims;
 	bool redacted = false;
 	struct qt_lines l;
@@ -309,7 +387,7 @@ static int against_table(struct qt_check *c, struct qt_error *err)
 
 	if (!c->have[QT_TOLD_MESSAGES])
 		return 0;
-	qt_manifest_init(&claims, c->tmpfd, (size_t)16 << 20);
+	qt_manifest_init(&claims, QT_HASH_SHA256, c->tmpfd, (size_t)16 << 20);
 	qt_lines_init(&l, &c->kept[QT_TOLD_MESSAGES]);
 	while ((r = qt_lines_next(&l, err)) == 0 &&
 	    (r = read_row(c, &l, &claims, &redacted, err)) == 0)
@@ -318,15 +396,12 @@ static int against_table(struct qt_check *c, struct qt_error *err)
 	if (redacted)
 		m.prefix[2] = EML;
 	if (r >= 0)
-		r = merge(&m, &c->payload, &claims, err);
+		r = merge(&m, &c->payload[QT_HASH_SHA256], &claims, err);
 	qt_manifest_release(&claims);
 	return r;
 }
 
 int qt_check_lists(struct qt_check *c, struct qt_error *err)
 {
-	if (against_manifest(c, QT_TOLD_MANIFEST, &c->payload, err) != 0 ||
-	    against_manifest(c, QT_TOLD_TAGS, &c->tags, err) != 0)
-		return -1;
-	return against_table(c, err);
+	return against_manifests(c, err) != 0 ? -1 : against_table(c, err);
 }

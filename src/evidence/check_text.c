@@ -283,10 +283,27 @@ static int one_text(struct qt_check *c, enum qt_told which, uint64_t missing,
 	return r;
 }
 
-static bool needed(enum qt_told which)
+static bool needed(const struct qt_check *c, enum qt_told which)
 {
+	if (which == QT_TOLD_MANIFEST_512 || which == QT_TOLD_TAGS_512)
+		return c->nhashes > 1;
 	return which != QT_TOLD_MISSING && which != QT_TOLD_CUSTODY &&
 	    which != QT_TOLD_INDEX;
+}
+
+/* Lists by SHA-512 that README.txt did not speak of. */
+static void check_unsaid(struct qt_check *c)
+{
+	static const enum qt_told lists[] = {QT_TOLD_MANIFEST_512,
+	    QT_TOLD_TAGS_512};
+	size_t i;
+
+	for (i = 0; i < sizeof lists / sizeof lists[0] && c->nhashes == 1; i++)
+		if (c->have[lists[i]])
+			qt_check_tell(c, QT_FLAW_STRUCTURE,
+			    qt_told_paths[lists[i]], -1, NULL, NULL, "was not "
+			    "checked: README.txt, which is to be the first "
+			    "file, does not speak of it");
 }
 
 int qt_check_texts(struct qt_check *c, struct qt_error *err)
@@ -295,9 +312,10 @@ int qt_check_texts(struct qt_check *c, struct qt_error *err)
 	int i;
 
 	for (i = 0; i < QT_TOLD_COUNT; i++)
-		if (!c->have[i] && needed((enum qt_told)i))
+		if (!c->have[i] && needed(c, (enum qt_told)i))
 			qt_check_tell(c, QT_FLAW_MISSING, qt_told_paths[i], -1,
 			    NULL, NULL, "is missing");
+	check_unsaid(c);
 	if (count_lines(c, QT_TOLD_MISSING, &missing, err) != 0 ||
 	    one_text(c, QT_TOLD_BAGIT, 0, err) != 0 ||
 	    one_text(c, QT_TOLD_INFO, 0, err) != 0 ||

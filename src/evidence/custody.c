@@ -79,7 +79,7 @@ static int add_made(struct chain *c, const struct qt_bag *bag, const char *name,
 }
 
 int qt_custody_tell(struct qt_buf *out, const struct qt_bag *bag,
-    const char *payload, struct qt_error *err)
+    const char *payload, const char *payload512, struct qt_error *err)
 {
 	struct chain c = {.out = out};
 	char what[128];
@@ -98,6 +98,9 @@ int qt_custody_tell(struct qt_buf *out, const struct qt_bag *bag,
 	}
 	if (add_made(&c, bag, "hashed", "manifest-sha256.txt", payload, err) !=
 	    0)
+		return -1;
+	if (payload512 != NULL && add_made(&c, bag, "hashed",
+		"manifest-sha512.txt", payload512, err) != 0)
 		return -1;
 	if (bag->signer != NULL &&
 	    add_made(&c, bag, "signed", bag->signer, NULL, err) != 0)

@@ -9,10 +9,12 @@
 
 /*
  * Append the lines of the archive's making; payload is the sum of
- * manifest-sha256.txt.  A line's prev is the SHA-256 of the line before it with
+ * manifest-sha256.txt, payload512 that of manifest-sha512.txt, NULL: there is
+ * none.  A line's prev is the SHA-256 of the line before it with
  * its line feed, null in the first.
  */
 int qt_custody_tell(struct qt_buf *out, const struct qt_bag *bag,
-    const char *payload, struct qt_error *err) QT_MUST_CHECK;
+    const char *payload, const char *payload512, struct qt_error *err)
+    QT_MUST_CHECK;
 
 #endif

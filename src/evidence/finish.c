@@ -15,7 +15,7 @@
 static int put_tag(struct qt_archive *a, const char *path,
     const struct qt_buf *text, struct qt_error *err)
 {
-	return qt_put_text(a, path, text, &a->tags, err);
+	return qt_put_text(a, path, text, a->tags, err);
 }
 
 /* ---- context ---- */
@@ -35,7 +35,7 @@ static int put_postconf(struct qt_archive *a, struct qt_error *err)
 		qt_buf_adds(&text, a->bag.postconf);
 	else
 		qt_archive_postconf(&text, a->bag.spool);
-	r = qt_put_text(a, path, &text, &a->payload, err);
+	r = qt_put_text(a, path, &text, a->payload, err);
 	a->counts.bytes += text.len;
 	qt_buf_release(&text);
 	return r;
@@ -54,7 +54,7 @@ static int put_maillog(struct qt_archive *a, struct qt_error *err)
 	for (i = 0; i < a->nlogs && r == 0; i++)
 		r = qt_maillog_take(&a->log_of, a->logs[i], &text, err);
 	if (r == 0)
-		r = qt_put_spill(a, path, &text, &a->payload, err);
+		r = qt_put_spill(a, path, &text, a->payload, err);
 	a->counts.bytes += qt_spill_size(&text);
 	a->counts.log_lines = a->log_of.lines;
 	qt_spill_release(&text);
@@ -68,7 +68,7 @@ static int put_showq(struct qt_archive *a, struct qt_error *err)
 	if (q == NULL)
 		return 0;
 	a->counts.bytes += qt_spill_size(&q->text);
-	return qt_put_spill(a, QT_SHOWQ_PATH, &q->text, &a->payload, err);
+	return qt_put_spill(a, QT_SHOWQ_PATH, &q->text, a->payload, err);
 }
 
 /* ---- tags ---- */
@@ -81,7 +81,7 @@ static int put_case(struct qt_archive *a, struct qt_error *err)
 	a->bag.messages = a->counts.messages;
 	a->bag.logs = a->counts.logs;
 	a->bag.bytes = a->counts.bytes;
-	a->bag.files = a->payload.files;
+	a->bag.files = a->payload[QT_HASH_SHA256].files;
 	a->bag.log_files = a->nlogs;
 	a->bag.log_lines = a->log_of.lines;
 	a->bag.log_skipped = a->log_of.skipped;
@@ -94,30 +94,38 @@ static int put_case(struct qt_archive *a, struct qt_error *err)
 	return r;
 }
 
-/* The sum of the payload's manifest, which is yet to be written. */
-static int sum_of_payload(struct qt_archive *a, char hex[QT_SHA256_HEX],
+/* The SHA-256 of a manifest of the payload, which is yet to be written. */
+static int sum_of(struct qt_manifest *payload, char hex[QT_SHA256_HEX],
     struct qt_error *err)
 {
 	unsigned char sum[QT_SHA256_SIZE];
+	struct qt_digest d;
+	int r;
 
-	qt_digest_clear(&a->sum);
-	if (qt_manifest_emit(&a->payload, qt_digest_bytes, &a->sum, err) != 0 ||
-	    qt_digest_final(&a->sum, sum, err) != 0)
+	if (qt_digest_init(&d, err) != 0)
 		return -1;
-	qt_digest_hex(sum, hex);
-	return 0;
+	r = qt_manifest_emit(payload, qt_digest_bytes, &d, err);
+	if (r == 0)
+		r = qt_digest_final(&d, sum, err);
+	if (r == 0)
+		qt_digest_hex(sum, hex);
+	qt_digest_release(&d);
+	return r;
 }
 
 static int put_custody(struct qt_archive *a, struct qt_error *err)
 {
-	char hex[QT_SHA256_HEX];
+	char hex[QT_HASHES][QT_SHA256_HEX];
 	struct qt_buf text;
-	int r;
+	unsigned h;
+	int r = 0;
 
 	qt_buf_init(&text, 0);
-	r = sum_of_payload(a, hex, err);
+	for (h = 0; h < a->nhashes && r == 0; h++)
+		r = sum_of(&a->payload[h], hex[h], err);
 	if (r == 0)
-		r = qt_custody_tell(&text, &a->bag, hex, err);
+		r = qt_custody_tell(&text, &a->bag, hex[QT_HASH_SHA256],
+		    a->bag.sha512 ? hex[QT_HASH_SHA512] : NULL, err);
 	if (r == 0)
 		r = put_tag(a, "metadata/custody.jsonl", &text, err);
 	qt_buf_release(&text);
@@ -131,7 +139,7 @@ static int put_index(struct qt_archive *a, struct qt_error *err)
 
 	if (r != 0)
 		return r < 0 ? -1 : 0;
-	return qt_put_index(a, "metadata/index.sqlite", size, &a->tags, err);
+	return qt_put_index(a, "metadata/index.sqlite", size, a->tags, err);
 }
 
 static int put_info(struct qt_archive *a, struct qt_error *err)
@@ -214,15 +222,28 @@ static int put_request(struct qt_archive *a, const struct qt_buf *list,
 	return r;
 }
 
+/* Of the payload; each is in the lists of the tags. */
+static int put_lists(struct qt_archive *a, struct qt_error *err)
+{
+	if (qt_put_manifest(a, "manifest-sha256.txt",
+		&a->payload[QT_HASH_SHA256], a->tags, err) != 0)
+		return -1;
+	return !a->bag.sha512 ? 0 : qt_put_manifest(a, "manifest-sha512.txt",
+	    &a->payload[QT_HASH_SHA512], a->tags, err);
+}
+
 static int put_tag_list(struct qt_archive *a, struct qt_error *err)
 {
 	struct qt_buf list;
 	int r;
 
 	qt_buf_init(&list, 0); /* a dozen lines */
-	r = qt_manifest_emit(&a->tags, to_text, &list, err);
+	r = qt_manifest_emit(&a->tags[QT_HASH_SHA256], to_text, &list, err);
 	if (r == 0)
 		r = qt_put_text(a, "tagmanifest-sha256.txt", &list, NULL, err);
+	if (r == 0 && a->bag.sha512)
+		r = qt_put_manifest(a, "tagmanifest-sha512.txt",
+		    &a->tags[QT_HASH_SHA512], NULL, err);
 	if (r == 0)
 		r = put_signature(a, &list, err);
 	if (r == 0)
@@ -238,19 +259,17 @@ static int put_closing(struct qt_archive *a, struct qt_error *err)
 	qt_index_seal(a->index);
 	if (put_postconf(a, err) != 0 || put_maillog(a, err) != 0 ||
 	    put_showq(a, err) != 0 || put_case(a, err) != 0 ||
-	    qt_put_spill(a, "metadata/messages.jsonl", &a->messages, &a->tags,
+	    qt_put_spill(a, "metadata/messages.jsonl", &a->messages, a->tags,
 		err) != 0 ||
 	    qt_put_spill(a, "metadata/recipients.jsonl", &a->recipients,
-		&a->tags, err) != 0)
+		a->tags, err) != 0)
 		return -1;
 	if (qt_spill_size(&a->missing) != 0 &&
-	    qt_put_spill(a, "metadata/missing.jsonl", &a->missing, &a->tags,
+	    qt_put_spill(a, "metadata/missing.jsonl", &a->missing, a->tags,
 		err) != 0)
 		return -1;
 	if (put_custody(a, err) != 0 || put_index(a, err) != 0 ||
-	    put_info(a, err) != 0 ||
-	    qt_put_manifest(a, "manifest-sha256.txt", &a->payload, &a->tags,
-		err) != 0)
+	    put_info(a, err) != 0 || put_lists(a, err) != 0)
 		return -1;
 	return put_tag_list(a, err);
 }
@@ -339,12 +358,13 @@ int qt_archive_verify(struct qt_archive *a, struct qt_error *err)
 	if (!a->finished || a->out.name == NULL)
 		return qt_fail(err, QT_E_STATE, "archive",
 		    "there is no file to be read back");
-	if (qt_verify_file(&v, a->out.dirfd, a->out.name, a->stop, err) != 0)
+	if (qt_verify_file(&v, a->out.dirfd, a->out.name, a->bag.sha512,
+		a->stop, err) != 0)
 		return -1;
 	if (strcmp(v.sha256, a->counts.sha256) != 0)
 		return qt_fail(err, QT_E_STATE, a->out.path,
 		    "it reads back differently than it was written");
-	if (v.messages != a->counts.messages || v.files != a->payload.files)
+	if (v.messages != a->counts.messages || v.files != a->payload[QT_HASH_SHA256].files)
 		return qt_fail(err, QT_E_STATE, a->out.path,
 		    "%llu messages were written and %llu read back",
 		    (unsigned long long)a->counts.messages,

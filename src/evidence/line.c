@@ -19,7 +19,7 @@ static void tell_file(struct qt_buf *out, const struct qt_member *p)
 {
 	char hex[QT_SHA256_HEX];
 
-	qt_digest_hex(p->file.sum, hex);
+	qt_digest_hex(p->file.sums.of[QT_HASH_SHA256], hex);
 	qt_buf_addf(out, "\"path\":\"%s\",\"size\":%llu,\"sha256\":\"%s\"",
 	    p->member, (unsigned long long)qt_spill_size(&p->file.bytes), hex);
 }
@@ -199,7 +199,7 @@ void qt_line_message(struct qt_buf *out, const char *json,
 	file = facts->source != NULL ? &facts->source->file :
 				       &facts->message->file;
 	if (facts->source != NULL) {
-		qt_digest_hex(facts->source->file.sum, hex);
+		qt_digest_hex(facts->source->file.sums.of[QT_HASH_SHA256], hex);
 		qt_buf_addf(out, ",\"source_size\":%llu,"
 		    "\"source_sha256\":\"%s\"", (unsigned long long)
 			qt_spill_size(&facts->source->file.bytes), hex);

@@ -11,12 +11,19 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define HEAD ((size_t)QT_SHA256_HEX - 1 + 2) /* sum and two blanks */
 #define PIECE ((size_t)64 << 10) /* read of a run at once; beyond any line */
 
-void qt_manifest_init(struct qt_manifest *m, int dirfd, size_t memory_max)
+/* Where a line's path begins: behind the sum and two blanks. */
+static size_t path_at(const struct qt_manifest *m)
 {
-	*m = (struct qt_manifest){.limit = memory_max};
+	return 2 * m->sum + 2;
+}
+
+void qt_manifest_init(struct qt_manifest *m, enum qt_hash hash, int dirfd,
+    size_t memory_max)
+{
+	*m = (struct qt_manifest){.limit = memory_max,
+	    .sum = qt_hash_size(hash)};
 	/* one line more than the limit fits, whatever its length */
 	qt_buf_init(&m->text, memory_max + PIECE);
 	qt_spill_init(&m->sorted, dirfd, memory_max);
@@ -35,19 +42,19 @@ void qt_manifest_release(struct qt_manifest *m)
 	m->nlines = m->cap = m->nruns = 0;
 }
 
-static int by_path(const void *a, const void *b, void *text)
+static int by_path(const void *a, const void *b, void *manifest)
 {
-	const char *base = text;
+	const struct qt_manifest *m = manifest;
+	const char *paths = m->text.data + path_at(m);
 
-	return strcmp(base + *(const uint32_t *)a + HEAD,
-	    base + *(const uint32_t *)b + HEAD);
+	return strcmp(paths + *(const uint32_t *)a,
+	    paths + *(const uint32_t *)b);
 }
 
 static void sort_lines(struct qt_manifest *m)
 {
 	if (m->nlines != 0)
-		qsort_r(m->line, m->nlines, sizeof *m->line, by_path,
-		    m->text.data);
+		qsort_r(m->line, m->nlines, sizeof *m->line, by_path, m);
 }
 
 /* The sorted lines in memory, each with its newline. */
@@ -106,10 +113,10 @@ static int grow_lines(struct qt_manifest *m, struct qt_error *err)
 }
 
 int qt_manifest_add(struct qt_manifest *m, const char *path,
-    const unsigned char sum[QT_SHA256_SIZE], struct qt_error *err)
+    const unsigned char *sum, struct qt_error *err)
 {
-	char hex[QT_SHA256_HEX];
-	size_t len = HEAD + strlen(path) + 1;
+	char hex[QT_SUM_HEX_MAX];
+	size_t len = path_at(m) + strlen(path) + 1;
 
 	if (len > PIECE)
 		return qt_fail(err, QT_E_USAGE, "manifest", "a path too long");
@@ -119,7 +126,7 @@ int qt_manifest_add(struct qt_manifest *m, const char *path,
 	if (grow_lines(m, err) != 0)
 		return -1;
 	m->line[m->nlines] = (uint32_t)m->text.len;
-	qt_digest_hex(sum, hex);
+	qt_sum_hex(sum, m->sum, hex);
 	qt_buf_addf(&m->text, "%s  %s", hex, path);
 	qt_buf_addc(&m->text, '\0');
 	if (qt_buf_check(&m->text, err) != 0)
@@ -176,16 +183,17 @@ static int advance(const struct qt_manifest *m, struct reader *r,
 	return 0;
 }
 
-static struct reader *least(struct reader *r, size_t n)
+static struct reader *least(const struct qt_manifest *m, struct reader *r)
 {
+	const size_t head = path_at(m);
 	struct reader *best = NULL;
 	size_t i;
 
-	for (i = 0; i < n; i++)
+	for (i = 0; i < m->nruns; i++)
 		if (r[i].line != 0 &&
 		    (best == NULL ||
-			strcmp(r[i].buf + r[i].pos + HEAD,
-			    best->buf + best->pos + HEAD) < 0))
+			strcmp(r[i].buf + r[i].pos + head,
+			    best->buf + best->pos + head) < 0))
 			best = &r[i];
 	return best;
 }
@@ -206,7 +214,7 @@ static int merge(struct qt_manifest *m, struct reader *r, qt_bytes_fn *fn,
 		if (advance(m, &r[i], err) != 0)
 			return -1;
 	}
-	while ((best = least(r, m->nruns)) != NULL) {
+	while ((best = least(m, r)) != NULL) {
 		best->buf[best->pos + best->line - 1] = '\n';
 		if (fn(ctx, best->buf + best->pos, best->line, err) != 0 ||
 		    advance(m, best, err) != 0)

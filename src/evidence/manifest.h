@@ -1,6 +1,6 @@
 /*
- * manifest.h - the list of files and their sums, sorted by path, in bounded
- * memory.
+ * manifest.h - the list of files and their sums by one algorithm, sorted by
+ * path, in bounded memory.
  */
 #ifndef QTOOL_EVIDENCE_MANIFEST_H
 #define QTOOL_EVIDENCE_MANIFEST_H
@@ -17,19 +17,23 @@ struct qt_manifest {
 	uint64_t *run;		/* where each begins; owned */
 	size_t nruns;
 	size_t limit;		/* bytes of text before a run is made */
+	size_t sum;		/* bytes of a sum */
 	uint64_t size;		/* bytes of all lines, with their newlines */
 	uint64_t files;
 };
 
-void qt_manifest_init(struct qt_manifest *m, int dirfd, size_t memory_max);
+void qt_manifest_init(struct qt_manifest *m, enum qt_hash hash, int dirfd,
+    size_t memory_max);
 void qt_manifest_release(struct qt_manifest *m);
-/* path: one line, as sha256sum would print it unescaped. */
+/*
+ * path: one line, as sha256sum would print it unescaped; sum: of the list's
+ * algorithm.
+ */
 int qt_manifest_add(struct qt_manifest *m, const char *path,
-    const unsigned char sum[QT_SHA256_SIZE], struct qt_error *err)
-    QT_MUST_CHECK;
+    const unsigned char *sum, struct qt_error *err) QT_MUST_CHECK;
 /* Bytes that emit will give. */
 uint64_t qt_manifest_size(const struct qt_manifest *m);
-/* The lines of sha256sum, sorted by path's bytes (LC_ALL=C). */
+/* The lines of sha256sum or sha512sum, sorted by path's bytes (LC_ALL=C). */
 int qt_manifest_emit(struct qt_manifest *m, qt_bytes_fn *fn, void *ctx,
     struct qt_error *err) QT_MUST_CHECK;
 

@@ -1,5 +1,5 @@
 /*
- * member.c - one member of the archive, with its line in a manifest.
+ * member.c - one member of the archive, with its line in each manifest.
  */
 #include "evidence/writer_priv.h"
 
@@ -31,16 +31,27 @@ static int begin(struct qt_archive *a, const char *path, uint64_t size,
 	return qt_tar_begin(a->tar, a->name.data, size, mtime, err);
 }
 
-/* A member written through qt_put_bytes: end it and list its sum. */
+static int add_line(const struct qt_archive *a, struct qt_manifest *list,
+    const char *path, const struct qt_sums *sums, struct qt_error *err)
+{
+	unsigned h;
+	int r = 0;
+
+	for (h = 0; h < a->nhashes && r == 0; h++)
+		r = qt_manifest_add(&list[h], path, sums->of[h], err);
+	return r;
+}
+
+/* A member written through qt_put_bytes: end it and list its sums. */
 static int end_summed(struct qt_archive *a, const char *path,
     struct qt_manifest *list, struct qt_error *err)
 {
-	unsigned char sum[QT_SHA256_SIZE];
+	struct qt_sums sums;
 
 	if (qt_tar_end(a->tar, err) != 0 ||
-	    qt_digest_final(&a->sum, sum, err) != 0)
+	    qt_digest_sums(&a->sum, &sums, err) != 0)
 		return -1;
-	return list != NULL ? qt_manifest_add(list, path, sum, err) : 0;
+	return list != NULL ? add_line(a, list, path, &sums, err) : 0;
 }
 
 int qt_put_text(struct qt_archive *a, const char *path,
@@ -89,7 +100,7 @@ int qt_put_copy(struct qt_archive *a, const struct qt_member *p,
 		err) != 0 ||
 	    qt_spill_each(&p->file.bytes, to_tar, a->tar, err) != 0 ||
 	    qt_tar_end(a->tar, err) != 0 ||
-	    qt_manifest_add(&a->payload, p->member, p->file.sum, err) != 0)
+	    add_line(a, a->payload, p->member, &p->file.sums, err) != 0)
 		return -1;
 	a->counts.bytes += size;
 	return 0;

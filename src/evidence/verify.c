@@ -34,14 +34,23 @@ struct verify {
 	uint64_t pos;	    /* read of the file so far */
 	const volatile sig_atomic_t *stop;
 	int sys;	    /* errno of a read that failed; 0 none */
-	struct qt_digest file, member;
-	struct qt_manifest payload, tags;
+	struct qt_digest file, member; /* member: by all nhashes */
+	struct qt_manifest payload[QT_HASHES], tags[QT_HASHES];
+	unsigned nhashes; /* of these: the first ones */
 	char base[BASE_SIZE];
-	/* of the manifests as they are in the archive */
-	unsigned char payload_sum[QT_SHA256_SIZE], tags_sum[QT_SHA256_SIZE];
-	bool have_payload, have_tags;
+	/* SHA-256 of the manifests as they are in the archive */
+	unsigned char payload_sum[QT_HASHES][QT_SHA256_SIZE];
+	unsigned char tags_sum[QT_HASHES][QT_SHA256_SIZE];
+	bool have_payload[QT_HASHES], have_tags[QT_HASHES];
 	struct qt_verified found;
 };
+
+static const char *const payload_names[QT_HASHES] = {
+    [QT_HASH_SHA256] = "manifest-sha256.txt",
+    [QT_HASH_SHA512] = "manifest-sha512.txt"};
+static const char *const tags_names[QT_HASHES] = {
+    [QT_HASH_SHA256] = "tagmanifest-sha256.txt",
+    [QT_HASH_SHA512] = "tagmanifest-sha512.txt"};
 
 /* ---- the file ---- */
 
@@ -150,7 +159,7 @@ static void count_lines(struct verify *v, const void *bytes, size_t len)
 }
 
 static int read_data(struct verify *v, const char *path,
-    unsigned char sum[QT_SHA256_SIZE], uint64_t *size, struct qt_error *err)
+    struct qt_sums *sums, uint64_t *size, struct qt_error *err)
 {
 	bool lines = strcmp(path, "metadata/messages.jsonl") == 0;
 	const void *bytes;
@@ -171,40 +180,56 @@ static int read_data(struct verify *v, const char *path,
 	}
 	if (r != ARCHIVE_EOF)
 		return fail(v, err);
-	return qt_digest_final(&v->member, sum, err);
+	return qt_digest_sums(&v->member, sums, err);
 }
 
-/* Into the list that its sum belongs to. */
-static int list(struct verify *v, const char *path,
-    const unsigned char sum[QT_SHA256_SIZE], uint64_t size,
-    struct qt_error *err)
+/* Into the lists, one for each algorithm. */
+static int add_to(const struct verify *v, struct qt_manifest *lists,
+    const char *path, const struct qt_sums *sums, struct qt_error *err)
 {
+	unsigned h;
+	int r = 0;
+
+	for (h = 0; h < v->nhashes && r == 0; h++)
+		r = qt_manifest_add(&lists[h], path, sums->of[h], err);
+	return r;
+}
+
+/* Into those that its sums belong to. */
+static int list(struct verify *v, const char *path,
+    const struct qt_sums *sums, uint64_t size, struct qt_error *err)
+{
+	const unsigned char *sum = sums->of[QT_HASH_SHA256];
+	unsigned h;
+
 	if (strncmp(path, "data/", 5) == 0) {
 		v->found.files++;
 		v->found.bytes += size;
-		return qt_manifest_add(&v->payload, path, sum, err);
+		return add_to(v, v->payload, path, sums, err);
 	}
-	if (strcmp(path, "tagmanifest-sha256.txt") == 0) {
-		if (v->have_tags) /* in no list, where two would show */
-			return strange(v, path, "is there twice", err);
-		memcpy(v->tags_sum, sum, QT_SHA256_SIZE);
-		v->have_tags = true;
-		return 0;
+	for (h = 0; h < v->nhashes; h++) {
+		if (strcmp(path, tags_names[h]) == 0) {
+			if (v->have_tags[h]) /* in no list, to show there */
+				return strange(v, path, "is there twice", err);
+			memcpy(v->tags_sum[h], sum, QT_SHA256_SIZE);
+			v->have_tags[h] = true;
+			return 0;
+		}
+		if (strcmp(path, payload_names[h]) == 0) {
+			memcpy(v->payload_sum[h], sum, QT_SHA256_SIZE);
+			v->have_payload[h] = true;
+		}
 	}
 	if (strncmp(path, "signatures/", 11) == 0)
 		return 0; /* over the list, so not in it */
-	if (strcmp(path, "manifest-sha256.txt") == 0) {
-		memcpy(v->payload_sum, sum, QT_SHA256_SIZE);
-		v->have_payload = true;
-	}
-	return qt_manifest_add(&v->tags, path, sum, err);
+	return add_to(v, v->tags, path, sums, err);
 }
 
 static int member(struct verify *v, struct archive_entry *e,
     struct qt_error *err)
 {
 	const char *name = archive_entry_pathname(e), *path;
-	unsigned char sum[QT_SHA256_SIZE];
+	struct qt_sums sums;
 	uint64_t size;
 
 	path = name != NULL ? below_base(v, name) : NULL;
@@ -214,9 +239,9 @@ static int member(struct verify *v, struct archive_entry *e,
 	if (archive_entry_filetype(e) != AE_IFREG ||
 	    archive_entry_hardlink(e) != NULL)
 		return strange(v, path, "is no regular file", err);
-	if (read_data(v, path, sum, &size, err) != 0)
+	if (read_data(v, path, &sums, &size, err) != 0)
 		return -1;
-	return list(v, path, sum, size, err);
+	return list(v, path, &sums, size, err);
 }
 
 static int all_members(struct verify *v, struct qt_error *err)
@@ -255,12 +280,16 @@ static int compare(struct verify *v, struct qt_manifest *made, bool have,
 static int check_lists(struct verify *v, struct qt_error *err)
 {
 	unsigned char sum[QT_SHA256_SIZE];
+	unsigned h;
 
-	if (compare(v, &v->payload, v->have_payload, v->payload_sum,
-		"manifest-sha256.txt", err) != 0 ||
-	    compare(v, &v->tags, v->have_tags, v->tags_sum,
-		"tagmanifest-sha256.txt", err) != 0 ||
-	    qt_digest_final(&v->file, sum, err) != 0)
+	qt_digest_narrow(&v->member); /* the lists are compared by it */
+	for (h = 0; h < v->nhashes; h++)
+		if (compare(v, &v->payload[h], v->have_payload[h],
+			v->payload_sum[h], payload_names[h], err) != 0 ||
+		    compare(v, &v->tags[h], v->have_tags[h], v->tags_sum[h],
+			tags_names[h], err) != 0)
+			return -1;
+	if (qt_digest_final(&v->file, sum, err) != 0)
 		return -1;
 	qt_digest_hex(sum, v->found.sha256);
 	return 0;
@@ -285,29 +314,38 @@ static int open_all(struct verify *v, int dirfd, struct qt_error *err)
 		return fail(v, err);
 	if (qt_digest_init(&v->file, err) != 0)
 		return -1;
-	return qt_digest_init(&v->member, err);
+	return qt_digest_init_with(&v->member, v->nhashes > 1, err);
 }
 
 static void release(struct verify *v)
 {
+	int h;
+
 	if (v->a != NULL)
 		(void)archive_read_free(v->a);
 	free(v->buf);
 	qt_close_quiet(&v->fd);
 	qt_digest_release(&v->file);
 	qt_digest_release(&v->member);
-	qt_manifest_release(&v->payload);
-	qt_manifest_release(&v->tags);
+	for (h = 0; h < QT_HASHES; h++) {
+		qt_manifest_release(&v->payload[h]);
+		qt_manifest_release(&v->tags[h]);
+	}
 }
 
 int qt_verify_file(struct qt_verified *found, int dirfd, const char *name,
-    const volatile sig_atomic_t *stop, struct qt_error *err)
+    bool sha512, const volatile sig_atomic_t *stop, struct qt_error *err)
 {
-	struct verify v = {.fd = -1, .where = name, .stop = stop};
-	int r;
+	struct verify v = {.fd = -1, .where = name, .stop = stop,
+	    .nhashes = sha512 ? QT_HASHES : 1};
+	int r, h;
 
-	qt_manifest_init(&v.payload, dirfd, LIST_MEMORY);
-	qt_manifest_init(&v.tags, dirfd, LIST_MEMORY);
+	for (h = 0; h < QT_HASHES; h++) {
+		qt_manifest_init(&v.payload[h], (enum qt_hash)h, dirfd,
+		    LIST_MEMORY);
+		qt_manifest_init(&v.tags[h], (enum qt_hash)h, dirfd,
+		    LIST_MEMORY);
+	}
 	r = open_all(&v, dirfd, err);
 	if (r == 0)
 		r = all_members(&v, err);

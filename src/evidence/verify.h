@@ -20,10 +20,12 @@ struct qt_verified {
 
 /*
  * Read a file from the disk to its end: one bag of regular files with plain
- * names, each once, whose two manifests list exactly what is there.
+ * names, each once, whose manifests list exactly what is there: two, and with
+ * sha512 the two of that as well.
  * QT_E_STATE says what is wrong; any other error that it could not be read.
  */
 int qt_verify_file(struct qt_verified *v, int dirfd, const char *name,
-    const volatile sig_atomic_t *stop, struct qt_error *err) QT_MUST_CHECK;
+    bool sha512, const volatile sig_atomic_t *stop, struct qt_error *err)
+    QT_MUST_CHECK;
 
 #endif

@@ -10,6 +10,7 @@
  *   metadata/case.json messages.jsonl recipients.jsonl [missing.jsonl]
  *   metadata/custody.jsonl [index.sqlite]
  *   bag-info.txt manifest-sha256.txt tagmanifest-sha256.txt    last: the sums
+ *                (-sha512.txt behind each, when asked for)
  *   signatures/                            over the last of them
  *
  * In a redacted archive no file of the queue is, and what is under data/eml/
@@ -103,6 +104,7 @@ static int keep_opts(struct qt_archive *a, const struct qt_archive_opts *opts,
 	a->sign_with = opts->sign_with;
 	a->sign_with_ctx = opts->sign_with_ctx;
 	a->timestamp = opts->timestamp;
+	a->nhashes = opts->sha512 ? QT_HASHES : 1;
 	a->bag = (struct qt_bag){
 	    .host = or_empty(s[S_HOST]),
 	    .queue_dir = or_empty(s[S_QUEUE_DIR]),
@@ -125,6 +127,7 @@ static int keep_opts(struct qt_archive *a, const struct qt_archive_opts *opts,
 	    .redact = opts->redact,
 	    .maillog = opts->nlogs != 0,
 	    .timestamp = opts->timestamp,
+	    .sha512 = opts->sha512,
 	    /* its rows are those of the queue, with all names */
 	    .index = !opts->no_index && opts->redact == QT_REDACT_NONE,
 	    .started = opts->now != 0 ? opts->now :
@@ -205,8 +208,10 @@ static void init_stores(struct qt_archive *a, size_t memory)
 	size_t whole = memory != 0 ? memory : MESSAGE_MEMORY;
 	int dirfd = a->out.dirfd, i;
 
-	qt_manifest_init(&a->payload, dirfd, list);
-	qt_manifest_init(&a->tags, dirfd, list);
+	for (i = 0; i < QT_HASHES; i++) {
+		qt_manifest_init(&a->payload[i], (enum qt_hash)i, dirfd, list);
+		qt_manifest_init(&a->tags[i], (enum qt_hash)i, dirfd, list);
+	}
 	qt_spill_init(&a->messages, dirfd, list);
 	qt_spill_init(&a->recipients, dirfd, list);
 	qt_spill_init(&a->missing, dirfd, list);
@@ -223,11 +228,11 @@ static int put_opening(struct qt_archive *a, struct qt_error *err)
 
 	qt_buf_init(&text, 0);
 	qt_bag_readme(&text, &a->bag);
-	r = qt_put_text(a, "README.txt", &text, &a->tags, err);
+	r = qt_put_text(a, "README.txt", &text, a->tags, err);
 	qt_buf_clear(&text);
 	qt_bag_bagit(&text);
 	if (r == 0)
-		r = qt_put_text(a, "bagit.txt", &text, &a->tags, err);
+		r = qt_put_text(a, "bagit.txt", &text, a->tags, err);
 	qt_buf_release(&text);
 	return r;
 }
@@ -244,7 +249,7 @@ static int open_all(struct qt_archive *a, const char *file,
 	r = qt_outfile_open(&a->out, file, a->stop, err);
 	init_stores(a, opts->memory); /* whatever r: close releases them */
 	if (r != 0 || open_beside(a, opts, err) != 0 ||
-	    qt_digest_init(&a->sum, err) != 0 ||
+	    qt_digest_init_with(&a->sum, a->bag.sha512, err) != 0 ||
 	    qt_digest_kind_init(&a->sha256, err) != 0 ||
 	    qt_seen_init(&a->seen, err) != 0 ||
 	    qt_maillog_init(&a->log_of, err) != 0 ||
@@ -287,8 +292,10 @@ void qt_archive_close(struct qt_archive *a)
 		return;
 	qt_index_free(a->index);
 	qt_tar_free(a->tar); /* before the file it may still write to */
-	qt_manifest_release(&a->payload);
-	qt_manifest_release(&a->tags);
+	for (i = 0; i < QT_HASHES; i++) {
+		qt_manifest_release(&a->payload[i]);
+		qt_manifest_release(&a->tags[i]);
+	}
 	qt_spill_release(&a->messages);
 	qt_spill_release(&a->recipients);
 	qt_spill_release(&a->missing);
@@ -315,6 +322,7 @@ void qt_archive_close(struct qt_archive *a)
 unsigned qt_archive_want(const struct qt_archive *a)
 {
 	return QT_WANT_KEPT | QT_WANT_RCPTS | QT_WANT_HEADERS | QT_WANT_LOCKS |
+	    (a->bag.sha512 ? QT_WANT_SHA512 : 0) |
 	    (a->index != NULL ? qt_index_want() : 0);
 }
 

@@ -26,13 +26,14 @@ enum { S_HOST, S_QUEUE_DIR, S_CASE, S_TITLE, S_ORGANIZATION, S_CONTACT,
 struct qt_archive {
 	struct qt_outfile out;
 	struct qt_tar *tar;
-	struct qt_digest sum;	/* of one file at a time */
+	struct qt_digest sum;	/* of one file at a time, by all nhashes */
 	struct qt_digest_kind sha256; /* for the scan's threads */
 	struct qt_buf base;	/* the bag's directory */
 	struct qt_buf name;	/* "BASE/PATH" of the member being written */
 	struct qt_bag bag;	/* borrows the strings below */
 	char *strings[S_COUNT];	/* owned */
-	struct qt_manifest payload, tags;
+	struct qt_manifest payload[QT_HASHES], tags[QT_HASHES];
+	unsigned nhashes;	/* of these: the first ones */
 	struct qt_spill messages, recipients, missing;
 	struct qt_seen seen;
 	struct qt_member message, eml, log[QT_LINE_LOGS];
@@ -65,7 +66,10 @@ struct qt_row_facts {
 	struct qt_redactor redactor;
 };
 
-/* ---- member.c: one member; list NULL: its sum is in none ---- */
+/*
+ * ---- member.c: one member; list: the manifests with its sums, one for each
+ * algorithm; NULL: it is in none ----
+ */
 
 /* Into the archive and a->sum, between begin and end. */
 int qt_put_bytes(void *archive, const void *bytes, size_t len,

@@ -82,6 +82,25 @@ int qt_keep_begin(struct qt_row *row)
 	return 0;
 }
 
+/* The sums of a file's bytes, while the processor has them. */
+static int sum(struct qt_loader *l, struct qt_kept_file *f, const void *bytes,
+    size_t len, struct qt_arena *arena, struct qt_error *err)
+{
+	unsigned char *sum512;
+
+	if (l->sha == NULL && qt_sha256_new(&l->sha, err) != 0)
+		return -1;
+	if (qt_sha256_bytes(l->sha, bytes, len, f->sum, err) != 0)
+		return -1;
+	if ((l->plan->want & QT_WANT_SHA512) == 0)
+		return 0;
+	sum512 = qt_arena_alloc(arena, 64);
+	if (sum512 == NULL)
+		return qt_fail_mem(err);
+	f->sum512 = sum512;
+	return qt_sha512_bytes(l->sha, bytes, len, sum512, err);
+}
+
 int qt_keep_file(struct qt_loader *l, struct qt_kept_file *f, int fd,
     const struct stat *st, struct qt_arena *arena, struct qt_error *err)
 {
@@ -102,9 +121,7 @@ int qt_keep_file(struct qt_loader *l, struct qt_kept_file *f, int fd,
 	if (got != (ssize_t)size || fstat(fd, &after) != 0 ||
 	    !same_content(st, &after) || qt_keep_recent(&after))
 		return 0;
-	if (l->sha == NULL && qt_sha256_new(&l->sha, err) != 0)
-		return -1;
-	if (qt_sha256_bytes(l->sha, data, size, f->sum, err) != 0)
+	if (sum(l, f, data, size, arena, err) != 0)
 		return -1;
 	data[size] = '\0';
 	f->data = (const unsigned char *)data;
@@ -125,11 +142,10 @@ int qt_keep_open(struct qt_loader *l, struct qt_kept_file *f, int fd,
 
 /* As the archive has it; it does not change. */
 static int keep_bytes(struct qt_loader *l, struct qt_kept_file *f,
-    const unsigned char *bytes, size_t len, struct qt_error *err)
+    const unsigned char *bytes, size_t len, struct qt_arena *arena,
+    struct qt_error *err)
 {
-	if (l->sha == NULL && qt_sha256_new(&l->sha, err) != 0)
-		return -1;
-	if (qt_sha256_bytes(l->sha, bytes, len, f->sum, err) != 0)
+	if (sum(l, f, bytes, len, arena, err) != 0)
 		return -1;
 	f->data = len != 0 ? bytes : (const unsigned char *)"";
 	f->len = len;
@@ -166,7 +182,8 @@ int qt_keep_held(struct qt_loader *l, struct qt_scan_row *r,
 		return qt_fail_mem(err);
 	kept = r->row.kept;
 	if (h->have && h->fd < 0) {
-		if (keep_bytes(l, &kept->message, h->bytes, h->len, err) != 0)
+		if (keep_bytes(l, &kept->message, h->bytes, h->len,
+			&r->row.arena, err) != 0)
 			return -1;
 		stat_held(&kept->message, &r->row);
 	}
@@ -182,7 +199,8 @@ int qt_keep_held(struct qt_loader *l, struct qt_scan_row *r,
 			continue;
 		kept->log[k * QT_STAGED_LOGS + at].absent = false;
 		if (keep_bytes(l, &kept->log[k * QT_STAGED_LOGS + at],
-			h->bytes + h->log[i].at, h->log[i].len, err) != 0)
+			h->bytes + h->log[i].at, h->log[i].len, &r->row.arena,
+			err) != 0)
 			return -1;
 		kept->log[k * QT_STAGED_LOGS + at].st.st_mtim =
 		    (struct timespec){.tv_sec = r->row.mtime_ns / 1000000000};

@@ -18,7 +18,11 @@ int qt_sha256_fd(struct qt_sha256 *h, int fd, char hex[65],
 int qt_sha256_bytes(struct qt_sha256 *h, const void *bytes, size_t len,
     unsigned char sum[32], struct qt_error *err) QT_MUST_CHECK;
 
-/* The same in hex. */
+/* Likewise by SHA-512. */
+int qt_sha512_bytes(struct qt_sha256 *h, const void *bytes, size_t len,
+    unsigned char sum[64], struct qt_error *err) QT_MUST_CHECK;
+
+/* By SHA-256, in hex. */
 int qt_sha256_hex(struct qt_sha256 *h, const void *bytes, size_t len,
     char hex[65], struct qt_error *err) QT_MUST_CHECK;
 /* A sum's 64 digits and a NUL. */

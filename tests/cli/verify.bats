@@ -50,7 +50,7 @@ verify() {
 
 @test "every command in README.txt, with plain tools alone" {
 	key anna
-	make_archive --sign "$OUT/anna"
+	make_archive --sign "$OUT/anna" --sha512
 	mkdir "$OUT/v"
 	cp "$A" "$A.sha256" "$A.sig" "$OUT/v"
 	cd "$OUT/v"
@@ -60,6 +60,7 @@ verify() {
 	    sed 's/FILE\.tar\.zst/a.tar.zst/g; s/FILE\.sha256/a.tar.zst.sha256/g' >commands
 	grep -q '^tar ' commands
 	grep -q '^sha256sum --quiet --strict -c manifest' commands
+	grep -q '^sha512sum --quiet --strict -c manifest' commands
 	grep -q '^ssh-keygen -Y verify' commands
 	grep -q '^jq ' commands
 	id=$(jq -r 'select(.queue_name == "deferred") | .queue_id' <(tar --zstd -xOf a.tar.zst --wildcards '*/messages.jsonl') | head -1)
@@ -141,6 +142,25 @@ verify() {
 	expect_status 2
 	run_q verify --allowed-signers "$OUT/none" "$A"
 	expect_status 5
+}
+
+@test "what no list has: twice, or not of the archive" {
+	key anna
+	A=$OUT/a.tar
+	make_archive --sign "$OUT/anna"
+	cd "$OUT"
+	tar --warning=no-timestamp -xf a.tar
+	chmod u+w a.tar
+	bag=$(echo qtool-evidence_*)
+	echo hello >"$bag/signatures/note"
+	rm a.tar.s*
+	tar -rf a.tar "$bag/signatures/note" "$bag/signatures/signer.pub" \
+	    "$bag/signatures/tagmanifest-sha256.txt.sig" "$bag/tagmanifest-sha256.txt"
+	verify 1 a.tar
+	[[ $output == *"added: signatures/note is in the archive and no signature"* ]]
+	[[ $output == *"added: signatures/signer.pub is in the archive twice"* ]]
+	[[ $output == *"added: signatures/tagmanifest-sha256.txt.sig is in the archive twice"* ]]
+	[[ $output == *"added: tagmanifest-sha256.txt is in the archive twice"* ]]
 }
 
 @test "it answers a script" {

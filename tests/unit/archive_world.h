@@ -222,7 +222,7 @@ struct member {
 	size_t len;
 	mode_t mode;
 	int64_t uid, gid, mtime;
-	char sum[65];
+	char sum[65], sum512[129];
 };
 struct contents {
 	struct member v[400];
@@ -230,14 +230,26 @@ struct contents {
 	char base[256];
 };
 
-static inline void hex_sum(const void *bytes, size_t len, char hex[65])
+static inline void hex_sum_by(const EVP_MD *md, const void *bytes, size_t len,
+    char *hex)
 {
-	unsigned char sum[32];
+	unsigned char sum[64];
 	unsigned n, i;
 
-	assert_int_equal(EVP_Digest(bytes, len, sum, &n, EVP_sha256(), NULL), 1);
-	for (i = 0; i < 32; i++)
+	assert_int_equal(EVP_Digest(bytes, len, sum, &n, md, NULL), 1);
+	for (i = 0; i < n; i++)
 		(void)snprintf(hex + 2 * i, 3, "%02x", sum[i]);
+}
+
+static inline void hex_sum(const void *bytes, size_t len, char hex[65])
+{
+	hex_sum_by(EVP_sha256(), bytes, len, hex);
+}
+
+static inline void sum_member(struct member *m)
+{
+	hex_sum(m->data, m->len, m->sum);
+	hex_sum_by(EVP_sha512(), m->data, m->len, m->sum512);
 }
 
 static inline void read_member(struct contents *c, struct archive *a,
@@ -264,7 +276,7 @@ static inline void read_member(struct contents *c, struct archive *a,
 	m->uid = archive_entry_uid(e);
 	m->gid = archive_entry_gid(e);
 	m->mtime = archive_entry_mtime(e);
-	hex_sum(m->data, m->len, m->sum);
+	sum_member(m);
 }
 
 static inline struct contents *read_archive(const char *file)
@@ -341,6 +353,17 @@ static inline void assert_same_as_file(const struct member *m, const char *file)
 	free(data);
 }
 
+/* Digits of the sums in a manifest, by its name. */
+static inline size_t digits_in(const char *manifest)
+{
+	return strstr(manifest, "sha512") != NULL ? 128 : 64;
+}
+
+static inline const char *sum_in(const char *manifest, const struct member *m)
+{
+	return digits_in(manifest) == 128 ? m->sum512 : m->sum;
+}
+
 /*
  * Every line of the manifest is right, sorted, and its files are exactly those
  * for which belongs() holds.
@@ -352,16 +375,17 @@ static inline void check_manifest(const struct contents *c, const char *name,
 	const char *line, *nl;
 	char path[512], last[512] = "";
 	size_t files = 0, want = 0, i;
+	const size_t digits = digits_in(name), head = digits + 2;
 
 	for (line = m->data; *line != '\0'; line = nl + 1) {
 		nl = strchr(line, '\n');
 		assert_non_null(nl);
-		assert_true(nl - line > 66 && nl - line < 500);
-		assert_memory_equal(line + 64, "  ", 2);
+		assert_true(nl - line > (long)head && nl - line < 500);
+		assert_memory_equal(line + digits, "  ", 2);
 		(void)snprintf(path, sizeof path, "%.*s",
-		    (int)(nl - line - 66), line + 66);
+		    (int)(nl - line) - (int)head, line + head);
 		f = must_find(c, path);
-		assert_memory_equal(line, f->sum, 64);
+		assert_memory_equal(line, sum_in(name, f), digits);
 		assert_true(strcmp(last, path) < 0);
 		(void)strcpy(last, path);
 		files++;
@@ -379,7 +403,7 @@ static inline bool is_payload(const char *path)
 
 static inline bool is_tag(const char *path)
 {
-	return !is_payload(path) && strcmp(path, "tagmanifest-sha256.txt") != 0;
+	return !is_payload(path) && strncmp(path, "tagmanifest-", 12) != 0;
 }
 
 static inline size_t count_lines(const struct member *m)

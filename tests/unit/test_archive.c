@@ -165,9 +165,11 @@ static void same_mail_same_bytes(void **state)
 		const char *suffix;
 		unsigned threads;
 		size_t memory;
-	} ways[] = {{"tar.zst", 1, 0}, {"tar.zst", 5, 0}, {"tar.zst", 2, 300},
-	    {"tar.gz", 1, 0}, {"tar.gz", 3, 1000}, {"tar.xz", 1, 0},
-	    {"tar.xz", 4, 0}};
+		bool sha512;
+	} ways[] = {{"tar.zst", 1, 0, false}, {"tar.zst", 5, 0, false},
+	    {"tar.zst", 2, 300, false}, {"tar.gz", 1, 0, false},
+	    {"tar.gz", 3, 1000, false}, {"tar.xz", 1, 0, true},
+	    {"tar.xz", 4, 0, true}, {"tar.xz", 2, 300, true}};
 	const struct world *w = *state;
 	struct qt_archive_opts opts = some_opts(w);
 	char first[64], file[64];
@@ -177,6 +179,7 @@ static void same_mail_same_bytes(void **state)
 	for (i = 0; i < sizeof ways / sizeof *ways; i++) {
 		opts.threads = ways[i].threads;
 		opts.memory = ways[i].memory;
+		opts.sha512 = ways[i].sha512;
 		(void)snprintf(file, sizeof file, "out/%zu.%s", i,
 		    ways[i].suffix);
 		archive_some(w, file, &opts, NULL);
@@ -185,6 +188,56 @@ static void same_mail_same_bytes(void **state)
 		else
 			assert_same_files(at(w, first), at(w, file));
 	}
+}
+
+/* With SHA-512 there are two lists more, and all say so. */
+static void lists_by_sha512_when_asked_for(void **state)
+{
+	static const char *const last[] = {"bag-info.txt", "manifest-sha256.txt",
+	    "manifest-sha512.txt", "tagmanifest-sha256.txt",
+	    "tagmanifest-sha512.txt"};
+	const struct world *w = *state;
+	struct qt_archive_opts opts = some_opts(w);
+	struct contents *c, *plain;
+	char want[128], hex[65];
+	const struct member *m;
+	size_t i;
+
+	put_some(w);
+	archive_some(w, "out/p.tar", &opts, NULL);
+	opts.sha512 = true;
+	archive_some(w, "out/x.tar", &opts, NULL);
+	plain = read_archive(at(w, "out/p.tar"));
+	c = read_archive(at(w, "out/x.tar"));
+	assert_int_equal(c->n, plain->n + 2);
+	for (i = 0; i < 5; i++)
+		assert_string_equal(c->v[c->n - 5 + i].path, last[i]);
+	check_manifest(c, "manifest-sha256.txt", is_payload);
+	check_manifest(c, "manifest-sha512.txt", is_payload);
+	check_manifest(c, "tagmanifest-sha256.txt", is_tag);
+	check_manifest(c, "tagmanifest-sha512.txt", is_tag);
+	m = must_find(c, "manifest-sha512.txt");
+	hex_sum(m->data, m->len, hex);
+	(void)snprintf(want, sizeof want,
+	    "\"what\":\"manifest-sha512.txt\",\"why\":null,\"sha256\":\"%s\"",
+	    hex);
+	assert_non_null(strstr(must_find(c, "metadata/custody.jsonl")->data,
+	    want));
+	assert_non_null(strstr(must_find(c, "metadata/case.json")->data,
+	    "\"sha512_sums\": \"manifest-sha512.txt and "
+	    "tagmanifest-sha512.txt, for sha512sum -c\""));
+	assert_non_null(strstr(must_find(c, "README.txt")->data,
+	    "\n  sha512sum --quiet --strict -c manifest-sha512.txt\n"));
+	/* nothing of it without, and all mail the same */
+	for (i = 0; i < plain->n; i++) {
+		m = &plain->v[i];
+		assert_null(memmem(m->data, m->len, "sha512", 6));
+		if (is_payload(m->path))
+			assert_string_equal(m->sum512,
+			    must_find(c, m->path)->sum512);
+	}
+	free_contents(plain);
+	free_contents(c);
 }
 
 /* Lists that do not fit into memory are the same, sorted, complete. */
@@ -199,6 +252,7 @@ static void many_messages_little_memory(void **state)
 	int i;
 
 	opts.memory = 2000;
+	opts.sha512 = true;
 	for (i = 0; i < 150; i++) {
 		(void)snprintf(path, sizeof path, "deferred/%05XAB", i * 4099);
 		put_message(w, path, "s@example.com", i % 7, "x\n");
@@ -214,6 +268,7 @@ static void many_messages_little_memory(void **state)
 	assert_int_equal(counts.messages, 150);
 	c = read_archive(at(w, "out/x.tar"));
 	check_manifest(c, "manifest-sha256.txt", is_payload);
+	check_manifest(c, "manifest-sha512.txt", is_payload);
 	assert_int_equal(
 	    count_lines(must_find(c, "manifest-sha256.txt")), 300);
 	assert_int_equal(
@@ -470,7 +525,8 @@ int main(void)
 		TEST(every_format_reads_back),
 		TEST(sidecar_has_the_sum),
 		TEST(same_mail_same_bytes),
-		TEST(many_messages_little_memory),
+		TEST(lists_by_sha512_when_asked_for),
+	    TEST(many_messages_little_memory),
 		TEST(moved_message_is_found),
 		TEST(odd_names_are_renamed),
 		TEST(shared_log_is_there_once),

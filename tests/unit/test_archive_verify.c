@@ -13,13 +13,15 @@ static void put_mail(const struct world *w)
 	put_log(w, "defer/BBBBB2222", "<a@b>: later\n\n");
 }
 
-static struct qt_archive *make(const struct world *w, const char *file,
-    struct qt_archive_counts *counts)
+static struct qt_archive *make_by(const struct world *w, const char *file,
+    bool sha512, struct qt_archive_counts *counts)
 {
 	struct qt_archive_opts opts = some_opts(w);
-	struct qt_archive *a = open_archive(w, file, &opts);
+	struct qt_archive *a;
 	struct qt_error err;
 
+	opts.sha512 = sha512;
+	a = open_archive(w, file, &opts);
 	must_add(w, a, "deferred/BBBBB2222");
 	must_add(w, a, "hold/DDDDD4444");
 	if (qt_archive_finish(a, counts, &err) != 0)
@@ -27,16 +29,28 @@ static struct qt_archive *make(const struct world *w, const char *file,
 	return a;
 }
 
+static struct qt_archive *make(const struct world *w, const char *file,
+    struct qt_archive_counts *counts)
+{
+	return make_by(w, file, false, counts);
+}
+
 /* What the verifier says of a file below out/. */
-static int verify(const struct world *w, const char *name,
+static int verify_by(const struct world *w, const char *name, bool sha512,
     struct qt_verified *v, struct qt_error *err)
 {
 	int dirfd = open(at(w, "out"), O_RDONLY | O_DIRECTORY), r;
 
 	assert_true(dirfd >= 0);
-	r = qt_verify_file(v, dirfd, name, NULL, err);
+	r = qt_verify_file(v, dirfd, name, sha512, NULL, err);
 	(void)close(dirfd);
 	return r;
+}
+
+static int verify(const struct world *w, const char *name,
+    struct qt_verified *v, struct qt_error *err)
+{
+	return verify_by(w, name, false, v, err);
 }
 
 static void what_was_written_reads_back(void **state)
@@ -64,6 +78,46 @@ static void what_was_written_reads_back(void **state)
 		assert_int_equal(v.bytes, counts.bytes);
 		assert_string_equal(v.sha256, counts.sha256);
 	}
+}
+
+/* One digit of each line is flipped in turn: only its list can tell. */
+static void lists_by_sha512_are_read_back(void **state)
+{
+	static const char *const names[] = {"/manifest-sha512.txt",
+	    "/tagmanifest-sha512.txt"};
+	const struct world *w = *state;
+	struct qt_archive_counts counts;
+	struct qt_archive *a;
+	struct qt_verified v;
+	struct qt_error err;
+	char *data, *list;
+	size_t len, i;
+
+	put_mail(w);
+	a = make_by(w, "out/a.tar", true, &counts);
+	if (qt_archive_verify(a, &err) != 0)
+		fail_msg("%s: %s", err.where, err.text);
+	qt_archive_close(a);
+	data = slurp(at(w, "out/a.tar"), &len);
+	for (i = 0; i < 2; i++) {
+		list = memmem(data, len, names[i], strlen(names[i]) + 1);
+		assert_non_null(list);
+		list = data + ((size_t)(list - data) / 512 + 1) * 512;
+		for (; *list != '\0'; list = strchr(list, '\n') + 1) {
+			list[100] ^= 1;
+			write_file(at(w, "out/b"), data, len);
+			list[100] ^= 1;
+			assert_int_equal(verify_by(w, "b", true, &v, &err), -1);
+			assert_non_null(strstr(err.text, "does not list"));
+		}
+	}
+	write_file(at(w, "out/b"), data, len);
+	assert_int_equal(verify_by(w, "b", true, &v, &err), 0);
+	free(data);
+	/* they are to be there */
+	qt_archive_close(make(w, "out/c.tar", &counts));
+	assert_int_equal(verify_by(w, "c.tar", true, &v, &err), -1);
+	assert_non_null(strstr(err.text, "manifest-sha512.txt is missing"));
 }
 
 /*
@@ -325,7 +379,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(what_was_written_reads_back),
-		TEST(a_changed_byte_is_found),
+		TEST(lists_by_sha512_are_read_back),
+	    TEST(a_changed_byte_is_found),
 		TEST(another_archive_is_found),
 		TEST(strange_bags_are_refused),
 		TEST(a_stop_ends_it),

@@ -38,18 +38,24 @@ struct reading {
 	struct qt_stmt *st;
 };
 
-static void begin_reading(const struct world *w, struct reading *r,
-    struct qt_picks *p, unsigned jobs)
+static void begin_reading_more(const struct world *w, struct reading *r,
+    struct qt_picks *p, unsigned jobs, unsigned more)
 {
 	struct qt_error err;
 
 	assert_int_equal(qt_db_open(&r->db, &w->spools,
 	    &(struct qt_db_opts){.jobs = jobs}, &err), 0);
-	qt_db_pick(r->db, p, &(struct qt_row_work){.want = WANT});
+	qt_db_pick(r->db, p, &(struct qt_row_work){.want = WANT | more});
 	if (qt_stmt_open(&r->st, r->db,
 		"SELECT queue_name, queue_id, state, rcpt_total FROM messages",
 		NULL, 0, &err) != 0)
 		fail_msg("%s", err.text);
+}
+
+static void begin_reading(const struct world *w, struct reading *r,
+    struct qt_picks *p, unsigned jobs)
+{
+	begin_reading_more(w, r, p, jobs, 0);
 }
 
 static const struct qt_row *step(struct reading *r, const char *id)
@@ -85,6 +91,18 @@ static void assert_kept(const struct qt_kept_file *f, const char *data, size_t l
 		(void)snprintf(hex + 2 * i, 3, "%02x", f->sum[i]);
 	hex_sum(data, len, want);
 	assert_string_equal(hex, want);
+	assert_null(f->sum512);
+}
+
+static void assert_sum512(const struct qt_kept_file *f)
+{
+	unsigned char want[64];
+
+	assert_true(f->have);
+	assert_int_equal(EVP_Digest(f->data, f->len, want, NULL, EVP_sha512(),
+	    NULL), 1);
+	assert_non_null(f->sum512);
+	assert_memory_equal(f->sum512, want, 64);
 }
 
 /* Nothing was written in the last moments: reads are taken as they are. */
@@ -125,6 +143,28 @@ static void in_order_with_bytes_and_logs(void **state)
 	assert_true(row->kept->log[0].absent);
 	row = step(&r, "DDDDD4444");
 	assert_kept(&row->kept->log[4], "", 0);
+	end_reading(&r);
+	qt_picks_free(p);
+}
+
+static void by_sha512_too_when_wanted(void **state)
+{
+	const struct world *w = *state;
+	struct qt_picks *p = new_picks(w);
+	const struct qt_row *row;
+	struct reading r;
+
+	put_some(w);
+	settle();
+	pick(w, p, "deferred/BBBBB2222");
+	pick(w, p, "hold/DDDDD4444");
+	begin_reading_more(w, &r, p, 4, QT_WANT_SHA512);
+	row = step(&r, "BBBBB2222");
+	assert_sum512(&row->kept->message);
+	assert_sum512(&row->kept->log[0]);
+	assert_sum512(&row->kept->log[2]);
+	row = step(&r, "DDDDD4444");
+	assert_sum512(&row->kept->log[4]); /* an empty file */
 	end_reading(&r);
 	qt_picks_free(p);
 }
@@ -226,6 +266,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    TEST(in_order_with_bytes_and_logs),
+	    TEST(by_sha512_too_when_wanted),
 	    TEST(what_was_picked_outlives_its_name),
 	    TEST(without_descriptors),
 	    TEST(large_files_are_not_kept),

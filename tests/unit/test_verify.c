@@ -53,7 +53,7 @@ static void add_row(const struct world *w, struct qt_archive *a,
 }
 
 static const char *make_with(const struct world *w, const char *name,
-    const struct qt_showq *showq)
+    const struct qt_showq *showq, bool sha512)
 {
 	struct qt_archive_opts opts = some_opts(w);
 	struct qt_archive_counts counts;
@@ -66,6 +66,7 @@ static const char *make_with(const struct world *w, const char *name,
 	put_log(w, "defer/BBBBB2222", "<r@x>: reason\n\n");
 	opts.host = w->spool->host;
 	opts.showq = showq;
+	opts.sha512 = sha512;
 	a = open_archive(w, name, &opts);
 	for (i = 0; i < sizeof mails / sizeof mails[0]; i++)
 		add_row(w, a, &mails[i]);
@@ -75,7 +76,7 @@ static const char *make_with(const struct world *w, const char *name,
 
 static const char *make(const struct world *w, const char *name)
 {
-	return make_with(w, name, NULL);
+	return make_with(w, name, NULL, false);
 }
 
 /* ---- what is told ---- */
@@ -153,6 +154,7 @@ static bool expands_to(const char *file, const char *plain, size_t len)
 
 struct flips {
 	const char *file;
+	size_t from; /* the first byte that has its turn */
 	char *plain; /* what it expands to; NULL: it is not compressed */
 	size_t plain_len, size;
 	size_t made, blind; /* blind: nothing is changed by it */
@@ -193,7 +195,7 @@ static void flip_all(struct flips *f, size_t per_byte)
 	size_t at, k;
 
 	assert_true(fd >= 0);
-	for (at = 0; at < f->size; at++)
+	for (at = f->from; at < f->size; at++)
 		for (k = 0; k < per_byte; k++)
 			flip_one(f, fd, at,
 			    (int)((at + k * (8 / per_byte)) % 8));
@@ -210,13 +212,12 @@ static void expand(struct flips *f)
 	free(bytes);
 }
 
-static void every_bit_of(const struct world *w, const char *name,
-    size_t per_byte, struct flips *f)
+static void every_bit_of(const char *file, size_t per_byte, struct flips *f)
 {
 	char copy[64];
 	struct told t;
 
-	to_memory(copy, make(w, name), &f->size);
+	to_memory(copy, file, &f->size);
 	f->file = copy;
 	if (f->plain != NULL)
 		expand(f);
@@ -224,7 +225,7 @@ static void every_bit_of(const struct world *w, const char *name,
 		fail_msg("as it was made: %s: %s", t.text, t.last);
 	flip_all(f, full() ? 8 : per_byte);
 	assert_int_equal(unlink(copy), 0);
-	assert_true(f->made >= f->size);
+	assert_true(f->made >= f->size - f->from);
 }
 
 /* Headers, padding and the end as well. */
@@ -232,7 +233,29 @@ static void every_bit_of_a_tar_is_covered(void **state)
 {
 	struct flips f = {.plain = NULL};
 
-	every_bit_of(*state, "out/a.tar", 1, &f);
+	every_bit_of(make(*state, "out/a.tar"), 1, &f);
+}
+
+/* The lists by SHA-512: they end a tar in which the rest is the same. */
+static void every_bit_of_lists_by_sha512_is_covered(void **state)
+{
+	const char *file = make_with(*state, "out/a.tar", NULL, true);
+	struct contents *c = read_archive(file);
+	struct flips f = {.plain = NULL};
+	char name[512], *bytes, *header;
+	size_t len;
+
+	(void)snprintf(name, sizeof name, "%s/manifest-sha512.txt", c->base);
+	bytes = slurp(file, &len);
+	header = memmem(bytes, len, name, strlen(name) + 1);
+	assert_non_null(header);
+	f.from = (size_t)(header - bytes);
+	assert_true(f.from > 0 && f.from % 512 == 0);
+	/* and what says that they are there */
+	assert_non_null(memmem(bytes, f.from, "  manifest-sha512.txt ", 22));
+	free(bytes);
+	free_contents(c);
+	every_bit_of(file, 1, &f);
 }
 
 /*
@@ -244,7 +267,7 @@ static void every_bit_of_a_zst_that_means_anything_is_covered(void **state)
 	struct flips f = {.plain = malloc(LIMIT)};
 
 	assert_non_null(f.plain);
-	every_bit_of(*state, "out/a.tar.zst", 2, &f);
+	every_bit_of(make(*state, "out/a.tar.zst"), 2, &f);
 	assert_true(f.blind < f.made / 100);
 	free(f.plain);
 }
@@ -272,6 +295,9 @@ static void its_sum_beside_it_covers_all(void **state)
 
 /* ---- what is wrong, by name ---- */
 
+#define M512 "manifest-sha512.txt"
+#define T512 "tagmanifest-sha512.txt"
+
 /* The archive made anew by act from its members, plain, without its sum. */
 struct edit {
 	const char *drop;	 /* this one is left out */
@@ -282,6 +308,7 @@ struct edit {
 	const char *change;	 /* in this one */
 	const char *from, *to;	 /* this text is replaced, of one length */
 	bool sums;		 /* and the manifests are made to fit */
+	bool sums512;		 /* and those by SHA-512 */
 };
 
 static void write_member(struct archive *a, const char *base, const char *path,
@@ -313,29 +340,43 @@ static void put_right(struct contents *c, const char *manifest,
 	char *at = strstr(list->data, m->path);
 
 	assert_non_null(at);
-	memcpy(at - 66, m->sum, 64);
+	memcpy(at - digits_in(manifest) - 2, sum_in(manifest, m),
+	    digits_in(manifest));
+	sum_member((struct member *)(uintptr_t)list);
+}
+
+/* In its manifest by one algorithm. */
+static void put_right_in(struct contents *c, const char *payload,
+    const char *tags, const struct member *m)
+{
+	if (is_payload(m->path)) {
+		put_right(c, payload, m);
+		m = must_find(c, payload);
+	}
+	put_right(c, tags, m);
 }
 
 static void edit_text(struct contents *c, const struct edit *e)
 {
 	struct member *m = (struct member *)(uintptr_t)must_find(c, e->change);
 	char *at = memmem(m->data, m->len, e->from, strlen(e->from));
-	struct member *list;
 
 	assert_non_null(at);
 	assert_int_equal(strlen(e->from), strlen(e->to));
 	memcpy(at, e->to, strlen(e->to));
-	hex_sum(m->data, m->len, m->sum);
-	if (!e->sums)
-		return;
-	if (is_payload(m->path)) {
-		put_right(c, "manifest-sha256.txt", m);
-		list = (struct member *)(uintptr_t)must_find(c,
-		    "manifest-sha256.txt");
-		hex_sum(list->data, list->len, list->sum);
-		m = list;
+	sum_member(m);
+	if (e->sums512) {
+		put_right_in(c, M512, T512, m);
+		/* which the others list */
+		if (is_payload(m->path))
+			put_right(c, "tagmanifest-sha256.txt",
+			    must_find(c, M512));
 	}
-	put_right(c, "tagmanifest-sha256.txt", m);
+	if (e->sums)
+		put_right_in(c, "manifest-sha256.txt",
+		    "tagmanifest-sha256.txt", m);
+	if (e->sums && e->sums512 && is_payload(m->path))
+		put_right(c, T512, must_find(c, "manifest-sha256.txt"));
 }
 
 static void write_edited(const char *file, const struct contents *c,
@@ -387,6 +428,11 @@ static const struct told_edit edits[] = {
 	"count bag-info.txt;count metadata/case.json;count metadata/case.json;"
 	"count metadata/case.json;"},
     {{.add = "note.txt", .before = "bag-info.txt"}, "added note.txt;"},
+    {{.add = M512, .before = "tagmanifest-sha256.txt"},
+	"added " M512 ";structure " M512 ";"},
+    {{.twice = "tagmanifest-sha256.txt"}, "added tagmanifest-sha256.txt;"},
+    {{.add = "signatures/x", .before = "tagmanifest-sha256.txt"},
+	"added signatures/x;order tagmanifest-sha256.txt;"},
     {{.add = "../x", .before = "bag-info.txt"}, "name ;"},
     {{.twice = "README.txt"}, "added README.txt;"},
     {{.type = "README.txt"}, "type README.txt;missing README.txt;"},
@@ -509,7 +555,7 @@ static void what_postfix_said_is_looked_at(void **state)
 	if (take_showq(*state, &q, showq_script, (struct qt_showq_opts){0},
 		&err) != 0)
 		fail_msg("%s: %s", err.where, err.text);
-	file = make_with(*state, "out/a.tar", q);
+	file = make_with(*state, "out/a.tar", q, false);
 	qt_showq_free(q);
 	assert_int_equal(verify(file, &t), 0);
 	for (i = 0; i < sizeof showq_edits / sizeof showq_edits[0]; i++)
@@ -528,7 +574,7 @@ static void the_line_that_is_wrong_is_named(void **state)
 
 	assert_int_equal(take_showq(*state, &q, showq_script,
 	    (struct qt_showq_opts){0}, &err), 0);
-	file = make_with(*state, "out/a.tar", q);
+	file = make_with(*state, "out/a.tar", q, false);
 	qt_showq_free(q);
 	c = read_archive(file);
 	edit_text(c, &e);
@@ -537,6 +583,53 @@ static void the_line_that_is_wrong_is_named(void **state)
 	free_contents(c);
 	assert_string_equal(t.table, "line 3 is no JSON object");
 	assert_int_equal(t.table_line, 3);
+}
+
+/* With lists by SHA-512. */
+static const struct told_edit edits_512[] = {
+    {{.change = NULL}, ""},
+    {{.drop = M512}, "missing " M512 ";missing " M512 ";missing " M512 ";"},
+    {{.drop = T512}, "missing " T512 ";"},
+    {{.twice = T512}, "added " T512 ";"},
+    {{.twice = M512}, "added " M512 ";added " M512 ";"},
+    /* nobody says that they are there, so they are not looked at, but named */
+    {{.drop = "README.txt"}, "missing README.txt;structure " M512
+	";structure " T512 ";"},
+    {{.change = "README.txt", .from = "\n  manifest-sha512.txt ",
+	.to = "\n  manifest-sha513.txt ", .sums = true, .sums512 = true},
+	"structure " M512 ";structure " T512 ";"},
+    {{.add = Q "hold/EEEEE5555", .before = Q "hold/DDDDD4444"},
+	"added " Q "hold/EEEEE5555;added " Q "hold/EEEEE5555;"
+	"added " Q "hold/EEEEE5555;"
+	"count bag-info.txt;count metadata/case.json;count metadata/case.json;"
+	"count metadata/case.json;"},
+    {{.add = "note.txt", .before = "bag-info.txt"},
+	"added note.txt;added note.txt;"},
+    /* a forger who sees to one algorithm alone, to the other, and to both */
+    {{.change = MSG, .from = "text", .to = "tent", .sums = true},
+	"altered " MSG ";altered manifest-sha256.txt;altered " MSG
+	";custody metadata/custody.jsonl;row " MSG ";row " MSG ";"},
+    {{.change = MSG, .from = "text", .to = "tent", .sums512 = true},
+	"altered " MSG ";altered " MSG
+	";custody metadata/custody.jsonl;row " MSG ";row " MSG ";"},
+    {{.change = MSG, .from = "text", .to = "tent", .sums = true,
+	.sums512 = true}, "altered " MSG ";custody metadata/custody.jsonl;"
+	"custody metadata/custody.jsonl;row " MSG ";row " MSG ";"},
+    {{.change = M512, .from = "  " MSG, .to = ". " MSG, .sums = true,
+	.sums512 = true}, "structure " M512 ";added " MSG
+	";custody metadata/custody.jsonl;"},
+    {{.change = T512, .from = "  bag-info", .to = "  big-info"},
+	"added bag-info.txt;missing big-info.txt;"},
+};
+
+static void lists_by_sha512_are_looked_at(void **state)
+{
+	const char *file = make_with(*state, "out/a.tar", NULL, true);
+	const char *edited = at(*state, "out/b.tar");
+	size_t i;
+
+	for (i = 0; i < sizeof edits_512 / sizeof edits_512[0]; i++)
+		check_edit(file, edited, &edits_512[i], i);
 }
 
 static void one_that_is_cut_off_is_damaged(void **state)
@@ -606,11 +699,13 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    TEST(every_bit_of_a_tar_is_covered),
+	    TEST(every_bit_of_lists_by_sha512_is_covered),
 	    TEST(every_bit_of_a_zst_that_means_anything_is_covered),
 	    TEST(its_sum_beside_it_covers_all),
 	    TEST(what_is_wrong_is_told_by_name),
 	    TEST(what_postfix_said_is_looked_at),
 	    TEST(the_line_that_is_wrong_is_named),
+	    TEST(lists_by_sha512_are_looked_at),
 	    TEST(one_that_is_cut_off_is_damaged),
 	    TEST(what_is_no_archive_is_told),
 	    TEST(what_cannot_be_read_is_an_error),

@@ -3,8 +3,9 @@
  * anywhere: messages, recipients, headers and, when asked for, records, with
  * all columns of qtool-sql.7, hidden ones too, and a table snapshot (name,
  * value) that tells what it was made with.  An evidence archive has one as
- * metadata/index.sqlite.
- * as_json and headers_text are not stored: who opens it with qtool has them.
+ * metadata/index.sqlite.  They are views of tables stored_messages and so on,
+ * which have what several of them say once.
+ * as_json is in none of them: who opens it with qtool has it.
  *
  * A row of recipients, headers and records has as row_id that of its message
  * times 2^24, plus its own place among that message's rows, from 1.
@@ -72,7 +73,8 @@ enum qt_snapwhat {
 struct qt_snapflaw {
 	enum qt_snapwhat what;
 	const char *table, *column; /* NULL: the row, or the file */
-	const char *queue, *id;	    /* of the message; NULL: the file */
+	const char *queue, *id;	    /* of the message; NULL: the file, or a text
+				     * that no row has */
 	int64_t n;     /* the row's place among the message's, from 1; 0 it is
 			* in messages; -1 it is of none of them, see rowid */
 	int64_t rowid;

@@ -53,9 +53,14 @@ static void on_flaw(void *ctx, const struct qt_snapflaw *f)
 		    f->queue, row);
 		break;
 	case QT_SNAP_ADDED:
-		qt_check_tell(c, QT_FLAW_TABLE, index_path, -1, NULL, NULL,
-		    "has a row of %s that no file has: message %s in %s%s",
-		    f->table, f->id, f->queue, row);
+		if (f->id == NULL)
+			qt_check_tell(c, QT_FLAW_TABLE, index_path, -1, NULL,
+			    NULL, "has a row of %s that none of its rows is "
+			    "about%s", f->table, row);
+		else
+			qt_check_tell(c, QT_FLAW_TABLE, index_path, -1, NULL,
+			    NULL, "has a row of %s that no file has: message "
+			    "%s in %s%s", f->table, f->id, f->queue, row);
 		break;
 	case QT_SNAP_VALUE:
 		qt_check_tell(c, QT_FLAW_ROW, index_path, -1, f->expected,

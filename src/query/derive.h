@@ -44,6 +44,15 @@ int derive_row(struct qt_row *row, struct qt_finish_tmp *tmp, void *ctx);
 /* ---- derive_rcpt.c ---- */
 void derive_recipients(struct qt_row *row, struct derived *d, unsigned need,
     struct qt_finish_tmp *tmp);
+/*
+ * The order in which the column recipients has them, *n places in msg.rcpt:
+ * first those of the defer log (of: the place that each of its entries is
+ * about), then the others.  Only where each address is printed as it is, and
+ * each entry names that of its recipient.  order has room for all of both;
+ * false: out of memory.
+ */
+bool derive_order(struct qt_row *row, const uint32_t *of, uint32_t *order,
+    size_t *n);
 
 /* ---- derive_header.c ---- */
 void derive_header(struct qt_row *row, struct derived *d, unsigned need);

@@ -12,6 +12,7 @@
 #include "query/columns.h"
 #include "query/domain.h"
 #include "query/query.h"
+#include "query/strhash.h"
 #include "qtool/escape.h"
 
 /*
@@ -187,26 +188,10 @@ static bool make_filter(struct showq *q, size_t entries)
 	return true;
 }
 
-/* The table is small and bounded: no need of a hash with a key. */
-static uint64_t hash(const char *s, size_t len)
-{
-	uint64_t h = len, w;
-
-	for (; len >= sizeof w; s += sizeof w, len -= sizeof w) {
-		memcpy(&w, s, sizeof w);
-		h = (h ^ w) * 0x9e3779b97f4a7c15u;
-		h ^= h >> 32;
-	}
-	w = 0;
-	memcpy(&w, s, len);
-	h = (h ^ w) * 0x9e3779b97f4a7c15u;
-	return h ^ h >> 32;
-}
-
 /* The address's place in the filter, or the empty one where it would be. */
 static const char **find_slot(const struct showq *q, const char *address)
 {
-	size_t i = (size_t)hash(address, strlen(address)) & q->mask;
+	size_t i = (size_t)strhash(address, strlen(address)) & q->mask;
 
 	while (q->seen[i] != NULL && strcmp(q->seen[i], address) != 0)
 		i = (i + 1) & q->mask;
@@ -307,6 +292,32 @@ static void add_all(struct showq *q)
 		if (row->msg.rcpt[i].state == QT_RCPT_TODO)
 			add_rcpt(q, &row->msg.rcpt[i]);
 	qt_buf_addc(q->out, ']');
+}
+
+bool derive_order(struct qt_row *row, const uint32_t *of, uint32_t *order,
+    size_t *n)
+{
+	struct showq q = {.row = row};
+	const char **slot;
+	size_t i, k = 0;
+
+	if (!make_filter(&q, row->defer.n))
+		return false;
+	for (i = 0; i < row->defer.n; i++) {
+		slot = find_slot(&q, row->defer.v[i].recipient);
+		if (*slot == NULL && q.nseen < DUP_FILTER) {
+			*slot = row->defer.v[i].recipient;
+			q.nseen++;
+		}
+		order[k++] = of[i];
+	}
+	for (i = 0; i < row->msg.nrcpt; i++)
+		if (row->msg.rcpt[i].state == QT_RCPT_TODO &&
+		    (q.seen == NULL ||
+			*find_slot(&q, row->msg.rcpt[i].address) == NULL))
+			order[k++] = (uint32_t)i;
+	*n = k;
+	return true;
 }
 
 static const char *recipients(struct qt_row *row, struct qt_finish_tmp *tmp)

@@ -8,12 +8,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "query/snapcode.h"
 #include "query/vtab.h"
 #include "qtool/snapshot.h"
 
 static const struct table *const tables[] = {&table_messages,
     &table_recipients, &table_headers};
-enum { MESSAGES, RECIPIENTS, HEADERS, NTABLES };
+enum { MESSAGES = SNAP_MESSAGES, RECIPIENTS, HEADERS, NTABLES };
 
 #define SHOWN 200      /* bytes of a value in a report */
 #define FLAWS_MAX 20   /* of SQLite's own check */
@@ -34,6 +35,7 @@ struct qt_snapcheck {
 	sqlite3_stmt *rows[NTABLES]; /* of one message: rowid, then columns */
 	char *same[NSAME]; /* as the first row has it; owned */
 	bool have_same;
+	struct qt_finish_tmp tmp; /* of the lists of a message */
 	unsigned char *found; /* a bit for each row of messages that is there */
 	size_t found_bytes;
 };
@@ -112,6 +114,12 @@ static int check_file(struct qt_snapcheck *c, struct qt_error *err)
 	return r == SQLITE_DONE ? 0 : snap_fail(&c->snap, err);
 }
 
+/* What is not stored is right when that is of which it is made. */
+static bool is_checked(int t, int i)
+{
+	return snapform_stored(t, i);
+}
+
 static int open_table(struct qt_snapcheck *c, int t, struct qt_error *err)
 {
 	const struct table *table = tables[t];
@@ -125,14 +133,24 @@ static int open_table(struct qt_snapcheck *c, int t, struct qt_error *err)
 	    (c->cursor[t].own = calloc(1, table->state_size)) == NULL)
 		return qt_fail_mem(err);
 	qt_buf_init(&sql, 0);
-	qt_buf_adds(&sql, "SELECT rowid");
-	for (i = 0; i < cols->n; i++)
-		if (snap_stores(cols, i))
-			qt_buf_addf(&sql, ", %s", cols->v[i].name);
-	qt_buf_addf(&sql, " FROM %s WHERE %s ORDER BY rowid", table->name,
-	    t == MESSAGES ?
-	    "queue_id = ?1 AND queue_name = ?2 AND path = ?3" :
-	    "rowid BETWEEN ?1 AND ?2");
+	qt_buf_adds(&sql, "SELECT t.row_id");
+	for (i = 0; i < cols->n; i++) {
+		if (!is_checked(t, i))
+			continue;
+		qt_buf_adds(&sql, ", ");
+		snapform_value(&sql, t, i);
+	}
+	qt_buf_addf(&sql, " FROM stored_%s AS t WHERE ", table->name);
+	if (t == MESSAGES) {
+		qt_buf_adds(&sql, "t.queue_id = ?1 AND ");
+		snapform_value(&sql, t, M_QUEUE_NAME);
+		qt_buf_adds(&sql, " = ?2 AND ");
+		snapform_value(&sql, t, M_PATH);
+		qt_buf_adds(&sql, " = ?3 ORDER BY t.row_id");
+	} else {
+		qt_buf_adds(&sql, "t.row_id BETWEEN ?1 AND ?2 "
+		    "ORDER BY t.row_id");
+	}
 	r = qt_buf_check(&sql, err);
 	if (r == 0)
 		r = prepare(c, qt_buf_str(&sql), &c->rows[t], err);
@@ -140,13 +158,15 @@ static int open_table(struct qt_snapcheck *c, int t, struct qt_error *err)
 	return r;
 }
 
-static int64_t count_rows(struct qt_snapcheck *c)
+static int64_t count_rows(struct qt_snapcheck *c, const char *table)
 {
 	sqlite3_stmt *st = NULL;
+	char sql[60];
 	int64_t n = 0;
 
-	if (sqlite3_prepare_v2(c->snap.sql, "SELECT count(*) FROM messages", -1,
-		&st, NULL) == SQLITE_OK && sqlite3_step(st) == SQLITE_ROW)
+	(void)snprintf(sql, sizeof sql, "SELECT count(*) FROM %s", table);
+	if (sqlite3_prepare_v2(c->snap.sql, sql, -1, &st, NULL) == SQLITE_OK &&
+	    sqlite3_step(st) == SQLITE_ROW)
 		n = sqlite3_column_int64(st, 0);
 	(void)sqlite3_finalize(st);
 	return n;
@@ -169,7 +189,7 @@ static int set_up(struct qt_snapcheck *c, const struct qt_snapfile *file,
 	for (t = 0; t < NTABLES; t++)
 		if (open_table(c, t, err) != 0)
 			return -1;
-	n = count_rows(c);
+	n = count_rows(c, "stored_messages");
 	if (n >= FOUND_MAX)
 		return qt_fail(err, QT_E_STATE, file->name, "too many rows");
 	c->found_bytes = (size_t)n / 8 + 1;
@@ -189,6 +209,9 @@ int qt_snapcheck_new(struct qt_snapcheck **out,
 	c->db.opts.stop = opts->stop;
 	qt_arena_init(&c->db.scratch, 0);
 	qt_buf_init(&c->db.text, 0);
+	qt_buf_init(&c->tmp.out, QT_FINISH_MAX);
+	qt_buf_init(&c->tmp.part, QT_FINISH_MAX);
+	c->tmp.fd = -1;
 	if (set_up(c, file, err) != 0) {
 		qt_snapcheck_free(c);
 		return -1;
@@ -211,6 +234,8 @@ void qt_snapcheck_free(struct qt_snapcheck *c)
 		free(c->same[i]);
 	snap_close(&c->snap);
 	free(c->found);
+	qt_buf_release(&c->tmp.out);
+	qt_buf_release(&c->tmp.part);
 	qt_arena_release(&c->db.scratch);
 	qt_buf_release(&c->db.text);
 	free(c);
@@ -342,7 +367,7 @@ static int compare(struct qt_snapcheck *c, int t, struct about *a,
 	int i, at = 0;
 
 	for (i = 0; i < cols->n; i++) {
-		if (!snap_stores(cols, i))
+		if (!is_checked(t, i))
 			continue;
 		at++;
 		v.type = CELL_NULL;
@@ -469,6 +494,7 @@ int qt_snapcheck_row(struct qt_snapcheck *c, struct qt_row *row,
 
 	for (t = 0; t < NTABLES; t++)
 		c->cursor[t].feed.row = row;
+	snaplist_derive(row, &c->tmp);
 	r = find_message(c, row, &message, err);
 	if (r == 0)
 		r = compare(c, MESSAGES, &a, err);
@@ -492,17 +518,34 @@ static bool is_found(const struct qt_snapcheck *c, int64_t message)
 	    (c->found[message / 8] & 1 << message % 8) != 0;
 }
 
+/* A row with what its message says, if there is one. */
+static void select_rest(struct qt_buf *sql, int t)
+{
+	qt_buf_adds(sql, "SELECT t.row_id, ");
+	snapform_value(sql, t, t == MESSAGES ? (int)M_QUEUE_NAME :
+	    t == RECIPIENTS ? (int)R_QUEUE_NAME : (int)H_QUEUE_NAME);
+	qt_buf_addf(sql, ", %s.queue_id FROM stored_%s AS t",
+	    t == MESSAGES ? "t" : "m", tables[t]->name);
+	if (t != MESSAGES)
+		qt_buf_addf(sql, " LEFT JOIN stored_messages AS m "
+		    "ON m.row_id = t.row_id / %lld", (long long)SNAP_ROWS);
+}
+
 static int check_rest(struct qt_snapcheck *c, int t, struct qt_error *err)
 {
 	struct shown queue, id;
 	sqlite3_stmt *st = NULL;
+	struct qt_buf sql;
 	int64_t rowid;
-	char sql[80];
 	int r;
 
-	(void)snprintf(sql, sizeof sql,
-	    "SELECT rowid, queue_name, queue_id FROM %s", tables[t]->name);
-	if (prepare(c, sql, &st, err) != 0)
+	qt_buf_init(&sql, 0);
+	select_rest(&sql, t);
+	r = qt_buf_check(&sql, err);
+	if (r == 0)
+		r = prepare(c, qt_buf_str(&sql), &st, err);
+	qt_buf_release(&sql);
+	if (r != 0)
 		return -1;
 	while ((r = sqlite3_step(st)) == SQLITE_ROW) {
 		rowid = sqlite3_column_int64(st, 0);
@@ -518,6 +561,82 @@ static int check_rest(struct qt_snapcheck *c, int t, struct qt_error *err)
 	return r == SQLITE_DONE ? 0 : snap_fail(&c->snap, err);
 }
 
+/* The numbers of texts that a stored table has, marked in used. */
+static int mark_texts(struct qt_snapcheck *c, int t, unsigned char *used,
+    int64_t n, struct qt_error *err)
+{
+	const struct columns *cols = columns_find(tables[t]->name);
+	const char *comma = "SELECT ";
+	sqlite3_stmt *st = NULL;
+	struct qt_buf sql;
+	int64_t id;
+	int i, r;
+
+	qt_buf_init(&sql, 0);
+	for (i = 0; i < cols->n; i++) {
+		if (snapform_of(t, i)->kind != SNAP_WORD)
+			continue;
+		qt_buf_addf(&sql, "%s%s", comma, cols->v[i].name);
+		comma = ", ";
+	}
+	qt_buf_addf(&sql, " FROM stored_%s", tables[t]->name);
+	r = qt_buf_check(&sql, err);
+	if (r == 0)
+		r = prepare(c, qt_buf_str(&sql), &st, err);
+	qt_buf_release(&sql);
+	if (r != 0)
+		return -1;
+	while ((r = sqlite3_step(st)) == SQLITE_ROW)
+		for (i = 0; i < sqlite3_column_count(st); i++) {
+			if (sqlite3_column_type(st, i) != SQLITE_INTEGER)
+				continue;
+			id = sqlite3_column_int64(st, i);
+			if (id > 0 && id <= n)
+				used[id / 8] |= (unsigned char)(1 << id % 8);
+		}
+	(void)sqlite3_finalize(st);
+	return r == SQLITE_DONE ? 0 : snap_fail(&c->snap, err);
+}
+
+/* Texts are numbered from 1 on, and each is that of a row. */
+static int tell_unused(struct qt_snapcheck *c, const unsigned char *used,
+    int64_t n, struct qt_error *err)
+{
+	sqlite3_stmt *st = NULL;
+	int64_t id;
+	int r;
+
+	if (prepare(c, "SELECT id FROM texts", &st, err) != 0)
+		return -1;
+	while ((r = sqlite3_step(st)) == SQLITE_ROW) {
+		id = sqlite3_column_int64(st, 0);
+		if (id < 1 || id > n || (used[id / 8] & 1 << id % 8) == 0)
+			tell(c, &(struct qt_snapflaw){.what = QT_SNAP_ADDED,
+			    .table = "texts", .n = -1, .rowid = id});
+	}
+	(void)sqlite3_finalize(st);
+	return r == SQLITE_DONE ? 0 : snap_fail(&c->snap, err);
+}
+
+static int check_texts(struct qt_snapcheck *c, struct qt_error *err)
+{
+	const int64_t n = count_rows(c, "texts");
+	unsigned char *used;
+	int t, r = 0;
+
+	if (n >= FOUND_MAX)
+		return qt_fail(err, QT_E_STATE, c->snap.name, "too many rows");
+	used = calloc((size_t)n / 8 + 1, 1);
+	if (used == NULL)
+		return qt_fail_mem(err);
+	for (t = 0; t < NTABLES && r == 0; t++)
+		r = mark_texts(c, t, used, n, err);
+	if (r == 0)
+		r = tell_unused(c, used, n, err);
+	free(used);
+	return r;
+}
+
 int qt_snapcheck_finish(struct qt_snapcheck *c, struct qt_error *err)
 {
 	int t;
@@ -525,5 +644,5 @@ int qt_snapcheck_finish(struct qt_snapcheck *c, struct qt_error *err)
 	for (t = 0; t < NTABLES; t++)
 		if (check_rest(c, t, err) != 0)
 			return -1;
-	return 0;
+	return check_texts(c, err);
 }

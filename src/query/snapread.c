@@ -12,14 +12,10 @@
 #include <unistd.h>
 
 #include "base/io.h"
+#include "qtool/escape.h"
 #include "query/as_json.h"
+#include "query/snapform.h"
 #include "query/vtab.h"
-
-#define COLUMNS_MAX 100 /* of a table; ours have fewer */
-
-static const char *const table_names[] = {"messages", "recipients", "headers",
-    "records"};
-#define NTABLES (sizeof table_names / sizeof table_names[0])
 
 /* ---- the file ---- */
 
@@ -109,51 +105,52 @@ static const char *text_at(sqlite3_stmt *st, int i)
 	return t != NULL ? t : "";
 }
 
-static bool table_name(const char *name)
-{
-	size_t i;
-
-	for (i = 0; i < NTABLES; i++)
-		if (strcmp(name, table_names[i]) == 0)
-			return true;
-	return strcmp(name, "snapshot") == 0;
-}
-
 /*
- * One entry of its schema: our tables and the indices on them, made by plain
- * statements.  A view, a trigger or a virtual table would run what its author
- * wrote.
+ * One entry of its schema: byte for byte one that we write.  Another view, a
+ * trigger or a virtual table would run what its author wrote, and a view of
+ * ours that is not ours tells a reader with sqlite3 what is not so.
  */
 static int check_entry(const struct snap *s, sqlite3_stmt *st,
     struct qt_error *err)
 {
 	const char *type = text_at(st, 0), *name = text_at(st, 1);
-	const char *sql = text_at(st, 2), *of = text_at(st, 3);
-	char want[160];
+	struct snapentry e;
+	struct qt_buf sql;
+	bool is = false, named = false;
+	size_t n;
+	int r;
 
-	if (strcmp(type, "table") == 0) {
-		if (!table_name(name))
-			return strange(s, "it has a table", name, err);
-		return strncmp(sql, "CREATE TABLE ", 13) == 0 ? 0 :
-		    strange(s, "a table of another kind:", name, err);
+	qt_buf_init(&sql, 0);
+	for (n = 0; !named && snapform_entry(&sql, n, true, &e); n++) {
+		named = strcmp(e.name, name) == 0;
+		is = named && strcmp(e.type, type) == 0 &&
+		    strcmp(qt_buf_str(&sql), text_at(st, 2)) == 0;
+		if (!named)
+			qt_buf_clear(&sql);
 	}
-	if (strcmp(type, "index") != 0)
-		return strange(s, "it has a view or trigger", name, err);
-	(void)snprintf(want, sizeof want,
-	    "CREATE INDEX %.40s ON %.40s(queue_id)", name, of);
-	return table_name(of) && strcmp(sql, want) == 0 ? 0 :
-	    strange(s, "it has an index", name, err);
+	r = qt_buf_check(&sql, err);
+	qt_buf_release(&sql);
+	if (r != 0 || is)
+		return r;
+	if (strcmp(type, "table") == 0)
+		return strange(s, named ? "a table of another kind:" :
+		    "it has a table", name, err);
+	return strange(s, strcmp(type, "index") == 0 ? "it has an index" :
+	    named ? "a view of another kind:" : "it has a view or trigger",
+	    name, err);
 }
 
-static int check_entries(const struct snap *s, struct qt_error *err)
+static int check_entries(const struct snap *s, size_t *count,
+    struct qt_error *err)
 {
 	sqlite3_stmt *st = NULL;
 	int r, bad = 0;
 
-	if (prepare(s, "SELECT type, name, sql, tbl_name FROM sqlite_schema",
-		&st, err) != 0)
+	*count = 0;
+	if (prepare(s, "SELECT type, name, sql FROM sqlite_schema", &st, err) !=
+	    0)
 		return -1;
-	while ((r = sqlite3_step(st)) == SQLITE_ROW && bad == 0)
+	for (; (r = sqlite3_step(st)) == SQLITE_ROW && bad == 0; ++*count)
 		bad = check_entry(s, st, err);
 	(void)sqlite3_finalize(st);
 	if (bad != 0)
@@ -161,38 +158,21 @@ static int check_entries(const struct snap *s, struct qt_error *err)
 	return r == SQLITE_DONE ? 0 : snap_fail(s, err);
 }
 
-/* Its columns: all of ours, each a stored one. */
-static int check_table(const struct snap *s, const char *name,
+/* No name is there twice: so many, each of them ours, are all of ours. */
+static int check_complete(const struct snap *s, size_t count,
     struct qt_error *err)
 {
-	const struct columns *c = columns_find(name);
-	sqlite3_stmt *st = NULL;
-	bool have[COLUMNS_MAX] = {false};
-	char sql[80];
-	int i, r, n = 0;
+	struct snapentry e;
+	struct qt_buf sql;
+	size_t n = 0;
 
-	(void)snprintf(sql, sizeof sql, "PRAGMA table_xinfo(%s)", name);
-	if (prepare(s, sql, &st, err) != 0)
-		return -1;
-	while ((r = sqlite3_step(st)) == SQLITE_ROW && n >= 0) {
+	qt_buf_init(&sql, 0);
+	while (snapform_entry(&sql, n, s->records, &e))
 		n++;
-		if (sqlite3_column_int(st, 6) != 0) /* hidden, generated */
-			n = -1;
-		for (i = 0; i < c->n && n > 0; i++)
-			if (strcmp(text_at(st, 1), c->v[i].name) == 0)
-				have[i] = true;
-	}
-	(void)sqlite3_finalize(st);
-	if (n < 0)
-		return strange(s, "a column that is worked out, in", name, err);
-	if (r != SQLITE_DONE)
-		return snap_fail(s, err);
-	for (i = 0; i < c->n; i++)
-		if (!have[i] && snap_stores(c, i))
-			return qt_fail(err, QT_E_STATE, s->name,
-			    "the snapshot lacks the column %s of %s",
-			    c->v[i].name, name);
-	return 0;
+	qt_buf_release(&sql);
+	return n == count ? 0 : qt_fail(err, QT_E_STATE, s->name,
+	    "this is no snapshot of qtool: it has %zu tables and views, not "
+	    "%zu", count, n);
 }
 
 /* The table snapshot: what it was made with. */
@@ -216,7 +196,7 @@ static int read_facts(struct snap *s, struct qt_error *err)
 static int check(struct snap *s, struct qt_error *err)
 {
 	int64_t application = 0, format = 0;
-	size_t i;
+	size_t count = 0;
 
 	if (number_of(s, "PRAGMA application_id", &application, err) != 0 ||
 	    number_of(s, "PRAGMA user_version", &format, err) != 0)
@@ -229,13 +209,10 @@ static int check(struct snap *s, struct qt_error *err)
 		return qt_fail(err, QT_E_STATE, s->name,
 		    "a snapshot of another version of qtool (format %lld)",
 		    (long long)format);
-	if (check_entries(s, err) != 0 || read_facts(s, err) != 0)
+	/* its facts are in a table, which may not be there */
+	if (check_entries(s, &count, err) != 0 || read_facts(s, err) != 0)
 		return -1;
-	for (i = 0; i < NTABLES; i++)
-		if ((strcmp(table_names[i], "records") != 0 || s->records) &&
-		    check_table(s, table_names[i], err) != 0)
-			return -1;
-	return 0;
+	return check_complete(s, count, err);
 }
 
 int snap_open(struct qt_db *db, struct snap *s,
@@ -322,29 +299,19 @@ static int check_there(const struct cursor *c, const struct snap *s,
 	return 0;
 }
 
-/* One of the table's columns as the statement is to have it. */
-static void add_column(struct qt_buf *sql, const struct qt_column *col)
-{
-	if (strcmp(col->type, "JSON") == 0)
-		qt_buf_addf(sql, ", CASE WHEN json_valid(t.%s) THEN t.%s END",
-		    col->name, col->name);
-	else
-		qt_buf_addf(sql, ", t.%s", col->name);
-}
-
-/* The header's lines; what has an envelope has a header, if an empty one. */
-static void add_headers_text(struct qt_buf *sql)
-{
-	qt_buf_addf(sql, ", coalesce((SELECT group_concat(name || ': ' || value "
-	    "|| char(10), '') FROM headers WHERE rowid BETWEEN "
-	    "t.rowid * %lld + 1 AND t.rowid * %lld + %lld), "
-	    "iif(t.sender IS NULL, NULL, ''))", (long long)SNAP_ROWS,
-	    (long long)SNAP_ROWS, (long long)SNAP_ROWS - 1);
-}
-
 static bool is_messages(const struct cursor *c)
 {
 	return c->table == &table_messages;
+}
+
+/* Which of its tables the cursor reads. */
+static int table_of(const struct cursor *c)
+{
+	int t = 0;
+
+	while (snapform_columns(t) != c->columns)
+		t++;
+	return t;
 }
 
 /* The rows of the IDs that are asked for, when the statement names some. */
@@ -353,19 +320,10 @@ static void add_ids(struct qt_buf *sql, const struct cursor *c)
 	const struct feed_plan *p = &c->feed.plan;
 	size_t i;
 
-	if (!p->by_id || p->nids == 0) {
-		qt_buf_addf(sql, " FROM %s AS t", c->table->name);
+	snapform_from(sql, table_of(c));
+	if (!p->by_id || p->nids == 0)
 		return;
-	}
-	if (is_messages(c))
-		qt_buf_adds(sql, " FROM messages AS t WHERE t");
-	else
-		qt_buf_addf(sql, " FROM messages AS m CROSS JOIN %s AS t "
-		    "ON t.rowid BETWEEN m.rowid * %lld + 1 AND "
-		    "m.rowid * %lld + %lld WHERE m", c->table->name,
-		    (long long)SNAP_ROWS, (long long)SNAP_ROWS,
-		    (long long)SNAP_ROWS - 1);
-	qt_buf_adds(sql, ".queue_id IN (");
+	qt_buf_addf(sql, " WHERE %s.queue_id IN (", is_messages(c) ? "t" : "m");
 	for (i = 0; i < p->nids; i++)
 		qt_buf_adds(sql, i == 0 ? "?" : ",?");
 	qt_buf_addc(sql, ')');
@@ -398,18 +356,17 @@ static bool is_read(const struct cursor *c, int i)
 static void make_sql(struct cursor *c, struct qt_buf *sql)
 {
 	struct snapcur *s = &c->snap;
+	const int t = table_of(c);
 	int i, n = 1;
 
-	qt_buf_adds(sql, "SELECT t.rowid");
+	qt_buf_adds(sql, "SELECT t.row_id");
 	for (i = 0; i < c->columns->n; i++) {
 		s->column[i] = -1;
 		/* the last bit stands for several */
 		if (!is_read(c, i))
 			continue;
-		if (is_messages(c) && i == M_HEADERS_TEXT)
-			add_headers_text(sql);
-		else
-			add_column(sql, &c->columns->v[i]);
+		qt_buf_adds(sql, ", ");
+		snapform_value(sql, t, i);
 		s->column[i] = n++;
 	}
 	add_ids(sql, c);
@@ -497,6 +454,15 @@ sqlite3_int64 snapcur_rowid(const struct cursor *c)
 	return (sqlite3_int64)(h ^ (h >> 31));
 }
 
+/* Up to a NUL, which no JSON has in it. */
+static void put_json_text(struct cell *v, bool json, const char *text)
+{
+	if (!json)
+		cell_put(v, CELL_TEXT, text);
+	else if (text != NULL && qt_utf8_valid(text, strlen(text)))
+		cell_put(v, CELL_JSON, text);
+}
+
 /* A value as a member of as_json; nothing of it is decoded any more. */
 static void json_cell(struct cell *v, const void *from, int i)
 {
@@ -511,8 +477,8 @@ static void json_cell(struct cell *v, const void *from, int i)
 	if (number && type == SQLITE_INTEGER)
 		cell_int(v, sqlite3_column_int64(st, at));
 	else if (!number && type == SQLITE_TEXT)
-		cell_put(v, strcmp(col->type, "JSON") == 0 ? CELL_JSON :
-		    CELL_TEXT, (const char *)sqlite3_column_text(st, at));
+		put_json_text(v, strcmp(col->type, "JSON") == 0,
+		    (const char *)sqlite3_column_text(st, at));
 }
 
 static void put_as_json(struct cursor *c, sqlite3_context *ctx)
@@ -525,6 +491,20 @@ static void put_as_json(struct cursor *c, sqlite3_context *ctx)
 		sqlite3_result_error_toobig(ctx);
 	else
 		put_json(ctx, qt_buf_str(b));
+}
+
+static void put_text_of(const struct cursor *c, sqlite3_context *ctx, int i,
+    const char *bytes, size_t len)
+{
+	const bool json = strcmp(c->columns->v[i].type, "JSON") == 0;
+
+	/* with bytes that are shown as \xHH it would be JSON no more */
+	if (json && (bytes == NULL || !qt_utf8_valid(bytes, len) ||
+		memchr(bytes, '\0', len) != NULL))
+		return;
+	put_bytes(c->db, ctx, bytes, len);
+	if (json)
+		sqlite3_result_subtype(ctx, 'J');
 }
 
 void snapcur_column(struct cursor *c, sqlite3_context *ctx, int i)
@@ -552,9 +532,7 @@ void snapcur_column(struct cursor *c, sqlite3_context *ctx, int i)
 		    SQLITE_TRANSIENT);
 	} else if (type == SQLITE_TEXT) {
 		bytes = sqlite3_column_text(st, at);
-		put_bytes(c->db, ctx, bytes,
+		put_text_of(c, ctx, i, bytes,
 		    (size_t)sqlite3_column_bytes(st, at));
-		if (strcmp(col->type, "JSON") == 0)
-			sqlite3_result_subtype(ctx, 'J');
 	}
 }

@@ -49,7 +49,7 @@ int snap_fail(const struct snap *s, struct qt_error *err);
 /* ---- snapshot.c ---- */
 
 #define SNAP_APPLICATION 0x71746f6c /* "qtol" */
-#define SNAP_FORMAT 2
+#define SNAP_FORMAT 3
 
 /*
  * A row of another table than messages has the row ID of its message times
@@ -57,13 +57,7 @@ int snap_fail(const struct snap *s, struct qt_error *err);
  */
 #define SNAP_ROWS ((int64_t)1 << 24)
 
-struct columns;
-/*
- * Whether a snapshot stores a column; the others are made of those when they
- * are asked for.
- */
-bool snap_stores(const struct columns *c, int i);
-/* DV_ bits of those of messages. */
+/* DV_ bits of what a snapshot stores of messages. */
 unsigned snap_need(void);
 
 #endif

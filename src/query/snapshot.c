@@ -3,11 +3,8 @@
  *
  * SQLite makes the schema; then the tables are filled page by page (pagefile.h)
  * with what the tables of a query make of the message that is given, or with
- * what another snapshot has of it; in the end SQLite adds the index and what is
- * told of the whole.
- *
- * as_json and headers_text are not stored: they say once more what other columns
- * and the table headers say, in more bytes than all the rest.
+ * what another snapshot has of it, in the form of snapform.h; in the end SQLite
+ * adds the index and what is told of the whole.
  */
 #include "qtool/snapshot.h"
 
@@ -17,12 +14,16 @@
 #include <sys/stat.h>
 
 #include "query/decode.h"
-#include "query/pagefile.h"
+#include "query/snapcode.h"
 #include "query/vtab.h"
 
-static const struct table *const tables[] = {&table_messages,
+static const struct table *const tables[SNAP_NTABLES] = {&table_messages,
     &table_recipients, &table_headers, &table_records};
-enum { MESSAGES, RECIPIENTS, HEADERS, RECORDS, NTABLES };
+
+/* of a row; messages has the most */
+#define CELLS M_COUNT
+_Static_assert((int)CELLS >= (int)R_COUNT && (int)CELLS >= (int)H_COUNT &&
+    (int)CELLS >= (int)C_COUNT, "columns of any table");
 
 struct out {
 	const struct columns *columns;
@@ -38,8 +39,11 @@ struct qt_snapshot {
 	struct qt_db db; /* of the cursors: no more than their scratch memory */
 	struct qt_snapshot_opts opts;
 	struct pagefile file;
+	struct snaptexts texts;
 	struct pagerow row;
-	struct out out[NTABLES];
+	struct qt_finish_tmp tmp; /* of the lists of a message */
+	struct qt_buf order;	  /* likewise */
+	struct out out[SNAP_NTABLES];
 };
 
 static int fail(const struct qt_snapshot *s, struct qt_error *err)
@@ -92,58 +96,39 @@ static void close_sql(struct qt_snapshot *s)
 
 /* ---- the schema ---- */
 
-bool snap_stores(const struct columns *c, int i)
-{
-	return strcmp(c->table, "messages") != 0 ||
-	    (i != M_AS_JSON && i != M_HEADERS_TEXT);
-}
-
-static void declare(struct qt_buf *out, const struct columns *c)
-{
-	const char *comma = "";
-	int i;
-
-	qt_buf_addf(out, "CREATE TABLE %s(", c->table);
-	for (i = 0; i < c->n; i++) {
-		const char *type = c->v[i].type;
-
-		if (!snap_stores(c, i))
-			continue;
-		/* SQLite would take other names for numbers */
-		if (strcmp(type, "JSON") == 0)
-			type = "TEXT";
-		else if (strcmp(type, "BOOLEAN") == 0)
-			type = "INTEGER";
-		qt_buf_addf(out, "%s%s %s", comma, c->v[i].name, type);
-		comma = ", ";
-	}
-	/* by a name of its own it outlives VACUUM */
-	qt_buf_adds(out, ", row_id INTEGER PRIMARY KEY);");
-}
-
 static bool has_table(const struct qt_snapshot *s, int t)
 {
-	return t != RECORDS || s->opts.records;
+	return t != SNAP_RECORDS || s->opts.records;
+}
+
+/* All entries of the schema but the index, or that alone. */
+static int create(struct qt_snapshot *s, bool index, struct qt_error *err)
+{
+	struct snapentry e;
+	struct qt_buf sql;
+	size_t n;
+	int r = 0;
+
+	qt_buf_init(&sql, 0);
+	for (n = 0; r == 0 && snapform_entry(&sql, n, s->opts.records, &e); n++) {
+		r = qt_buf_check(&sql, err);
+		if (r == 0 && (strcmp(e.type, "index") == 0) == index)
+			r = run(s, qt_buf_str(&sql), err);
+		qt_buf_clear(&sql);
+	}
+	qt_buf_release(&sql);
+	return r;
 }
 
 static int create_tables(struct qt_snapshot *s, struct qt_error *err)
 {
-	struct qt_buf sql;
-	int t, r;
+	char sql[120];
 
-	qt_buf_init(&sql, 0);
-	qt_buf_addf(&sql, "PRAGMA application_id = %d; PRAGMA user_version = %d;"
-	    "BEGIN; CREATE TABLE snapshot(name TEXT, value TEXT);",
-	    SNAP_APPLICATION, SNAP_FORMAT);
-	for (t = 0; t < NTABLES; t++)
-		if (has_table(s, t))
-			declare(&sql, columns_find(tables[t]->name));
-	qt_buf_adds(&sql, "COMMIT");
-	r = qt_buf_check(&sql, err);
-	if (r == 0)
-		r = run(s, qt_buf_str(&sql), err);
-	qt_buf_release(&sql);
-	return r;
+	(void)snprintf(sql, sizeof sql, "PRAGMA application_id = %d;"
+	    "PRAGMA user_version = %d; BEGIN", SNAP_APPLICATION, SNAP_FORMAT);
+	if (run(s, sql, err) != 0 || create(s, false, err) != 0)
+		return -1;
+	return run(s, "COMMIT", err);
 }
 
 /* Where the schema has put a table's root. */
@@ -169,6 +154,7 @@ static int open_table(struct qt_snapshot *s, int t, struct qt_error *err)
 {
 	const struct table *table = tables[t];
 	struct out *o = &s->out[t];
+	char name[32];
 	uint32_t root = 0;
 
 	o->columns = columns_find(table->name);
@@ -179,9 +165,20 @@ static int open_table(struct qt_snapshot *s, int t, struct qt_error *err)
 		if (o->cursor.own == NULL)
 			return qt_fail_mem(err);
 	}
-	if (find_root(s, table->name, &root, err) != 0)
+	(void)snprintf(name, sizeof name, "stored_%s", table->name);
+	if (find_root(s, name, &root, err) != 0)
 		return -1;
 	return pagetable_init(&o->pages, &s->file, root, err);
+}
+
+static int open_texts(struct qt_snapshot *s, struct qt_error *err)
+{
+	uint32_t root = 0;
+
+	if (snaptexts_init(&s->texts, err) != 0 ||
+	    find_root(s, "texts", &root, err) != 0)
+		return -1;
+	return pagetable_init(&s->texts.pages, &s->file, root, err);
 }
 
 static int set_up(struct qt_snapshot *s, struct qt_error *err)
@@ -189,9 +186,10 @@ static int set_up(struct qt_snapshot *s, struct qt_error *err)
 	struct stat st;
 	int t;
 
-	if (open_sql(s, err) != 0 || create_tables(s, err) != 0)
+	if (open_sql(s, err) != 0 || create_tables(s, err) != 0 ||
+	    open_texts(s, err) != 0)
 		return -1;
-	for (t = 0; t < NTABLES; t++)
+	for (t = 0; t < SNAP_NTABLES; t++)
 		if (has_table(s, t) && open_table(s, t, err) != 0)
 			return -1;
 	close_sql(s);
@@ -214,6 +212,10 @@ int qt_snapshot_new(struct qt_snapshot **out, int fd,
 	qt_arena_init(&s->db.scratch, 0);
 	qt_buf_init(&s->db.text, 0);
 	pagerow_init(&s->row);
+	qt_buf_init(&s->tmp.out, QT_FINISH_MAX);
+	qt_buf_init(&s->tmp.part, QT_FINISH_MAX);
+	qt_buf_init(&s->order, 0);
+	s->tmp.fd = -1;
 	if (set_up(s, err) != 0) {
 		qt_snapshot_free(s);
 		return -1;
@@ -228,12 +230,16 @@ void qt_snapshot_free(struct qt_snapshot *s)
 
 	if (s == NULL)
 		return;
-	for (t = 0; t < NTABLES; t++) {
+	for (t = 0; t < SNAP_NTABLES; t++) {
 		pagetable_release(&s->out[t].pages);
 		free(s->out[t].cursor.own);
 	}
+	snaptexts_release(&s->texts);
 	close_sql(s);
 	pagerow_release(&s->row);
+	qt_buf_release(&s->tmp.out);
+	qt_buf_release(&s->tmp.part);
+	qt_buf_release(&s->order);
 	qt_arena_release(&s->db.scratch);
 	qt_buf_release(&s->db.text);
 	free(s);
@@ -241,60 +247,43 @@ void qt_snapshot_free(struct qt_snapshot *s)
 
 /* ---- values ---- */
 
-static void add_cell(struct qt_snapshot *s, const struct cell *v)
+/* The stored columns of a row, all of whose cells are given. */
+static int put_together(struct qt_snapshot *s, int t, const struct cell *v,
+    struct qt_error *err)
 {
-	const char *text;
-	size_t len;
+	const struct columns *c = s->out[t].columns;
+	int i;
 
-	switch (v->type) {
-	case CELL_NULL:
-		pagerow_null(&s->row);
-		break;
-	case CELL_INT:
-		pagerow_int(&s->row, v->i);
-		break;
-	case CELL_BLOB:
-		pagerow_blob(&s->row, v->s, v->len);
-		break;
-	case CELL_TOOBIG:
-		s->row.values.failed = true;
-		break;
-	case CELL_TEXT:
-	case CELL_CONST:
-	case CELL_JSON:
-	case CELL_WORDS:
-	case CELL_BYTES:
-		if (cell_text(&s->db, v, &text, &len))
-			pagerow_text(&s->row, text, len);
-		else
-			s->row.values.failed = true;
-		break;
-	}
+	pagerow_clear(&s->row);
+	for (i = 0; i < c->n; i++)
+		if (snapform_stored(t, i) && snapcode_add(&s->texts, &s->row,
+			&s->db, t, i, v, err) != 0)
+			return -1;
+	return 0;
 }
 
-/* What was put together, as the next row; n: its place in its message, from 1. */
+/* That, as the next row; n: its place in its message, from 1. */
 static int add_row(struct qt_snapshot *s, int t, int64_t n,
     struct qt_error *err)
 {
-	const int64_t message = (int64_t)s->out[MESSAGES].rows;
+	const int64_t message = (int64_t)s->out[SNAP_MESSAGES].rows;
 
 	if (n >= SNAP_ROWS || message >= INT64_MAX / SNAP_ROWS - 1)
 		return qt_fail(err, QT_E_STATE, "snapshot", "a message has "
 		    "too many %s", tables[t]->name);
 	s->out[t].rows++;
 	pagerow_null(&s->row); /* row_id is not among the values */
-	return pagetable_add(&s->out[t].pages, t == MESSAGES ? message + 1 :
+	return pagetable_add(&s->out[t].pages, t == SNAP_MESSAGES ? message + 1 :
 	    message * SNAP_ROWS + n, &s->row, err);
 }
 
 /* ---- a row that was read ---- */
 
 /* Beside what is stored: what is never asked of a row for a snapshot. */
-static bool is_made(const struct qt_snapshot_opts *opts,
-    const struct columns *c, int i)
+static bool is_made(const struct qt_snapshot_opts *opts, int t, int i)
 {
-	return snap_stores(c, i) && (strcmp(c->table, "messages") != 0 ||
-	    i != M_BODY || opts->body);
+	return snapform_stored(t, i) && (t != SNAP_MESSAGES || i != M_BODY ||
+	    opts->body);
 }
 
 unsigned qt_snapshot_want(const struct qt_snapshot_opts *opts)
@@ -302,51 +291,63 @@ unsigned qt_snapshot_want(const struct qt_snapshot_opts *opts)
 	unsigned want = 0;
 	int t, i;
 
-	for (t = 0; t < NTABLES; t++) {
-		const struct columns *c = columns_find(tables[t]->name);
+	for (t = 0; t < SNAP_NTABLES; t++) {
+		const struct columns *c = snapform_columns(t);
 
-		for (i = 0; i < c->n && (t != RECORDS || opts->records); i++)
-			if (is_made(opts, c, i))
+		for (i = 0; i < c->n && (t != SNAP_RECORDS || opts->records); i++)
+			if (is_made(opts, t, i))
 				want |= c->v[i].want;
 	}
 	return want;
 }
 
+/* Lists are made of the rows of recipients, mostly, and never asked for. */
 unsigned snap_need(void)
 {
-	const struct columns *c = columns_find("messages");
+	const struct columns *c = snapform_columns(SNAP_MESSAGES);
 	unsigned need = 0;
 	int i;
 
 	for (i = 0; i < c->n; i++)
-		if (snap_stores(c, i))
+		if (snapform_stored(SNAP_MESSAGES, i) &&
+		    snapform_of(SNAP_MESSAGES, i)->kind != SNAP_LIST)
 			need |= c->need[i];
 	return need;
+}
+
+/* All cells of the row that the cursor is on. */
+static int cells_of(struct qt_snapshot *s, int t, struct cell *v,
+    struct qt_error *err)
+{
+	struct cursor *c = &s->out[t].cursor;
+	int i;
+
+	for (i = 0; i < c->columns->n; i++) {
+		v[i].type = CELL_NULL;
+		if (is_made(&s->opts, t, i))
+			c->table->cell(c, &v[i], i);
+	}
+	return t == SNAP_MESSAGES ? snaplist_cells(v, c->feed.row, &s->tmp,
+	    &s->order, err) : 0;
 }
 
 static int add_table(struct qt_snapshot *s, int t, struct qt_row *row,
     struct qt_error *err)
 {
-	struct out *o = &s->out[t];
-	struct cursor *c = &o->cursor;
-	struct cell v;
-	int i, r = 0;
+	struct cursor *c = &s->out[t].cursor;
+	struct cell v[CELLS];
+	int r = 0;
 
 	c->feed.row = row;
 	for (c->n = 0; r == 0; c->n++) {
 		r = c->table->sub != NULL ? c->table->sub(c, err) : c->n != 0;
 		if (r != 0)
 			break;
-		pagerow_clear(&s->row);
-		for (i = 0; i < o->columns->n; i++) {
-			if (!snap_stores(o->columns, i))
-				continue;
-			v.type = CELL_NULL;
-			if (is_made(&s->opts, o->columns, i))
-				c->table->cell(c, &v, i);
-			add_cell(s, &v);
-		}
-		r = add_row(s, t, (int64_t)c->n + 1, err);
+		r = cells_of(s, t, v, err);
+		if (r == 0)
+			r = put_together(s, t, v, err);
+		if (r == 0)
+			r = add_row(s, t, (int64_t)c->n + 1, err);
 	}
 	if (c->table->leave != NULL)
 		c->table->leave(c);
@@ -359,7 +360,7 @@ int qt_snapshot_add(struct qt_snapshot *s, struct qt_row *row,
 {
 	int t, r = 0;
 
-	for (t = 0; t < NTABLES && r == 0; t++)
+	for (t = 0; t < SNAP_NTABLES && r == 0; t++)
 		if (has_table(s, t))
 			r = add_table(s, t, row, err);
 	return r;
@@ -396,61 +397,70 @@ int qt_snapshot_decode(struct qt_row *row, struct qt_error *err)
 /* ---- a row of another snapshot ---- */
 
 /* One value as its column is declared; anything else is left out. */
-static void add_value(struct qt_snapshot *s, sqlite3_stmt *from, int i,
+static void cell_from(struct cell *v, sqlite3_stmt *from, int at,
     const char *type)
 {
-	const int have = sqlite3_column_type(from, i);
-	const void *bytes;
+	const int have = sqlite3_column_type(from, at);
+	const char *bytes;
 	size_t len;
 
+	v->type = CELL_NULL;
 	if (have == SQLITE_INTEGER && (strcmp(type, "INTEGER") == 0 ||
 		strcmp(type, "BOOLEAN") == 0)) {
-		pagerow_int(&s->row, sqlite3_column_int64(from, i));
+		cell_int(v, sqlite3_column_int64(from, at));
 	} else if (have == SQLITE_BLOB && strcmp(type, "BLOB") == 0) {
-		bytes = sqlite3_column_blob(from, i);
-		len = (size_t)sqlite3_column_bytes(from, i);
-		pagerow_blob(&s->row, bytes != NULL ? bytes : "", len);
+		bytes = sqlite3_column_blob(from, at);
+		len = (size_t)sqlite3_column_bytes(from, at);
+		cell_bytes(v, CELL_BLOB, bytes != NULL ? bytes : "", len);
 	} else if (have == SQLITE_TEXT && (strcmp(type, "TEXT") == 0 ||
 		strcmp(type, "JSON") == 0)) {
-		bytes = sqlite3_column_text(from, i);
-		len = (size_t)sqlite3_column_bytes(from, i);
-		add_cell(s, &(struct cell){.type = CELL_BYTES,
-		    .s = bytes != NULL ? bytes : "", .len = len});
-	} else {
-		pagerow_null(&s->row);
+		bytes = (const char *)sqlite3_column_text(from, at);
+		len = (size_t)sqlite3_column_bytes(from, at);
+		/* a NUL in it is shown, as the tables do */
+		if (bytes == NULL || memchr(bytes, '\0', len) != NULL)
+			cell_bytes(v, CELL_BYTES, bytes != NULL ? bytes : "",
+			    len);
+		else
+			cell_put(v, CELL_TEXT, bytes);
 	}
+}
+
+/* A list in the form that it has there: its rows have the same places here. */
+static void select_list(struct qt_buf *sql, const char *name)
+{
+	qt_buf_addf(sql, ", CASE WHEN t.%s = 1 THEN 1 WHEN json_valid(t.%s) "
+	    "THEN t.%s END", name, name, name);
 }
 
 /* SELECT of one message's rows in the snapshot it comes from. */
 static int select_from(const struct snap *from, const struct cursor *c, int t,
     sqlite3_stmt **st, struct qt_error *err)
 {
-	const struct columns *cols = columns_find(tables[t]->name);
+	const struct columns *cols = snapform_columns(t);
 	const int64_t message = sqlite3_column_int64(c->snap.st, 0);
 	struct qt_buf sql;
 	int i, r;
 
 	qt_buf_init(&sql, 0);
-	qt_buf_adds(&sql, "SELECT rowid");
+	qt_buf_adds(&sql, "SELECT t.row_id");
 	for (i = 0; i < cols->n; i++) {
-		const char *name = cols->v[i].name;
-
-		if (!snap_stores(cols, i))
+		if (!snapform_stored(t, i))
 			continue;
-		if (strcmp(cols->v[i].type, "JSON") == 0)
-			qt_buf_addf(&sql, ", CASE WHEN json_valid(%s) THEN %s "
-			    "END", name, name);
-		else
-			qt_buf_addf(&sql, ", %s", name);
+		if (snapform_of(t, i)->kind == SNAP_LIST) {
+			select_list(&sql, cols->v[i].name);
+			continue;
+		}
+		qt_buf_adds(&sql, ", ");
+		snapform_value(&sql, t, i);
 	}
-	qt_buf_addf(&sql, " FROM %s WHERE rowid BETWEEN ?1 %s ORDER BY rowid",
-	    tables[t]->name, t == MESSAGES ? "AND ?1" : "* ?2 + 1 AND "
-	    "?1 * ?2 + ?2 - 1");
+	qt_buf_addf(&sql, " FROM stored_%s AS t WHERE t.row_id BETWEEN ?1 %s "
+	    "ORDER BY t.row_id", tables[t]->name, t == SNAP_MESSAGES ? "AND ?1" :
+	    "* ?2 + 1 AND ?1 * ?2 + ?2 - 1");
 	r = qt_buf_check(&sql, err);
 	if (r == 0 && (sqlite3_prepare_v2(from->sql, qt_buf_str(&sql), -1, st,
 			   NULL) != SQLITE_OK ||
 		sqlite3_bind_int64(*st, 1, message) != SQLITE_OK ||
-		(t != MESSAGES &&
+		(t != SNAP_MESSAGES &&
 		    sqlite3_bind_int64(*st, 2, SNAP_ROWS) != SQLITE_OK)))
 		r = snap_fail(from, err);
 	qt_buf_release(&sql);
@@ -462,18 +472,22 @@ static int copy_row(struct qt_snapshot *s, int t, sqlite3_stmt *st, int64_t n,
     struct qt_error *err)
 {
 	const struct columns *cols = s->out[t].columns;
+	struct cell v[CELLS];
 	int i, at = 1;
 
-	pagerow_clear(&s->row);
 	for (i = 0; i < cols->n; i++) {
-		if (!snap_stores(cols, i))
+		v[i].type = CELL_NULL;
+		if (!snapform_stored(t, i))
 			continue;
-		if (is_made(&s->opts, cols, i))
-			add_value(s, st, at, cols->v[i].type);
-		else
-			pagerow_null(&s->row);
+		if (is_made(&s->opts, t, i))
+			cell_from(&v[i], st, at, cols->v[i].type);
+		if (snapform_of(t, i)->kind == SNAP_LIST &&
+		    sqlite3_column_type(st, at) == SQLITE_INTEGER)
+			cell_int(&v[i], sqlite3_column_int64(st, at));
 		at++;
 	}
+	if (put_together(s, t, v, err) != 0)
+		return -1;
 	return add_row(s, t, n, err);
 }
 
@@ -506,7 +520,7 @@ static int copy_message(struct qt_snapshot *s, const struct cursor *c,
 		return qt_fail(err, QT_E_USAGE, from->name, "the snapshot has "
 		    "no %s to be copied", s->opts.body && !from->body ?
 		    "body" : "records");
-	for (t = 0; t < NTABLES; t++)
+	for (t = 0; t < SNAP_NTABLES; t++)
 		if (has_table(s, t) && copy_table(s, from, c, t, err) != 0)
 			return -1;
 	return 0;
@@ -610,9 +624,7 @@ static int tell_all(struct qt_snapshot *s, struct qt_error *err)
 static int complete(struct qt_snapshot *s, struct qt_error *err)
 {
 	if (open_sql(s, err) != 0 || run(s, "BEGIN", err) != 0 ||
-	    run(s, "CREATE INDEX messages_by_id ON messages(queue_id)", err) !=
-		0 ||
-	    tell_all(s, err) != 0)
+	    create(s, true, err) != 0 || tell_all(s, err) != 0)
 		return -1;
 	return run(s, "COMMIT", err);
 }
@@ -622,16 +634,18 @@ int qt_snapshot_finish(struct qt_snapshot *s,
 {
 	int t;
 
-	for (t = 0; t < NTABLES; t++)
+	for (t = 0; t < SNAP_NTABLES; t++)
 		if (has_table(s, t) &&
 		    pagetable_finish(&s->out[t].pages, err) != 0)
 			return -1;
+	if (pagetable_finish(&s->texts.pages, err) != 0)
+		return -1;
 	if (pagefile_finish(&s->file, err) != 0 || complete(s, err) != 0)
 		return -1;
 	close_sql(s);
 	*counts = (struct qt_snapshot_counts){
-	    .messages = s->out[MESSAGES].rows,
-	    .recipients = s->out[RECIPIENTS].rows,
-	    .headers = s->out[HEADERS].rows, .records = s->out[RECORDS].rows};
+	    .messages = s->out[SNAP_MESSAGES].rows,
+	    .recipients = s->out[SNAP_RECIPIENTS].rows,
+	    .headers = s->out[SNAP_HEADERS].rows, .records = s->out[SNAP_RECORDS].rows};
 	return 0;
 }

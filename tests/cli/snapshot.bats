@@ -21,6 +21,52 @@ setup_file() {
 	same "$DIR/live" "$DIR/snap"
 }
 
+@test "lists whose order and entries are those of the log, whatever it has" {
+	local q=$BATS_TEST_TMPDIR/q n
+	practice_queue "$q" 300
+	/usr/bin/python3 - "$q" <<-'END'
+		import glob, re, sys
+		logs = sorted(f for f in glob.glob(sys.argv[1] + "/defer/**/*", recursive=True)
+		              if re.fullmatch(r".*/[0-9A-Za-z]{6,}", f))
+		many = 0
+		for i, name in enumerate(logs):
+		    entries = open(name, "rb").read().strip(b"\n").split(b"\n\n")
+		    many += len(entries) > 2
+		    how = i % 8
+		    if how == 0:
+		        entries.reverse()
+		    elif how == 1: # twice: the last one is its recipient's
+		        entries.insert(0, re.sub(rb"(?m)^reason=.*", b"reason=once", entries[-1]))
+		    elif how == 2: # the others come behind, without a reason
+		        entries = entries[len(entries) // 2 + 1:][::-1]
+		    elif how == 3: # of another recipient
+		        entries[0] = re.sub(rb"(?m)^recipient=.*", b"recipient=eve@x.example", entries[0])
+		    elif how == 4:
+		        entries[0] = re.sub(rb"(?m)^reason=.*", 'reason=d\u00e9lai "a\\b"\t\u200b'.encode(), entries[0])
+		    elif how == 5: # of none
+		        entries[-1] = re.sub(rb"(?m)^offset=.*", b"offset=7", entries[-1])
+		    elif how == 6:
+		        entries[0] = re.sub(rb"(?m)^reason=.*", rb'reason=say "a\\b" \\n', entries[0])
+		    else:
+		        entries[0] = re.sub(rb"(?m)^reason=.*", b"reason=", entries[0])
+		    open(name, "wb").write(b"\n\n".join(entries) + b"\n\n" if entries else b"")
+		assert many > 60, many
+	END
+	"$QTOOL" -Q "$q" snapshot --quiet --text --records -o "$BATS_TEST_TMPDIR/s.db" || [ $? -eq 3 ]
+	rows "$BATS_TEST_TMPDIR/live" "" -- -Q "$q"
+	rows "$BATS_TEST_TMPDIR/snap" "" -- -D "$BATS_TEST_TMPDIR/s.db"
+	same "$BATS_TEST_TMPDIR/live" "$BATS_TEST_TMPDIR/snap"
+	"$QTOOL" -D "$BATS_TEST_TMPDIR/s.db" snapshot --quiet --text --records -o "$BATS_TEST_TMPDIR/again.db"
+	rows "$BATS_TEST_TMPDIR/snap" "" -- -D "$BATS_TEST_TMPDIR/again.db"
+	same "$BATS_TEST_TMPDIR/live" "$BATS_TEST_TMPDIR/snap"
+	# each of the forms is there, in either
+	for n in s again; do
+		[ "$(sqlite3 -readonly "$BATS_TEST_TMPDIR/$n.db" "SELECT sum(recipients = 1) > 20, sum(recipients GLOB '[[][0-9]*') > 10,
+		    sum(recipients GLOB '[[]{*') > 10, sum(delay_reasons = 1) > 20, sum(delay_reasons GLOB '[[]*') > 5
+		    FROM stored_messages")" = "1|1|1|1|1" ] || { echo "$n"; false; }
+	done
+}
+
 @test "a snapshot of a snapshot, and of an archive, is the same" {
 	"$QTOOL" -D "$DIR/all.db" snapshot --quiet --text --records \
 	    -o "$DIR/again.db" || [ $? -eq 3 ]
@@ -65,10 +111,14 @@ setup_file() {
 		db = sqlite3.connect("file:%s?mode=ro&immutable=1" % sys.argv[1], uri=True)
 		assert db.execute("PRAGMA integrity_check").fetchone() == ("ok",)
 		n = db.execute("SELECT count(*) FROM messages WHERE body IS NOT NULL").fetchone()[0]
-		t = sorted(r[0] for r in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'"))
+		t = sorted(r[0] for r in db.execute("SELECT name FROM sqlite_master WHERE type IN ('table', 'view')"))
 		print(n, *t)
+		# the rows of one message without reading all
+		for t in ("messages", "recipients", "headers"):
+		    plan = [r[3] for r in db.execute("EXPLAIN QUERY PLAN SELECT * FROM %s WHERE queue_id = 'x'" % t)]
+		    assert not any(p in ("SCAN t", "SCAN m") for p in plan), plan
 	END
-	[ "$output" = "0 headers messages recipients snapshot" ]
+	[ "$output" = "0 headers messages recipients snapshot stored_headers stored_messages stored_recipients texts" ]
 	[ "$(stat -c %a "$DIR/plain.db")" = 400 ]
 }
 
@@ -203,15 +253,20 @@ hostile() {
 @test "a database with anything else in it is refused" {
 	local f=$BATS_TEST_TMPDIR/h.db sql
 	for sql in "CREATE VIEW v AS SELECT 1" \
-	    "ALTER TABLE messages RENAME TO m; CREATE VIEW messages AS SELECT * FROM m" \
-	    "CREATE TRIGGER t AFTER INSERT ON messages BEGIN DELETE FROM headers; END" \
+	    "DROP VIEW messages; CREATE VIEW messages AS SELECT * FROM stored_messages" \
+	    "DROP VIEW headers; CREATE TABLE headers(x)" \
+	    "PRAGMA writable_schema = ON; UPDATE sqlite_schema SET sql = replace(sql, 'cancelled', 'todo') WHERE name = 'recipients'" \
+	    "CREATE TRIGGER t AFTER INSERT ON stored_messages BEGIN DELETE FROM stored_headers; END" \
+	    "CREATE TRIGGER t INSTEAD OF INSERT ON messages BEGIN DELETE FROM stored_headers; END" \
 	    "CREATE TABLE other(x)" \
 	    "CREATE VIRTUAL TABLE f USING fts5(x)" \
-	    "CREATE INDEX evil ON messages(abs(mtime))" \
-	    "DROP INDEX messages_by_id; CREATE INDEX messages_by_id ON messages(sender)" \
-	    "ALTER TABLE headers ADD COLUMN g AS (n + 1)" \
-	    "DROP TABLE headers" \
-	    "ALTER TABLE messages DROP COLUMN sender" \
+	    "CREATE INDEX evil ON stored_messages(abs(mtime))" \
+	    "DROP INDEX messages_by_id; CREATE INDEX messages_by_id ON stored_messages(sender)" \
+	    "DROP INDEX messages_by_id" \
+	    "ALTER TABLE stored_headers ADD COLUMN g AS (n + 1)" \
+	    "ALTER TABLE stored_headers ADD COLUMN g" \
+	    "DROP TABLE stored_headers" "DROP VIEW headers" "DROP TABLE texts" "DROP TABLE snapshot" \
+	    "DROP TABLE stored_messages; CREATE TABLE stored_messages(x)" \
 	    "PRAGMA application_id = 1" "PRAGMA user_version = 99"; do
 		rm -f "$f"
 		hostile "$f" "$sql"
@@ -235,12 +290,19 @@ hostile() {
 @test "values that a queue cannot have do no harm" {
 	local f=$BATS_TEST_TMPDIR/v.db
 	hostile "$f" "
-	    UPDATE messages SET recipients = 'x\"}], \"evil\": [', rcpt_domains = x'00ff',
+	    UPDATE stored_messages SET recipients = 'x\"}], \"evil\": [', rcpt_domains = x'00ff',
 		sender = char(27) || '[2J' || char(0) || 'x', arrival_time = 'soon',
 		subject = CAST(x'fffe1b5d' AS TEXT), mode = 1.5, state = 'strange',
-		queue_name = '../..' WHERE rowid % 2;
-	    UPDATE recipients SET address = CAST(x'c328' AS TEXT), state = 7;
-	    UPDATE headers SET n = 'one', value = zeroblob(100)"
+		queue_name = '../..', client_name = 987654321, sender_domain = -3, sender_org = 1e9,
+		sha256 = zeroblob(7), sender_shown = 0.0 WHERE row_id % 3 = 1;
+	    UPDATE stored_messages SET recipients = '[1,1,\"1\",{\"a\":1},-5,1.5,99999999,null]', todo_rcpts = 2,
+		todo_domains = '[1]', delay_reasons = 1, rcpt_domains = '{' WHERE row_id % 3 = 2;
+	    UPDATE texts SET value = CAST(x'c328' AS TEXT) || char(27) || char(0) || value WHERE id % 3 = 1;
+	    UPDATE texts SET value = NULL WHERE id % 3 = 2;
+	    UPDATE stored_recipients SET address = CAST(x'c328' AS TEXT), state = 7 WHERE row_id % 2;
+	    UPDATE stored_recipients SET state = 'todo', domain = 'x', dsn_orcpt = 0 WHERE row_id % 2 = 0;
+	    INSERT INTO stored_headers(row_id, name, value) VALUES(-1, 1, 1), (9223372036854775807, 1, 1);
+	    UPDATE stored_headers SET n = 'one', value = zeroblob(100)"
 	run_q -D "$f" list --format json
 	[ "$status" -eq 0 ] || [ "$status" -eq 3 ]
 	printf '%s' "$output" | jq -e 'length > 200' >/dev/null

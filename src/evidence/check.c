@@ -40,15 +40,22 @@ const char *const qt_told_paths[QT_TOLD_COUNT] = {
     [QT_TOLD_INDEX] = "metadata/index.sqlite",
 };
 
-/* In this order in the file; by the beginning of the path. */
+/* In this order in the file: a whole path, or what begins with one and "/". */
 static const struct {
 	const char *path;
 	int rank;
 } ranks[] = {
     {"README.txt", 0}, {"bagit.txt", 1}, {"data/queue/", 2}, {"data/odd/", 2},
-    {"data/eml/", 2},
-    {"data/context/", 3}, {"metadata/", 4}, {"bag-info.txt", 5},
-    {"manifest-", 6}, {"tagmanifest-", 7}, {"signatures/", 8},
+    {"data/eml/", 2}, {"data/context/postconf-n.txt", 3},
+    {"data/context/maillog.txt", 4}, {"data/context/showq.jsonl", 5},
+    {"metadata/case.json", 6}, {"metadata/messages.jsonl", 7},
+    {"metadata/recipients.jsonl", 8}, {"metadata/missing.jsonl", 9},
+    {"metadata/custody.jsonl", 10}, {"metadata/index.sqlite", 11},
+    {"bag-info.txt", 12}, {"manifest-sha256.txt", 13},
+    {"manifest-sha512.txt", 14}, {"tagmanifest-sha256.txt", 15},
+    {"tagmanifest-sha512.txt", 16},
+    {"signatures/tagmanifest-sha256.txt.sig", 17},
+    {"signatures/signer.pub", 18}, {"signatures/tagmanifest-sha256.txt.", 19},
 };
 
 const char *qt_flaw_name(enum qt_flaw f)
@@ -126,22 +133,34 @@ static const char *below_base(struct qt_check *c, const char *path)
 								 NULL;
 }
 
-static void check_order(struct qt_check *c, const struct qt_tar_member *m,
+/* Whether an entry of ranks is about it. */
+static bool is_of(const char *path, const char *entry)
+{
+	const size_t n = strlen(entry);
+
+	return entry[n - 1] == '/' || entry[n - 1] == '.' ?
+	    strncmp(path, entry, n) == 0 : strcmp(path, entry) == 0;
+}
+
+static void check_place(struct qt_check *c, const struct qt_tar_member *m,
     const char *path)
 {
 	size_t i;
 
-	for (i = 0; i < sizeof ranks / sizeof ranks[0]; i++) {
-		if (strncmp(path, ranks[i].path, strlen(ranks[i].path)) != 0)
-			continue;
-		if (ranks[i].rank < c->last_rank)
-			qt_check_tell(c, QT_FLAW_ORDER, path,
-			    (int64_t)m->offset, NULL, NULL,
-			    "is behind files that come after it");
-		else
-			c->last_rank = ranks[i].rank;
+	for (i = 0; i < sizeof ranks / sizeof ranks[0]; i++)
+		if (is_of(path, ranks[i].path))
+			break;
+	if (i == sizeof ranks / sizeof ranks[0]) {
+		qt_check_tell(c, QT_FLAW_NAME, path, (int64_t)m->offset, NULL,
+		    NULL, "is no file that archives have");
 		return;
 	}
+	c->have_readme = c->have_readme || i == 0;
+	if (ranks[i].rank < c->last_rank)
+		qt_check_tell(c, QT_FLAW_ORDER, path, (int64_t)m->offset, NULL,
+		    NULL, "is behind files that come after it");
+	else
+		c->last_rank = ranks[i].rank;
 }
 
 /*
@@ -384,7 +403,7 @@ static int one_file(struct qt_check *c, struct qt_tarread *r,
 
 	(void)strlcpy(own, path, sizeof own); /* m is the reader's */
 	id = own + (id[0] != '\0' ? id - path : 0);
-	check_order(c, m, own);
+	check_place(c, m, own);
 	check_mtime(c, m, own);
 	to.store = store_for(c, own, queue);
 	if (note_member(c, m, true, err) != 0 ||
@@ -612,7 +631,8 @@ static int after(struct qt_check *c, struct qt_error *err)
 		return 0;
 	}
 	if (qt_check_lists(c, err) != 0 || qt_check_texts(c, err) != 0 ||
-	    qt_check_rows(c, err) != 0 || qt_check_tables(c, err) != 0 ||
+	    qt_check_names(c, err) != 0 || qt_check_rows(c, err) != 0 ||
+	    qt_check_tables(c, err) != 0 ||
 	    qt_check_signatures(c, err) != 0 || qt_check_timestamp(c, err) != 0)
 		return -1;
 	if (c->res->whole)

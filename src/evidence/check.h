@@ -4,6 +4,7 @@
  *	check.c		the pass over the members, and what follows it
  *	check_lists.c	manifests and tables against what is there; lines of texts
  *	check_parse.c	what the files say
+ *	check_names.c	the members of the tables' lines
  *	check_rows.c	what the tables say against that
  *	check_tables.c	what the tables say against the tables made anew
  *	check_text.c	bagit.txt, bag-info.txt, case.json, showq.jsonl
@@ -18,6 +19,7 @@
 #include "evidence/body.h"
 #include "evidence/manifest.h"
 #include "evidence/seen.h"
+#include "format/json.h"
 #include "evidence/showq.h"
 #include "qtool/verify.h"
 #include "source/tarread.h"
@@ -80,6 +82,7 @@ struct qt_check {
 		struct qt_buf bytes;
 	} signature[QT_SIGNATURES_MAX];
 	size_t nsignatures;
+	bool have_readme;
 	int last_rank;	    /* of the members' order */
 	int64_t tag_mtime;  /* seconds, of all files beside data/ */
 	bool have_tag_mtime;
@@ -111,15 +114,20 @@ struct qt_lines {
 	uint64_t at;	   /* where the next one begins */
 	uint64_t number;   /* of the last one, from 1 */
 	struct qt_buf buf; /* the last one, without its newline */
+	struct qt_json next; /* behind the member that was found last */
+	bool walked;	   /* next is of this line */
 };
 void qt_lines_init(struct qt_lines *l, const struct qt_spill *s);
 void qt_lines_release(struct qt_lines *l);
 /* 0; 1 there is no more; the last need not end in a newline. */
 int qt_lines_next(struct qt_lines *l, struct qt_error *err) QT_MUST_CHECK;
 
-/* The member of a line's object; false: there is none, or it is no object. */
-struct qt_json_value;
-bool qt_check_member(const struct qt_lines *l, const char *name,
+/*
+ * The member of a line's object; false: there is none, or it is no object.  In
+ * the order of the line each takes one step; of one that is there twice it is
+ * either, which check_names.c tells.
+ */
+bool qt_check_member(struct qt_lines *l, const char *name,
     struct qt_json_value *v);
 /*
  * To the line whose member is that, not far ahead; 1: there is none, l is as it
@@ -130,7 +138,7 @@ int qt_check_seek(struct qt_lines *l, const char *member, const char *value,
 /* A line of messages.jsonl has all members of an object, as they are there;
  * path: of the message. */
 void qt_check_members(struct qt_check *c, const char *path,
-    const struct qt_lines *line, const char *json, size_t len);
+    struct qt_lines *line, const char *json, size_t len);
 
 /* The signal to stop came; and the error for it. */
 bool qt_check_stopped(const struct qt_check *c);
@@ -154,6 +162,7 @@ int qt_check_lists(struct qt_check *c, struct qt_error *err) QT_MUST_CHECK;
 int qt_check_message(struct qt_check *c, const char *path, enum qt_queue queue,
     const char *id, int64_t mtime, struct qt_error *err) QT_MUST_CHECK;
 int qt_check_rows(struct qt_check *c, struct qt_error *err) QT_MUST_CHECK;
+int qt_check_names(struct qt_check *c, struct qt_error *err) QT_MUST_CHECK;
 int qt_check_tables(struct qt_check *c, struct qt_error *err) QT_MUST_CHECK;
 /* Bytes of showq.jsonl as they come; len 0: that was all. */
 int qt_check_showq(struct qt_check *c, const void *bytes, size_t len,

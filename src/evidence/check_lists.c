@@ -72,6 +72,7 @@ int qt_lines_next(struct qt_lines *l, struct qt_error *err)
 	if (l->at >= size)
 		return 1;
 	qt_buf_clear(&l->buf);
+	l->walked = false;
 	l->number++;
 	while (end == NULL && l->at < size) {
 		n = size - l->at < sizeof piece ? (size_t)(size - l->at) :

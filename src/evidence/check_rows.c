@@ -18,22 +18,39 @@
 struct row {
 	struct qt_check *c;
 	const char *path;
-	const struct qt_lines *line;
+	struct qt_lines *line;
 	uint64_t number; /* of it in a table of several lines a file; 0 none */
 };
 
-bool qt_check_member(const struct qt_lines *l, const char *name,
-    struct qt_json_value *v)
+/* From j on to its end, or to where stop is. */
+static bool find(struct qt_lines *l, struct qt_json *j, const char *stop,
+    const char *name, struct qt_json_value *v)
 {
 	struct qt_json_value key;
+
+	while (j->at != stop && qt_json_member(j, &key, v) == 0)
+		if (qt_json_is(&key, name)) {
+			l->next = *j;
+			l->walked = true;
+			return true;
+		}
+	return false;
+}
+
+bool qt_check_member(struct qt_lines *l, const char *name,
+    struct qt_json_value *v)
+{
+	const char *stop = NULL;
 	struct qt_json j;
 
-	if (!qt_json_open(&j, '{', qt_buf_str(&l->buf), l->buf.len))
-		return false;
-	while (qt_json_member(&j, &key, v) == 0)
-		if (qt_json_is(&key, name))
+	if (l->walked) {
+		stop = l->next.at;
+		j = l->next;
+		if (find(l, &j, NULL, name, v))
 			return true;
-	return false;
+	}
+	return qt_json_open(&j, '{', qt_buf_str(&l->buf), l->buf.len) &&
+	    find(l, &j, stop, name, v);
 }
 
 /* Whether the whole line is an object. */
@@ -109,16 +126,19 @@ static void shown(const struct qt_json_value *v, char to[SHOWN])
 /* The time of the file, which the tar has in seconds. */
 static void compare_mtime(const struct row *r, const struct qt_json_value *want)
 {
-	int64_t there = 0, said;
-	struct qt_bagrow row;
+	int64_t there = 0, ns = 0, said;
+	struct qt_json_value stat, key, v;
+	struct qt_json j;
 	char a[32], b[32];
-	const char *why;
 
-	if (qt_bagrow_read(&row, qt_buf_str(&r->line->buf), r->line->buf.len,
-		&why) != 0 || !qt_json_int(want, &there))
+	if (!qt_json_int(want, &there) ||
+	    !qt_check_member(r->line, "stat", &stat) ||
+	    !qt_json_open(&j, '{', stat.text, stat.len))
 		return;
-	said = row.mtime_ns >= 0 ? row.mtime_ns / 1000000000 :
-	    -((-(row.mtime_ns + 1)) / 1000000000) - 1;
+	while (qt_json_member(&j, &key, &v) == 0)
+		if (qt_json_is(&key, "mtime_ns") && !qt_json_int(&v, &ns))
+			return;
+	said = ns >= 0 ? ns / 1000000000 : -((-(ns + 1)) / 1000000000) - 1;
 	if (said == there)
 		return;
 	(void)snprintf(a, sizeof a, "%lld", (long long)said);
@@ -191,7 +211,7 @@ static void compare_facts(const struct row *r, const char *json, size_t len)
 				break;
 }
 
-static bool state_is(const struct qt_lines *l, const char *state)
+static bool state_is(struct qt_lines *l, const char *state)
 {
 	struct qt_json_value v;
 
@@ -199,7 +219,7 @@ static bool state_is(const struct qt_lines *l, const char *state)
 }
 
 /* By its mode alone: a delivery agent has taken it for corrupt. */
-static bool marked(const struct qt_lines *l)
+static bool marked(struct qt_lines *l)
 {
 	struct qt_json_value v;
 	uint64_t mode;
@@ -209,7 +229,7 @@ static bool marked(const struct qt_lines *l)
 }
 
 static void compare_row(struct qt_check *c, const char *path,
-    const struct qt_lines *row, const struct qt_lines *facts)
+    struct qt_lines *row, struct qt_lines *facts)
 {
 	const struct row r = {.c = c, .path = path, .line = row};
 	bool corrupt = state_is(facts, "corrupt");
@@ -227,7 +247,7 @@ static void compare_row(struct qt_check *c, const char *path,
 /* ---- both in step ---- */
 
 /* "path" of a line; false: it has none. */
-static bool path_of(const struct qt_lines *l, char path[QT_MEMBER_SIZE])
+static bool path_of(struct qt_lines *l, char path[QT_MEMBER_SIZE])
 {
 	struct qt_json_value v;
 
@@ -254,7 +274,7 @@ int qt_check_seek(struct qt_lines *l, const char *member, const char *value,
 }
 
 void qt_check_members(struct qt_check *c, const char *path,
-    const struct qt_lines *line, const char *json, size_t len)
+    struct qt_lines *line, const char *json, size_t len)
 {
 	const struct row r = {.c = c, .path = path, .line = line};
 
@@ -287,7 +307,7 @@ static int rows_in_step(struct qt_check *c, struct qt_lines *rows,
 }
 
 /* One line of recipients; false: those behind it are of other recipients. */
-static bool compare_rcpt(struct qt_check *c, const struct qt_lines *said,
+static bool compare_rcpt(struct qt_check *c, struct qt_lines *said,
     const struct qt_lines *should)
 {
 	const uint64_t before = c->res->problems;

@@ -106,7 +106,7 @@ static int open_index(struct tables *t, struct qt_error *err)
 /* ---- a message ---- */
 
 /* Its path in the bag; "" when its line does not say. */
-static void path_of(const struct qt_lines *l, char path[QT_MEMBER_SIZE])
+static void path_of(struct qt_lines *l, char path[QT_MEMBER_SIZE])
 {
 	struct qt_json_value v;
 
@@ -115,7 +115,7 @@ static void path_of(const struct qt_lines *l, char path[QT_MEMBER_SIZE])
 		(void)!qt_json_text(&v, path, QT_MEMBER_SIZE);
 }
 
-static int locked(const struct qt_lines *l)
+static int locked(struct qt_lines *l)
 {
 	struct qt_json_value v;
 

@@ -287,8 +287,7 @@ static bool needed(const struct qt_check *c, enum qt_told which)
 {
 	if (which == QT_TOLD_MANIFEST_512 || which == QT_TOLD_TAGS_512)
 		return c->nhashes > 1;
-	return which != QT_TOLD_MISSING && which != QT_TOLD_CUSTODY &&
-	    which != QT_TOLD_INDEX;
+	return which != QT_TOLD_MISSING && which != QT_TOLD_INDEX;
 }
 
 /* Lists by SHA-512 that README.txt did not speak of. */
@@ -315,6 +314,9 @@ int qt_check_texts(struct qt_check *c, struct qt_error *err)
 		if (!c->have[i] && needed(c, (enum qt_told)i))
 			qt_check_tell(c, QT_FLAW_MISSING, qt_told_paths[i], -1,
 			    NULL, NULL, "is missing");
+	if (!c->have_readme)
+		qt_check_tell(c, QT_FLAW_MISSING, "README.txt", -1, NULL, NULL,
+		    "is missing");
 	check_unsaid(c);
 	if (count_lines(c, QT_TOLD_MISSING, &missing, err) != 0 ||
 	    one_text(c, QT_TOLD_BAGIT, 0, err) != 0 ||

@@ -201,3 +201,42 @@ verify() {
 	: >empty
 	verify 1 empty
 }
+
+# One made anew without a member, or with one more, all its sums right: what has
+# to be there is known, and what may be.
+remake() {
+	local dir=$OUT/remade
+	rm -rf "$dir"
+	mkdir "$dir"
+	tar --warning=no-timestamp -xf "$A" -C "$dir"
+	(
+		cd "$dir"/*
+		mkdir -p data/context
+		"$@"
+		find . -path ./data -prune -o -type f -printf '%P\n' |
+		    grep -v '^tagmanifest\|^signatures/' | LC_ALL=C sort |
+		    xargs sha256sum >tagmanifest-sha256.txt
+	)
+	tar -cf "$OUT/remade.tar" -C "$dir" --transform 's,^\./,,' \
+	    $(tar -tf "$A" | while read -r m; do [ ! -e "$dir/$m" ] || echo "$m"; done) \
+	    $(cd "$dir" && find . -name 'extra*' -type f)
+}
+
+@test "what an archive has to have is missed, whatever its sums" {
+	A=$OUT/a.tar
+	make_archive
+	for m in README.txt metadata/custody.jsonl metadata/recipients.jsonl; do
+		remake rm "$m"
+		verify 1 "$OUT/remade.tar"
+		[[ $output == *"missing: $m is missing"* ]] || { echo "$output"; false; }
+	done
+	for m in metadata/extra.txt data/context/extra.txt extra; do
+		remake touch "$m"
+		verify 1 "$OUT/remade.tar"
+		[[ $output == *"name: $m is no file that archives have"* ]] || { echo "$output"; false; }
+	done
+	remake true
+	verify 1 "$OUT/remade.tar"
+	# how it was packed is all that is told
+	! grep -v '^frame: ' <<<"$output"
+}

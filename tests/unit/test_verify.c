@@ -419,7 +419,7 @@ static const struct told_edit edits[] = {
     {{.drop = MSG}, "missing " MSG ";missing " MSG ";count bag-info.txt;"
 	"count metadata/case.json;count metadata/case.json;"
 	"table metadata/messages.jsonl;row metadata/recipients.jsonl;"},
-    {{.drop = "README.txt"}, "missing README.txt;"},
+    {{.drop = "README.txt"}, "missing README.txt;missing README.txt;"},
     {{.drop = "metadata/case.json"},
 	"missing metadata/case.json;missing metadata/case.json;"},
     {{.drop = "tagmanifest-sha256.txt"}, "missing tagmanifest-sha256.txt;"},
@@ -427,15 +427,19 @@ static const struct told_edit edits[] = {
 	"added " Q "hold/EEEEE5555;added " Q "hold/EEEEE5555;"
 	"count bag-info.txt;count metadata/case.json;count metadata/case.json;"
 	"count metadata/case.json;"},
-    {{.add = "note.txt", .before = "bag-info.txt"}, "added note.txt;"},
+    {{.add = "note.txt", .before = "bag-info.txt"},
+	"name note.txt;added note.txt;"},
+    {{.add = "metadata/note.txt", .before = "metadata/custody.jsonl"},
+	"name metadata/note.txt;added metadata/note.txt;"},
     {{.add = M512, .before = "tagmanifest-sha256.txt"},
 	"added " M512 ";structure " M512 ";"},
     {{.twice = "tagmanifest-sha256.txt"}, "added tagmanifest-sha256.txt;"},
     {{.add = "signatures/x", .before = "tagmanifest-sha256.txt"},
-	"added signatures/x;order tagmanifest-sha256.txt;"},
+	"name signatures/x;added signatures/x;"},
     {{.add = "../x", .before = "bag-info.txt"}, "name ;"},
     {{.twice = "README.txt"}, "added README.txt;"},
-    {{.type = "README.txt"}, "type README.txt;missing README.txt;"},
+    {{.type = "README.txt"}, "type README.txt;missing README.txt;"
+	"missing README.txt;"},
     {{.change = MSG, .from = "text", .to = "tent"},
 	"altered " MSG ";altered " MSG ";row " MSG ";row " MSG ";"},
     /* a forger who knows sums, and not that the table has them, too */
@@ -458,7 +462,21 @@ static const struct told_edit edits[] = {
     {{.change = "metadata/messages.jsonl", .from = "\"rcpt_todo\":2",
 	.to = "\"rcpt_todo\":1", .sums = true}, "row " MSG ";"},
     {{.change = "metadata/messages.jsonl", .from = "\"body_simhash\"",
-	.to = "\"body_simhush\"", .sums = true}, "row " MSG ";"},
+	.to = "\"body_simhush\"", .sums = true},
+	"table metadata/messages.jsonl;row " MSG ";"},
+    {{.change = "metadata/messages.jsonl", .from = "\"mailer\"",
+	.to = "\"sender\"", .sums = true},
+	"table metadata/messages.jsonl;row " MSG ";"},
+    {{.change = "metadata/messages.jsonl", .from = "\"nlink\"",
+	.to = "\"nlonk\"", .sums = true}, "table metadata/messages.jsonl;"},
+    {{.change = "metadata/messages.jsonl", .from = "\"kind\"",
+	.to = "\"kinx\"", .sums = true},
+	"table metadata/messages.jsonl;added " Q "defer/BBBBB2222;added " MSG
+	";count metadata/case.json;count metadata/case.json;"
+	"table metadata/messages.jsonl;"},
+    {{.change = "metadata/recipients.jsonl", .from = "\"offset\"",
+	.to = "\"notify\"", .sums = true},
+	"table metadata/recipients.jsonl;row metadata/recipients.jsonl;"},
     {{.change = "metadata/messages.jsonl", .from = "\"urls\":[]",
 	.to = "\"urls\":{}", .sums = true}, "row " MSG ";"},
     {{.change = "metadata/messages.jsonl", .from = "{", .to = "[",
@@ -593,7 +611,7 @@ static const struct told_edit edits_512[] = {
     {{.twice = T512}, "added " T512 ";"},
     {{.twice = M512}, "added " M512 ";added " M512 ";"},
     /* nobody says that they are there, so they are not looked at, but named */
-    {{.drop = "README.txt"}, "missing README.txt;structure " M512
+    {{.drop = "README.txt"}, "missing README.txt;missing README.txt;structure " M512
 	";structure " T512 ";"},
     {{.change = "README.txt", .from = "\n  manifest-sha512.txt ",
 	.to = "\n  manifest-sha513.txt ", .sums = true, .sums512 = true},
@@ -604,7 +622,7 @@ static const struct told_edit edits_512[] = {
 	"count bag-info.txt;count metadata/case.json;count metadata/case.json;"
 	"count metadata/case.json;"},
     {{.add = "note.txt", .before = "bag-info.txt"},
-	"added note.txt;added note.txt;"},
+	"name note.txt;added note.txt;added note.txt;"},
     /* a forger who sees to one algorithm alone, to the other, and to both */
     {{.change = MSG, .from = "text", .to = "tent", .sums = true},
 	"altered " MSG ";altered manifest-sha256.txt;altered " MSG

@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "qtool/error.h"
 
@@ -36,7 +37,11 @@ void qt_buf_clear(struct qt_buf *b); /* keep the memory, drop the content */
 char *qt_buf_room(struct qt_buf *b, size_t len);
 void qt_buf_wrote(struct qt_buf *b, size_t len);
 void qt_buf_add(struct qt_buf *b, const void *bytes, size_t len);
-void qt_buf_adds(struct qt_buf *b, const char *s);
+/* Here, so that the length of a constant is one. */
+static inline void qt_buf_adds(struct qt_buf *b, const char *s)
+{
+	qt_buf_add(b, s, strlen(s));
+}
 void qt_buf_addc(struct qt_buf *b, char c);
 void qt_buf_addi(struct qt_buf *b, int64_t v); /* in decimal */
 void qt_buf_addu(struct qt_buf *b, uint64_t v);

@@ -88,11 +88,6 @@ void qt_buf_add(struct qt_buf *b, const void *bytes, size_t len)
 	b->data[b->len] = '\0';
 }
 
-void qt_buf_adds(struct qt_buf *b, const char *s)
-{
-	qt_buf_add(b, s, strlen(s));
-}
-
 void qt_buf_addc(struct qt_buf *b, char c)
 {
 	if (!has_room(b, 1) && !grow(b, 1))

@@ -166,7 +166,7 @@ static int add_word(struct snaptexts *t, struct pagerow *out,
 		pagerow_int(out, 0);
 		return 0;
 	}
-	if (len < WORD_MIN || len > WORD_MAX) {
+	if (len < WORD_MIN || len > (f->max != 0 ? f->max : WORD_MAX)) {
 		pagerow_text(out, text, len);
 		return 0;
 	}

@@ -40,7 +40,9 @@ struct snapsame {
 struct snapform {
 	enum snapkind kind;
 	const struct snapsame *same; /* NULL: none */
-	int base;		     /* of SNAP_TAIL */
+	int base;		     /* of SNAP_TAIL, SNAP_OF_MESSAGE */
+	unsigned max; /* bytes: a longer SNAP_WORD is stored as it is; 0: the
+		       * form's own */
 };
 
 const struct columns *snapform_columns(int table);

@@ -27,6 +27,8 @@ _Static_assert((int)CELLS >= (int)R_COUNT && (int)CELLS >= (int)H_COUNT &&
 
 struct out {
 	const struct columns *columns;
+	int8_t stored[CELLS]; /* those that the stored table has */
+	int nstored;
 	struct pagetable pages;
 	struct cursor cursor; /* on the row that is given */
 	uint64_t rows;
@@ -156,8 +158,12 @@ static int open_table(struct qt_snapshot *s, int t, struct qt_error *err)
 	struct out *o = &s->out[t];
 	char name[32];
 	uint32_t root = 0;
+	int i;
 
 	o->columns = columns_find(table->name);
+	for (i = 0; i < o->columns->n; i++)
+		if (snapform_stored(t, i))
+			o->stored[o->nstored++] = (int8_t)i;
 	o->cursor = (struct cursor){.db = &s->db, .table = table,
 	    .columns = o->columns};
 	if (table->state_size != 0) {
@@ -251,13 +257,13 @@ void qt_snapshot_free(struct qt_snapshot *s)
 static int put_together(struct qt_snapshot *s, int t, const struct cell *v,
     struct qt_error *err)
 {
-	const struct columns *c = s->out[t].columns;
-	int i;
+	const struct out *o = &s->out[t];
+	int k;
 
 	pagerow_clear(&s->row);
-	for (i = 0; i < c->n; i++)
-		if (snapform_stored(t, i) && snapcode_add(&s->texts, &s->row,
-			&s->db, t, i, v, err) != 0)
+	for (k = 0; k < o->nstored; k++)
+		if (snapcode_add(&s->texts, &s->row, &s->db, t, o->stored[k],
+			v, err) != 0)
 			return -1;
 	return 0;
 }
@@ -282,8 +288,8 @@ static int add_row(struct qt_snapshot *s, int t, int64_t n,
 /* Beside what is stored: what is never asked of a row for a snapshot. */
 static bool is_made(const struct qt_snapshot_opts *opts, int t, int i)
 {
-	return snapform_stored(t, i) && (t != SNAP_MESSAGES || i != M_BODY ||
-	    opts->body);
+	return (t != SNAP_MESSAGES || i != M_BODY || opts->body) &&
+	    snapform_stored(t, i);
 }
 
 unsigned qt_snapshot_want(const struct qt_snapshot_opts *opts)
@@ -319,16 +325,17 @@ unsigned snap_need(void)
 static int cells_of(struct qt_snapshot *s, int t, struct cell *v,
     struct qt_error *err)
 {
-	struct cursor *c = &s->out[t].cursor;
-	int i;
+	const struct out *o = &s->out[t];
+	int k, i;
 
-	for (i = 0; i < c->columns->n; i++) {
+	for (k = 0; k < o->nstored; k++) {
+		i = o->stored[k];
 		v[i].type = CELL_NULL;
-		if (is_made(&s->opts, t, i))
-			c->table->cell(c, &v[i], i);
+		if (t != SNAP_MESSAGES || i != M_BODY || s->opts.body)
+			o->cursor.table->cell(&s->out[t].cursor, &v[i], i);
 	}
-	return t == SNAP_MESSAGES ? snaplist_cells(v, c->feed.row, &s->tmp,
-	    &s->order, err) : 0;
+	return t == SNAP_MESSAGES ? snaplist_cells(v, o->cursor.feed.row,
+	    &s->tmp, &s->order, err) : 0;
 }
 
 static int add_table(struct qt_snapshot *s, int t, struct qt_row *row,

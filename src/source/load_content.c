@@ -264,7 +264,7 @@ static int load_kind(struct qt_loader *l, struct qt_row *row,
 	if (row->spool->txid != 0)
 		return load_staged(l, row, logs, k, err);
 	fd = qt_logdirs_open(l->plan->logdirs, row->spool, kinds[k].queue,
-	    row->id);
+	    row->id, &l->logs_refused);
 	return read_log(l, logs, fd, kinds[k].kind,
 	    kept_log(row, k * QT_STAGED_LOGS), &row->arena, err);
 }

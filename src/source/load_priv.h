@@ -14,7 +14,8 @@ struct qt_loader {
 	struct qt_sha256 *sha; /* made when first needed */
 	struct qt_buf log;
 	struct qt_finish_tmp tmp;
-	bool refused; /* see qt_open_file_as() */
+	bool refused; /* see qt_open_file_as(); of messages */
+	bool logs_refused;
 };
 
 #define QT_BUF_KEEP_MAX ((size_t)64 << 10) /* kept between rows */

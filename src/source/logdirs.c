@@ -123,7 +123,7 @@ static int directory(struct qt_logdirs *d, const struct qt_spool *s,
 }
 
 int qt_logdirs_open(struct qt_logdirs *d, const struct qt_spool *s,
-    enum qt_queue queue, const char *id)
+    enum qt_queue queue, const char *id, bool *refused)
 {
 	char path[HASH_SIZE + QT_QUEUE_ID_MAX + 1], hash[HASH_SIZE];
 	size_t len = strlen(id), n;
@@ -135,7 +135,7 @@ int qt_logdirs_open(struct qt_logdirs *d, const struct qt_spool *s,
 		return -1;
 	}
 	if (s->depth[queue] == 0)
-		return qt_open_file_at(s->qfd[queue], id);
+		return qt_open_file_as(s->qfd[queue], id, refused);
 	if (len > QT_QUEUE_ID_MAX) {
 		errno = ENAMETOOLONG;
 		return -1;
@@ -146,7 +146,7 @@ int qt_logdirs_open(struct qt_logdirs *d, const struct qt_spool *s,
 	memcpy(path + n, id, len + 1);
 	fd = directory(d, s, queue, hash);
 	if (fd >= 0) {
-		fd = qt_open_file_at(fd, id);
+		fd = qt_open_file_as(fd, id, refused);
 		/* not there, or is it the directory that is not? */
 		if (fd >= 0 || errno != ENOENT ||
 		    (fstatat(s->qfd[queue], path, &st,

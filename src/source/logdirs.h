@@ -28,11 +28,11 @@ void qt_logdirs_init(struct qt_logdirs *d);
 void qt_logdirs_release(struct qt_logdirs *d);
 
 /*
- * Open the log of a message for reading, as qt_open_file_at() does: where
+ * Open the log of a message for reading, as qt_open_file_as() does: where
  * Postfix has it now, also when its directory was removed and made anew since
  * it was seen.  -1 with errno.  Any thread.
  */
 int qt_logdirs_open(struct qt_logdirs *d, const struct qt_spool *s,
-    enum qt_queue queue, const char *id);
+    enum qt_queue queue, const char *id, bool *refused);
 
 #endif

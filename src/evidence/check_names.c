@@ -4,7 +4,8 @@
  *
  * What a member says is compared elsewhere, with what the files say.  One that
  * nothing is known of could say anything there, and of two of a name readers
- * take either.
+ * take either.  One that is not there says nothing that could be compared: so
+ * what no file decides is missed here.
  */
 #include "evidence/check.h"
 
@@ -12,31 +13,36 @@
 
 #include "qtool/archive.h"
 
-/* Besides the columns (qt_archive_columns()), in the order of a line. */
-static const char *const of_messages[] = {"path", "size", "sha256", "found",
-    "name_b64", "source_size", "source_sha256", "stat", "reverse_client_name",
+/*
+ * Besides the columns (qt_archive_columns()), in the order of a line; "!" before
+ * what each has to have, though no file's contents tell it.
+ */
+static const char *const of_messages[] = {"!path", "!size", "!sha256", "!found",
+    "name_b64", "source_size", "source_sha256", "!stat", "reverse_client_name",
     "server_address", "server_port", "rewrite_context", "encoding",
     "envelope_id", "sender_b64", "sasl_username_b64", "client_name_b64",
     "helo_name_b64", "data_offset", "locked_at_capture", "header",
-    "body_sha256", "body_simhash", "urls", "more_urls", "eml", "logs",
+    "body_sha256", "body_simhash", "urls", "more_urls", "eml", "!logs",
     "problems", NULL};
-static const char *const of_recipients[] = {"queue_name", "queue_id", "path",
-    "n", "address", "address_b64", "orig_address", "orig_address_b64",
-    "dsn_orcpt", "dsn_orcpt_b64", "state", "notify", "offset", NULL};
-static const char *const of_missing[] = {"queue_name", "queue_id", "found",
-    "why", "text", NULL};
+static const char *const of_recipients[] = {"!queue_name", "!queue_id", "path",
+    "!n", "!address", "address_b64", "!orig_address", "orig_address_b64",
+    "!dsn_orcpt", "dsn_orcpt_b64", "!state", "!notify", "!offset", NULL};
+static const char *const of_missing[] = {"!queue_name", "!queue_id", "!found",
+    "!why", "!text", NULL};
 /* Of objects and arrays of objects within a line of messages. */
-static const char *const of_stat[] = {"dev", "ino", "mode", "uid", "gid",
-    "nlink", "mtime_ns", "ctime_ns", "btime_ns", "handle_type", "handle",
+static const char *const of_stat[] = {"!dev", "!ino", "!mode", "!uid", "!gid",
+    "!nlink", "!mtime_ns", "!ctime_ns", "!btime_ns", "!handle_type", "!handle",
     NULL};
 static const char *const of_header[] = {"to_count", "date", "received", NULL};
-static const char *const of_file[] = {"kind", "path", "size", "sha256", NULL};
+static const char *const of_eml[] = {"!path", "!size", "!sha256", NULL};
+static const char *const of_log[] = {"!kind", "!path", "!size", "!sha256", NULL};
 
 #define NAMES_MAX 128
 #define NAME_SHOWN 64
 
 struct names {
 	const char *v[NAMES_MAX];
+	bool needed[NAMES_MAX];
 	size_t n;
 	struct qt_buf columns; /* the columns' names, a NUL behind each */
 };
@@ -51,8 +57,10 @@ struct naming {
 
 static void add(struct names *names, const char *const *v)
 {
-	for (; *v != NULL && names->n < NAMES_MAX; v++)
-		names->v[names->n++] = *v;
+	for (; *v != NULL && names->n < NAMES_MAX; v++, names->n++) {
+		names->needed[names->n] = **v == '!';
+		names->v[names->n] = *v + (**v == '!');
+	}
 }
 
 static int add_columns(struct names *names, struct qt_error *err)
@@ -103,6 +111,20 @@ static size_t place_of(const struct names *names, size_t next,
 static void check_inner(const struct naming *w, const struct qt_json_value *key,
     const struct qt_json_value *v);
 
+static void check_needed(const struct naming *w, const struct names *names,
+    const bool seen[NAMES_MAX], const char *within)
+{
+	size_t i;
+
+	for (i = 0; i < names->n; i++)
+		if (names->needed[i] && !seen[i])
+			qt_check_tell(w->c, QT_FLAW_TABLE, w->path,
+			    (int64_t)w->number, NULL, NULL,
+			    "line %llu has no member \"%s%s%s\"",
+			    (unsigned long long)w->number, within,
+			    within[0] != '\0' ? "." : "", names->v[i]);
+}
+
 /* within: the member that has it; "" the line itself. */
 static void check_object(const struct naming *w, const struct names *names,
     const char *within, const char *text, size_t len)
@@ -111,22 +133,25 @@ static void check_object(const struct naming *w, const struct names *names,
 	struct qt_json_value key, v;
 	size_t at, next = 0;
 	struct qt_json j;
+	int r = -1;
 
-	if (!qt_json_open(&j, '{', text, len))
-		return; /* which is told elsewhere */
-	while (qt_json_member(&j, &key, &v) == 0) {
-		at = place_of(names, next, &key);
-		if (at == names->n) {
-			tell(w, within, &key, "which no such line has");
-			continue;
+	if (qt_json_open(&j, '{', text, len))
+		while ((r = qt_json_member(&j, &key, &v)) == 0) {
+			at = place_of(names, next, &key);
+			if (at == names->n) {
+				tell(w, within, &key, "which no such line has");
+				continue;
+			}
+			if (seen[at])
+				tell(w, within, &key, "twice");
+			seen[at] = true;
+			next = at + 1;
+			if (within[0] == '\0')
+				check_inner(w, &key, &v);
 		}
-		if (seen[at])
-			tell(w, within, &key, "twice");
-		seen[at] = true;
-		next = at + 1;
-		if (within[0] == '\0')
-			check_inner(w, &key, &v);
-	}
+	/* a line that is no object is told elsewhere */
+	if (r == 1 || within[0] != '\0')
+		check_needed(w, names, seen, within);
 }
 
 static void check_inner(const struct naming *w, const struct qt_json_value *key,
@@ -135,29 +160,29 @@ static void check_inner(const struct naming *w, const struct qt_json_value *key,
 	static const struct {
 		const char *name;
 		const char *const *of;
-	} inner[] = {{"stat", of_stat}, {"header", of_header}, {"eml", of_file},
-	    {"logs", of_file}};
+		bool several;
+	} inner[] = {{"stat", of_stat, false}, {"header", of_header, false},
+	    {"eml", of_eml, false}, {"logs", of_log, true}};
 	struct names names = {.n = 0};
 	struct qt_json_value element;
 	struct qt_json j;
 	size_t i;
 
-	if (v->type != QT_JSON_OBJECT && v->type != QT_JSON_ARRAY)
-		return;
 	for (i = 0; i < sizeof inner / sizeof inner[0]; i++)
 		if (qt_json_is(key, inner[i].name))
 			break;
 	if (i == sizeof inner / sizeof inner[0])
 		return;
 	add(&names, inner[i].of);
-	if (v->type == QT_JSON_OBJECT) {
+	if (!inner[i].several) {
 		check_object(w, &names, inner[i].name, v->text, v->len);
 		return;
 	}
-	if (qt_json_open(&j, '[', v->text, v->len))
-		while (qt_json_element(&j, &element) == 0)
-			check_object(w, &names, inner[i].name, element.text,
-			    element.len);
+	if (!qt_json_open(&j, '[', v->text, v->len))
+		return; /* which makes it no line of the table */
+	while (qt_json_element(&j, &element) == 0)
+		check_object(w, &names, inner[i].name, element.text,
+		    element.len);
 }
 
 /* ---- the tables ---- */

@@ -240,3 +240,30 @@ remake() {
 	# how it was packed is all that is told
 	! grep -v '^frame: ' <<<"$output"
 }
+
+# A line of metadata/$1 without its member $2, by jq; all sums right.
+@test "what a line has to have is missed, also where no file tells it" {
+	A=$OUT/a.tar
+	make_archive
+	without() {
+		jq -c "del($2)" "metadata/$1" >t
+		mv t "metadata/$1"
+	}
+	for m in stat stat.mtime_ns stat.mode found logs; do
+		remake without messages.jsonl ".$m"
+		verify 1 "$OUT/remade.tar"
+		[[ $output == *"table: metadata/messages.jsonl line 1 has no member \"$m\""* ]] ||
+		    { echo "$m: $output"; false; }
+	done
+	remake without recipients.jsonl .offset
+	verify 1 "$OUT/remade.tar"
+	[[ $output == *"table: metadata/recipients.jsonl line 1 has no member \"offset\""* ]]
+	# of another kind it is not there either
+	other() {
+		jq -c '.stat = [.stat]' metadata/messages.jsonl >t
+		mv t metadata/messages.jsonl
+	}
+	remake other
+	verify 1 "$OUT/remade.tar"
+	[[ $output == *'has no member "stat.mtime_ns"'* ]]
+}

@@ -468,15 +468,17 @@ static const struct told_edit edits[] = {
 	.to = "\"sender\"", .sums = true},
 	"table metadata/messages.jsonl;row " MSG ";"},
     {{.change = "metadata/messages.jsonl", .from = "\"nlink\"",
-	.to = "\"nlonk\"", .sums = true}, "table metadata/messages.jsonl;"},
+	.to = "\"nlonk\"", .sums = true},
+	"table metadata/messages.jsonl;table metadata/messages.jsonl;"},
     {{.change = "metadata/messages.jsonl", .from = "\"kind\"",
 	.to = "\"kinx\"", .sums = true},
 	"table metadata/messages.jsonl;added " Q "defer/BBBBB2222;added " MSG
 	";count metadata/case.json;count metadata/case.json;"
-	"table metadata/messages.jsonl;"},
+	"table metadata/messages.jsonl;table metadata/messages.jsonl;"},
     {{.change = "metadata/recipients.jsonl", .from = "\"offset\"",
 	.to = "\"notify\"", .sums = true},
-	"table metadata/recipients.jsonl;row metadata/recipients.jsonl;"},
+	"table metadata/recipients.jsonl;table metadata/recipients.jsonl;"
+	"row metadata/recipients.jsonl;"},
     {{.change = "metadata/messages.jsonl", .from = "\"urls\":[]",
 	.to = "\"urls\":{}", .sums = true}, "row " MSG ";"},
     {{.change = "metadata/messages.jsonl", .from = "{", .to = "[",

@@ -273,3 +273,13 @@ int answer_end(struct ctx *c, int status)
 	c->answer = NULL;
 	return status;
 }
+
+int answer_not_begun(struct ctx *c, const struct qt_error *err)
+{
+	struct answer a;
+
+	if (!c->cmd->answers)
+		return complain(err);
+	answer_begin(c, &a);
+	return answer_end(c, complain_why(c, err));
+}

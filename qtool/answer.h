@@ -45,6 +45,8 @@ struct answer {
 void answer_begin(struct ctx *c, struct answer *a);
 /* Print it when it was asked for, and let go of it; returns the exit status. */
 int answer_end(struct ctx *c, int status) QT_MUST_CHECK;
+/* The command could not begin: a script is answered all the same. */
+int answer_not_begun(struct ctx *c, const struct qt_error *err);
 /* Whether it was asked for; then nothing else goes to standard output. */
 bool answer_wanted(const struct ctx *c);
 /* Where to print for people. */

@@ -167,6 +167,7 @@ const struct cmd cmd_apply = {
     .groups = groups,
     .ngroups = 3,
     .needs = NEED_ONE_SPOOL,
+    .answers = true,
     .min_operands = 1,
     .max_operands = 1,
     .run = run,

@@ -110,6 +110,7 @@ struct cmd {
 	size_t ngroups;
 	unsigned needs;
 	bool operands_are_ids; /* operands are added to the selection */
+	bool answers; /* --json is an answer (answer.h), also when refused */
 	int min_operands, max_operands; /* max -1: any number */
 	/* an option that is not in a common group; NULL when there are none */
 	qt_option_fn *option; /* ctx is struct ctx * */
@@ -132,6 +133,7 @@ enum {
 	OPT_FORMAT = 100, OPT_JSON, OPT_JOBS, OPT_EXPLAIN, OPT_QUIET, OPT_HELP,
 	OPT_YES = 150, OPT_DRY_RUN, OPT_EXPECT, OPT_MAX, OPT_REASON, OPT_STRICT,
 	OPT_NO_WAIT, OPT_STATE_DIR, OPT_WAIT, OPT_PLAN,
+	OPT_ALLOWED = 170, OPT_IDENTITY, /* sigcheck.h */
 	OPT_OWN = 200
 };
 extern const struct qt_option global_options[]; /* before the command */

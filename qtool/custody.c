@@ -17,15 +17,15 @@
 #include "custodian.h"
 #include "sigcheck.h"
 
-enum { OPT_ADD = OPT_OWN, OPT_WHAT, OPT_ATTACH, OPT_ALLOWED, OPT_IDENTITY,
-	OPT_TSA };
+enum { OPT_ADD = OPT_OWN, OPT_WHAT, OPT_ATTACH, OPT_TSA };
 
 #define SHOWN 10 /* problems; qtool verify tells all */
 #define TEXT_MAX ((size_t)8 << 10) /* bytes of --what and --note */
 
 struct own {
 	const char *add, *what, *attach;
-	const char *allowed, *identity, *tsa;
+	struct signers signers;
+	const char *tsa;
 	struct ctx *c;
 	const char *file;
 	struct sigcheck checker;
@@ -73,17 +73,11 @@ static int option(void *ctx, const struct qt_option *opt, const char *value,
 	case OPT_ATTACH:
 		own->attach = value;
 		return 0;
-	case OPT_ALLOWED:
-		own->allowed = value;
-		return 0;
-	case OPT_IDENTITY:
-		own->identity = value;
-		return 0;
 	case OPT_TSA:
 		own->tsa = value;
 		return 0;
 	default:
-		return 1;
+		return signers_option(&own->signers, opt, value);
 	}
 }
 
@@ -115,7 +109,7 @@ static int on_signature(void *ctx, const struct qt_signed *s, char why[256],
 	if (s->signature == NULL)
 		return 2;
 	r = sigcheck_check(&own->checker, s, why, &e);
-	if (r >= 0 || own->allowed != NULL) {
+	if (r >= 0 || own->signers.allowed != NULL) {
 		if (r < 0)
 			*err = e;
 		return r;
@@ -288,7 +282,7 @@ static int verify(struct own *own, struct qt_verify_result *r,
 	if (qt_verify_archive(r, own->file, &opts, err) != 0)
 		return -1;
 	progress_end(own->c);
-	if (own->allowed != NULL && r->whole && r->signatures == 0) {
+	if (own->signers.allowed != NULL && r->whole && r->signatures == 0) {
 		r->problems++;
 		on_problem(own, &(struct qt_problem){QT_FLAW_SIGNATURE, "", -1,
 		    "it is not signed", NULL, NULL});
@@ -303,9 +297,8 @@ static int verify(struct own *own, struct qt_verify_result *r,
 
 static int check(const struct own *own, struct qt_error *err)
 {
-	if (own->identity != NULL && own->allowed == NULL)
-		return qt_fail(err, QT_E_USAGE, "--identity",
-		    "is looked for in the file of --allowed-signers");
+	if (signers_check(&own->signers, err) != 0)
+		return -1;
 	if (own->add == NULL && own->what != NULL)
 		return qt_fail(err, QT_E_USAGE, "--what",
 		    "of which event? --add EVENT is missing");
@@ -335,7 +328,7 @@ static int prepare(struct own *own, struct qt_error *err)
 		return -1;
 	if (qt_custody_open(own->file, &own->events_fd, err) != 0)
 		return -1;
-	if (sigcheck_start(&own->checker, own->allowed, own->identity, err) != 0)
+	if (sigcheck_start(&own->checker, &own->signers, err) != 0)
 		return -1;
 	if ((own->add != NULL || own->attach != NULL) &&
 	    custodian_start(&own->custodian, own->file, err) != 0)

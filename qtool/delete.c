@@ -100,6 +100,7 @@ const struct cmd cmd_delete = {
     .groups = groups,
     .ngroups = 4,
     .needs = NEED_DB | NEED_ONE_SPOOL,
+    .answers = true,
     .operands_are_ids = true,
     .max_operands = -1,
     .option = option,

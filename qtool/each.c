@@ -5,7 +5,7 @@
  * a process of its own, one after the other, and what fails in one of them
  * keeps none of the others from its turn.
  */
-#include "cmd.h"
+#include "answer.h"
 
 #include <errno.h>
 #include <string.h>
@@ -30,7 +30,7 @@ static int run_one(struct ctx *c, size_t i, int argc, char **argv)
 	    (struct source){FROM_SPOOL, s->queue_dir};
 	c->nsources = 1;
 	if (open_rest(c, c->cmd->needs, &err) != 0)
-		return complain(&err);
+		return answer_not_begun(c, &err);
 	status = c->cmd->run(c, argc, argv);
 	progress_end(c);
 	return status;

@@ -566,7 +566,7 @@ static int run_command(struct ctx *c, int argc, char **argv)
 		c->nids = (size_t)n;
 	}
 	if (open_needs(c, c->cmd->needs, &err) != 0)
-		return complain(&err);
+		return answer_not_begun(c, &err);
 	if (c->spools.n > 1 && (c->cmd->needs & EACH_SPOOL) != 0)
 		return say_left_out(c, run_each(c, n, argv + index));
 	r = c->cmd->run(c, n, argv + index);

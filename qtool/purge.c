@@ -314,6 +314,7 @@ const struct cmd cmd_purge = {
     .groups = groups,
     .ngroups = 2,
     .needs = NEED_ONE_SPOOL,
+    .answers = true,
     .max_operands = -1,
     .option = option,
     .run = run,

@@ -290,5 +290,6 @@ const struct cmd cmd_recover = {
     .groups = groups,
     .ngroups = 2,
     .needs = NEED_ONE_SPOOL | EACH_SPOOL,
+    .answers = true,
     .run = run,
 };

@@ -10,7 +10,7 @@
 #include <inttypes.h>
 #include <sys/stat.h>
 
-enum { OPT_REQUEUE = OPT_OWN, OPT_AGAIN, OPT_ALLOWED, OPT_IDENTITY };
+enum { OPT_REQUEUE = OPT_OWN, OPT_AGAIN };
 
 static int option(void *ctx, const struct qt_option *opt, const char *value,
     struct qt_error *err)
@@ -26,14 +26,8 @@ static int option(void *ctx, const struct qt_option *opt, const char *value,
 	case OPT_AGAIN:
 		own->again = true;
 		return 0;
-	case OPT_ALLOWED:
-		own->allowed = value;
-		return 0;
-	case OPT_IDENTITY:
-		own->identity = value;
-		return 0;
 	default:
-		return 1;
+		return signers_option(&own->signers, opt, value);
 	}
 }
 
@@ -102,7 +96,8 @@ static int restore_transaction(struct ctx *c, int argc, char **argv)
 static int check_options(const struct ctx *c, const struct restoring *own,
     bool archive, struct qt_error *err)
 {
-	if (!archive && (own->requeue || own->again || own->allowed != NULL))
+	if (!archive && (own->requeue || own->again ||
+		own->signers.allowed != NULL))
 		return qt_fail(err, QT_E_USAGE, own->requeue ? "--requeue" :
 			own->again ? "--again" : "--allowed-signers",
 		    "goes with an archive, not with a transaction");
@@ -192,6 +187,7 @@ const struct cmd cmd_restore = {
     .groups = groups,
     .ngroups = 4,
     .needs = NEED_ONE_SPOOL,
+    .answers = true,
     .min_operands = 1,
     .max_operands = -1,
     .option = option,

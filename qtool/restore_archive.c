@@ -72,14 +72,13 @@ int restore_prepare(struct ctx *c, const char *operand, struct qt_error *err)
 	if (own == NULL)
 		return -1;
 	own->custodian.errand = ERRAND_NONE;
-	if (own->identity != NULL && own->allowed == NULL)
-		return qt_fail(err, QT_E_USAGE, "--identity",
-		    "is looked for in the file of --allowed-signers");
+	if (signers_check(&own->signers, err) != 0)
+		return -1;
 	if (operand == NULL || parse_txid(operand, &id, &ignored) == 0)
 		return 0; /* a transaction is nobody's but ours */
 	if (qt_custody_open(operand, &own->events_fd, err) != 0)
 		return -1;
-	if (sigcheck_start(&own->checker, own->allowed, own->identity, err) != 0)
+	if (sigcheck_start(&own->checker, &own->signers, err) != 0)
 		return -1;
 	own->checks = true;
 	if (c->dry_run || c->explain || c->plan_file != NULL)
@@ -106,7 +105,7 @@ static int on_signature(void *ctx, const struct qt_signed *what, char why[256],
 		remark("%s: %s: %s", s->file, what->name, why);
 	if (r >= 0)
 		return r;
-	if (s->own->allowed != NULL) {
+	if (s->own->signers.allowed != NULL) {
 		*err = e;
 		return -1;
 	}
@@ -119,13 +118,13 @@ static int check_signer(const struct stock *s, struct qt_error *err)
 {
 	const struct qt_verify_result *r = &s->own->verified;
 
-	if (s->own->allowed != NULL &&
+	if (s->own->signers.allowed != NULL &&
 	    (r->good_signatures == 0 || s->forged))
 		return qt_fail(err, QT_E_REFUSED, s->file, "%s: nothing is "
 		    "restored out of it", r->signatures == 0 ?
 		    "it is not signed" : "it is not signed by whom "
 					 "--allowed-signers names");
-	if (s->own->allowed != NULL || s->c->quiet)
+	if (s->own->signers.allowed != NULL || s->c->quiet)
 		return 0;
 	if (r->signatures == 0)
 		remark("%s: it is not signed: who made it nobody can tell",

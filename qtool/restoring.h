@@ -10,7 +10,7 @@
 
 struct restoring { /* all of it of an archive alone */
 	bool requeue, again;
-	const char *allowed, *identity; /* who has to have signed; NULL */
+	struct signers signers;
 	struct sigcheck checker;
 	bool checks; /* it was started */
 	int events_fd; /* FILE.custody.jsonl; -1, valid with checks */

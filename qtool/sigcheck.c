@@ -33,6 +33,31 @@ struct reply {
 	char told[256], where[160], text[400];
 };
 
+/* ---- the options ---- */
+
+int signers_option(struct signers *s, const struct qt_option *opt,
+    const char *value)
+{
+	switch (opt->id) {
+	case OPT_ALLOWED:
+		s->allowed = value;
+		return 0;
+	case OPT_IDENTITY:
+		s->identity = value;
+		return 0;
+	default:
+		return 1;
+	}
+}
+
+int signers_check(const struct signers *s, struct qt_error *err)
+{
+	if (s->identity != NULL && s->allowed == NULL)
+		return qt_fail(err, QT_E_USAGE, "--identity",
+		    "is looked for in the file of --allowed-signers");
+	return 0;
+}
+
 /* ---- bytes ---- */
 
 static bool send_all(int fd, const void *bytes, size_t len)
@@ -130,7 +155,7 @@ static int be_checker(int fd, const struct qt_buf *allowed, bool have_allowed,
 	return EXIT_DONE;
 }
 
-int sigcheck_start(struct sigcheck *s, const char *allowed, const char *identity,
+int sigcheck_start(struct sigcheck *s, const struct signers *who,
     struct qt_error *err)
 {
 	struct qt_buf lines;
@@ -138,8 +163,8 @@ int sigcheck_start(struct sigcheck *s, const char *allowed, const char *identity
 
 	*s = (struct sigcheck){.fd = -1};
 	qt_buf_init(&lines, ALLOWED_MAX);
-	if (allowed != NULL)
-		r = read_named(&lines, allowed, err);
+	if (who->allowed != NULL)
+		r = read_named(&lines, who->allowed, err);
 	if (r == 0 && socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fd) !=
 	    0)
 		r = qt_fail_sys(err, "socketpair", "sigcheck");
@@ -151,7 +176,8 @@ int sigcheck_start(struct sigcheck *s, const char *allowed, const char *identity
 	s->pid = fork();
 	if (s->pid == 0) {
 		(void)close(fd[0]);
-		_exit(be_checker(fd[1], &lines, allowed != NULL, identity));
+		_exit(be_checker(fd[1], &lines, who->allowed != NULL,
+		    who->identity));
 	}
 	if (s->pid < 0)
 		r = qt_fail_sys(err, "fork", "sigcheck");

@@ -14,12 +14,13 @@
 #include "cmd.h"
 #include "sigcheck.h"
 
-enum { OPT_ALLOWED = OPT_OWN, OPT_IDENTITY, OPT_TSA };
+enum { OPT_TSA = OPT_OWN };
 
 #define SIGNERS_MAX 9
 
 struct own {
-	const char *allowed, *identity, *tsa;
+	struct signers signers;
+	const char *tsa;
 	struct qt_buf authorities; /* --tsa's certificates */
 	struct ctx *c;
 	const char *file;
@@ -42,17 +43,11 @@ static int option(void *ctx, const struct qt_option *opt, const char *value,
 	if (own == NULL)
 		return -1;
 	switch (opt->id) {
-	case OPT_ALLOWED:
-		own->allowed = value;
-		return 0;
-	case OPT_IDENTITY:
-		own->identity = value;
-		return 0;
 	case OPT_TSA:
 		own->tsa = value;
 		return 0;
 	default:
-		return 1;
+		return signers_option(&own->signers, opt, value);
 	}
 }
 
@@ -140,7 +135,7 @@ static int on_signature(void *ctx, const struct qt_signed *s, char why[256],
 	if (r >= 0)
 		return r;
 	/* who names the signers wants to know */
-	if (own->allowed != NULL && s->signature != NULL) {
+	if (own->signers.allowed != NULL && s->signature != NULL) {
 		*err = e;
 		return -1;
 	}
@@ -166,7 +161,7 @@ static void print_signatures(const struct own *own)
 			remark("%s: could not be checked: %s",
 			    own->signature[i].name, own->signature[i].told);
 	}
-	if (own->nsignatures != 0 && own->allowed == NULL)
+	if (own->nsignatures != 0 && own->signers.allowed == NULL)
 		remark("whose keys these are is not known: --allowed-signers "
 		       "says whose are to be believed");
 }
@@ -311,7 +306,7 @@ static int verify(struct own *own, struct qt_verify_result *r,
 	if (qt_verify_archive(r, own->file, &opts, err) != 0)
 		return -1;
 	progress_end(own->c);
-	if (own->allowed != NULL && r->whole && r->signatures == 0) {
+	if (own->signers.allowed != NULL && r->whole && r->signatures == 0) {
 		r->problems++;
 		on_problem(own, &(struct qt_problem){QT_FLAW_SIGNATURE, "", -1,
 		    "it is not signed", NULL, NULL});
@@ -327,15 +322,14 @@ static int verify(struct own *own, struct qt_verify_result *r,
 /* Who runs programs is started before the roles are taken. */
 static int prepare(struct own *own, struct qt_error *err)
 {
-	if (own->identity != NULL && own->allowed == NULL)
-		return qt_fail(err, QT_E_USAGE, "--identity",
-		    "is looked for in the file of --allowed-signers");
+	if (signers_check(&own->signers, err) != 0)
+		return -1;
 	if (own->tsa != NULL &&
 	    read_named(&own->authorities, own->tsa, err) != 0)
 		return -1;
 	if (qt_custody_open(own->file, &own->events_fd, err) != 0)
 		return -1;
-	if (sigcheck_start(&own->checker, own->allowed, own->identity, err) != 0)
+	if (sigcheck_start(&own->checker, &own->signers, err) != 0)
 		return -1;
 	return roles_take(own->c, err);
 }

@@ -260,3 +260,25 @@ answer_restore() {
 	run_q -Q "$Q" restore "$A" --all --yes --identity anna@mx.example
 	expect_status 2
 }
+
+# not_begun STATUS ERROR ARGUMENT...: the answer to a script is an object with
+# that error, and nothing is restored.
+not_begun() {
+	local status=$1 error=$2
+	shift 2
+	run_q "$@"
+	expect_status "$status"
+	[ "$(jq -r '[.command, .done, .exit_status] | @tsv' <<<"$output")" = \
+	    $'restore\t0\t'"$status" ]
+	[[ $(jq -r .error <<<"$output") == *"$error"* ]] || { echo "$output"; false; }
+	[ -z "$(find "$Q/hold" -type f)" ]
+}
+
+@test "what keeps it from beginning is in its answer to a script" {
+	not_begun 5 "$BATS_TEST_TMPDIR/none: " -Q "$Q" restore --json --yes --all \
+	    --allowed-signers "$BATS_TEST_TMPDIR/none" "$A"
+	not_begun 2 "--identity: " -Q "$Q" restore --json --yes --all \
+	    --identity anna@mx.example "$A"
+	not_begun 5 "$BATS_TEST_TMPDIR/no-queue: " -Q "$BATS_TEST_TMPDIR/no-queue" \
+	    restore --json --yes --all "$A"
+}

@@ -115,8 +115,7 @@ static void put_column(struct qt_buf *out, const struct qt_stmt *st, int i,
 			qt_buf_adds(out,
 			    qt_stmt_int(st, i) != 0 ? "true" : "false");
 		else
-			qt_buf_addf(out, "%lld",
-			    (long long)qt_stmt_int(st, i));
+			qt_buf_addi(out, qt_stmt_int(st, i));
 		break;
 	case QT_COL_REAL:
 		qt_buf_addf(out, "%.17g", qt_stmt_real(st, i));

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "query/snapread.h"
+#include "query/snaptext.h"
 
 static const char *const names[SNAP_NTABLES] = {"messages", "recipients",
     "headers", "records"};
@@ -130,84 +131,96 @@ bool snapform_stored(int table, int column)
 
 /* ---- values ---- */
 
-static void value(struct qt_buf *sql, int table, int i, const char *of);
+struct gen {
+	struct qt_buf *sql;
+	bool own; /* for qtool, which has SNAPTEXT_FUNCTION */
+};
+
+static void value(const struct gen *g, int table, int i, const char *of);
 
 /* The column as it is stored. */
-static void stored(struct qt_buf *sql, int table, int i, const char *of)
+static void stored(const struct gen *g, int table, int i, const char *of)
 {
-	qt_buf_addf(sql, "%s.%s", of, snapform_columns(table)->v[i].name);
+	qt_buf_addf(g->sql, "%s.%s", of, snapform_columns(table)->v[i].name);
 }
 
 /* A constant: none of ours has a quote in it. */
-static void constant(struct qt_buf *sql, const char *before, const char *text,
+static void constant(const struct gen *g, const char *before, const char *text,
     const char *after)
 {
 	if (*text != '\0')
-		qt_buf_addf(sql, "%s'%s'%s", before, text, after);
+		qt_buf_addf(g->sql, "%s'%s'%s", before, text, after);
 }
 
-static void same(struct qt_buf *sql, int table, const struct snapsame *s,
+static void same(const struct gen *g, int table, const struct snapsame *s,
     const char *of)
 {
-	constant(sql, "", s->before, " || ");
-	value(sql, table, s->a, of);
+	constant(g, "", s->before, " || ");
+	value(g, table, s->a, of);
 	if (s->b < 0)
 		return;
-	constant(sql, " || ", s->between, "");
-	qt_buf_adds(sql, " || ");
-	value(sql, table, s->b, of);
-	constant(sql, " || ", s->after, "");
+	constant(g, " || ", s->between, "");
+	qt_buf_adds(g->sql, " || ");
+	value(g, table, s->b, of);
+	constant(g, " || ", s->after, "");
 }
 
-static void word(struct qt_buf *sql, int table, int i, const char *of)
+static void word(const struct gen *g, int table, int i, const char *of)
 {
 	const struct snapform *f = snapform_of(table, i);
 
-	qt_buf_adds(sql, "CASE WHEN ");
+	if (f->same != NULL || !g->own)
+		qt_buf_adds(g->sql, "CASE WHEN ");
 	if (f->same != NULL) {
-		stored(sql, table, i, of);
-		qt_buf_adds(sql, " = 0 THEN ");
-		same(sql, table, f->same, of);
-		qt_buf_adds(sql, " WHEN ");
+		stored(g, table, i, of);
+		qt_buf_adds(g->sql, " = 0 THEN ");
+		same(g, table, f->same, of);
+		qt_buf_adds(g->sql, g->own ? " ELSE " : " WHEN ");
 	}
-	qt_buf_adds(sql, "typeof(");
-	stored(sql, table, i, of);
-	qt_buf_adds(sql, ") = 'integer' THEN "
+	if (g->own) {
+		qt_buf_adds(g->sql, SNAPTEXT_FUNCTION "(");
+		stored(g, table, i, of);
+		qt_buf_adds(g->sql, f->same != NULL ? ") END" : ")");
+		return;
+	}
+	qt_buf_adds(g->sql, "typeof(");
+	stored(g, table, i, of);
+	qt_buf_adds(g->sql, ") = 'integer' THEN "
 	    "(SELECT value FROM texts WHERE id = ");
-	stored(sql, table, i, of);
-	qt_buf_adds(sql, ") ELSE ");
-	stored(sql, table, i, of);
-	qt_buf_adds(sql, " END");
+	stored(g, table, i, of);
+	qt_buf_adds(g->sql, ") ELSE ");
+	stored(g, table, i, of);
+	qt_buf_adds(g->sql, " END");
 }
 
-static void tail(struct qt_buf *sql, int table, int i, const char *of)
+static void tail(const struct gen *g, int table, int i, const char *of)
 {
-	qt_buf_adds(sql, "CASE WHEN typeof(");
-	stored(sql, table, i, of);
-	qt_buf_adds(sql, ") = 'integer' THEN lower(substr(");
-	value(sql, table, snapform_of(table, i)->base, of);
-	qt_buf_adds(sql, ", ");
-	stored(sql, table, i, of);
-	qt_buf_adds(sql, ")) ELSE ");
-	stored(sql, table, i, of);
-	qt_buf_adds(sql, " END");
+	qt_buf_adds(g->sql, "CASE WHEN typeof(");
+	stored(g, table, i, of);
+	qt_buf_adds(g->sql, ") = 'integer' THEN lower(substr(");
+	value(g, table, snapform_of(table, i)->base, of);
+	qt_buf_adds(g->sql, ", ");
+	stored(g, table, i, of);
+	qt_buf_adds(g->sql, ")) ELSE ");
+	stored(g, table, i, of);
+	qt_buf_adds(g->sql, " END");
 }
 
-static void hex(struct qt_buf *sql, int table, int i, const char *of)
+static void hex(const struct gen *g, int table, int i, const char *of)
 {
-	qt_buf_adds(sql, "CASE WHEN typeof(");
-	stored(sql, table, i, of);
-	qt_buf_adds(sql, ") = 'blob' THEN lower(hex(");
-	stored(sql, table, i, of);
-	qt_buf_adds(sql, ")) ELSE ");
-	stored(sql, table, i, of);
-	qt_buf_adds(sql, " END");
+	qt_buf_adds(g->sql, "CASE WHEN typeof(");
+	stored(g, table, i, of);
+	qt_buf_adds(g->sql, ") = 'blob' THEN lower(hex(");
+	stored(g, table, i, of);
+	qt_buf_adds(g->sql, ")) ELSE ");
+	stored(g, table, i, of);
+	qt_buf_adds(g->sql, " END");
 }
 
 /* FROM ... AS r: rows of the message that t is. */
-static void rows_of(struct qt_buf *sql, int table)
+static void rows_of(const struct gen *g, int table)
 {
-	qt_buf_addf(sql, " FROM stored_%s AS r WHERE r.row_id BETWEEN "
+	qt_buf_addf(g->sql, " FROM stored_%s AS r WHERE r.row_id BETWEEN "
 	    "t.row_id * %lld + 1 AND t.row_id * %lld + %lld", names[table],
 	    (long long)SNAP_ROWS, (long long)SNAP_ROWS,
 	    (long long)SNAP_ROWS - 1);
@@ -218,137 +231,137 @@ static void rows_of(struct qt_buf *sql, int table)
 #define IS_DONE " AND r.state IN (0, 1)"
 
 /* A member of recipients, as postqueue -j has it. */
-static void shown(struct qt_buf *sql)
+static void shown(const struct gen *g)
 {
-	qt_buf_adds(sql, "'{\"address\": ' || json_quote(r.address) || "
+	qt_buf_adds(g->sql, "'{\"address\": ' || json_quote(r.address) || "
 	    "CASE WHEN r.delay_reason IS NULL THEN '' ELSE "
 	    "', \"delay_reason\": ' || json_quote(");
-	value(sql, SNAP_RECIPIENTS, R_DELAY_REASON, "r");
-	qt_buf_adds(sql, ") END || '}'");
+	value(g, SNAP_RECIPIENTS, R_DELAY_REASON, "r");
+	qt_buf_adds(g->sql, ") END || '}'");
 }
 
-static void domains(struct qt_buf *sql, const char *of, const char *is)
+static void domains(const struct gen *g, const char *of, const char *is)
 {
-	qt_buf_adds(sql, "FROM (SELECT DISTINCT ");
-	qt_buf_adds(sql, of);
-	value(sql, SNAP_RECIPIENTS, R_DOMAIN, "r");
-	qt_buf_adds(sql, *of != '\0' ? ", '') AS v" : " AS v");
-	rows_of(sql, SNAP_RECIPIENTS);
-	qt_buf_addf(sql, "%s ORDER BY v)", is);
+	qt_buf_adds(g->sql, "FROM (SELECT DISTINCT ");
+	qt_buf_adds(g->sql, of);
+	value(g, SNAP_RECIPIENTS, R_DOMAIN, "r");
+	qt_buf_adds(g->sql, *of != '\0' ? ", '') AS v" : " AS v");
+	rows_of(g, SNAP_RECIPIENTS);
+	qt_buf_addf(g->sql, "%s ORDER BY v)", is);
 }
 
-static void reasons(struct qt_buf *sql)
+static void reasons(const struct gen *g)
 {
-	qt_buf_adds(sql, "FROM (SELECT v FROM (SELECT ");
-	value(sql, SNAP_RECIPIENTS, R_DELAY_REASON, "r");
-	qt_buf_adds(sql, " AS v");
-	rows_of(sql, SNAP_RECIPIENTS);
-	qt_buf_adds(sql, " UNION SELECT ");
-	value(sql, SNAP_RECIPIENTS, R_BOUNCE_REASON, "r");
-	rows_of(sql, SNAP_RECIPIENTS);
-	qt_buf_adds(sql, ") WHERE v <> '' ORDER BY v)");
+	qt_buf_adds(g->sql, "FROM (SELECT v FROM (SELECT ");
+	value(g, SNAP_RECIPIENTS, R_DELAY_REASON, "r");
+	qt_buf_adds(g->sql, " AS v");
+	rows_of(g, SNAP_RECIPIENTS);
+	qt_buf_adds(g->sql, " UNION SELECT ");
+	value(g, SNAP_RECIPIENTS, R_BOUNCE_REASON, "r");
+	rows_of(g, SNAP_RECIPIENTS);
+	qt_buf_adds(g->sql, ") WHERE v <> '' ORDER BY v)");
 }
 
 #define EACH "(SELECT '[' || coalesce(group_concat("
 #define ALL ", ', '), '') || ']'"
 
 /* A list of the rows that it is about. */
-static void list_of_rows(struct qt_buf *sql, int i)
+static void list_of_rows(const struct gen *g, int i)
 {
-	qt_buf_adds(sql, EACH);
+	qt_buf_adds(g->sql, EACH);
 	if (i == M_RECIPIENTS) {
-		shown(sql);
-		qt_buf_adds(sql, ALL);
-		rows_of(sql, SNAP_RECIPIENTS);
-		qt_buf_adds(sql, IS_TODO);
+		shown(g);
+		qt_buf_adds(g->sql, ALL);
+		rows_of(g, SNAP_RECIPIENTS);
+		qt_buf_adds(g->sql, IS_TODO);
 	} else if (i == M_TODO_RCPTS) {
-		qt_buf_adds(sql, "json_quote(r.address)" ALL);
-		rows_of(sql, SNAP_RECIPIENTS);
-		qt_buf_adds(sql, IS_TODO);
+		qt_buf_adds(g->sql, "json_quote(r.address)" ALL);
+		rows_of(g, SNAP_RECIPIENTS);
+		qt_buf_adds(g->sql, IS_TODO);
 	} else {
 		/* of NULL json_quote() would make a member */
-		qt_buf_adds(sql, "CASE WHEN v IS NOT NULL THEN json_quote(v) END"
+		qt_buf_adds(g->sql, "CASE WHEN v IS NOT NULL THEN json_quote(v) END"
 		    ALL " ");
 		if (i == M_RCPT_DOMAINS)
-			domains(sql, "", IS_DONE);
+			domains(g, "", IS_DONE);
 		else if (i == M_TODO_DOMAINS)
-			domains(sql, "coalesce(", IS_TODO);
+			domains(g, "coalesce(", IS_TODO);
 		else
-			reasons(sql);
+			reasons(g);
 	}
-	qt_buf_addc(sql, ')');
+	qt_buf_addc(g->sql, ')');
 }
 
 /* JSON is what is JSON; recipients can be places of its rows, in its order. */
-static void list(struct qt_buf *sql, int i)
+static void list(const struct gen *g, int i)
 {
 	const char *name = snapform_columns(SNAP_MESSAGES)->v[i].name;
 
-	qt_buf_addf(sql, "CASE WHEN t.%s = 1 THEN ", name);
-	list_of_rows(sql, i);
+	qt_buf_addf(g->sql, "CASE WHEN t.%s = 1 THEN ", name);
+	list_of_rows(g, i);
 	if (i == M_RECIPIENTS) {
-		qt_buf_addf(sql, " WHEN json_valid(t.%s) AND "
+		qt_buf_addf(g->sql, " WHEN json_valid(t.%s) AND "
 		    "substr(t.%s, 2, 1) BETWEEN '0' AND '9' THEN " EACH, name,
 		    name);
-		shown(sql);
-		qt_buf_addf(sql, ALL " FROM json_each(t.%s) AS j CROSS JOIN "
+		shown(g);
+		qt_buf_addf(g->sql, ALL " FROM json_each(t.%s) AS j CROSS JOIN "
 		    "stored_recipients AS r ON r.row_id = t.row_id * %lld + "
 		    "j.value)", name, (long long)SNAP_ROWS);
 	}
-	qt_buf_addf(sql, " WHEN json_valid(t.%s) THEN t.%s END", name, name);
+	qt_buf_addf(g->sql, " WHEN json_valid(t.%s) THEN t.%s END", name, name);
 }
 
 /* The header's lines; what has an envelope has a header, if an empty one. */
-static void headers_text(struct qt_buf *sql)
+static void headers_text(const struct gen *g)
 {
-	qt_buf_adds(sql, "coalesce((SELECT group_concat(");
-	value(sql, SNAP_HEADERS, H_NAME, "r");
-	qt_buf_adds(sql, " || ': ' || ");
-	value(sql, SNAP_HEADERS, H_VALUE, "r");
-	qt_buf_adds(sql, " || char(10), '')");
-	rows_of(sql, SNAP_HEADERS);
-	qt_buf_adds(sql, "), CASE WHEN t.sender IS NOT NULL THEN '' END)");
+	qt_buf_adds(g->sql, "coalesce((SELECT group_concat(");
+	value(g, SNAP_HEADERS, H_NAME, "r");
+	qt_buf_adds(g->sql, " || ': ' || ");
+	value(g, SNAP_HEADERS, H_VALUE, "r");
+	qt_buf_adds(g->sql, " || char(10), '')");
+	rows_of(g, SNAP_HEADERS);
+	qt_buf_adds(g->sql, "), CASE WHEN t.sender IS NOT NULL THEN '' END)");
 }
 
-static void value(struct qt_buf *sql, int table, int i, const char *of)
+static void value(const struct gen *g, int table, int i, const char *of)
 {
 	const struct snapform *f = snapform_of(table, i);
 
 	switch (f->kind) {
 	case SNAP_PLAIN:
-		stored(sql, table, i, of);
+		stored(g, table, i, of);
 		break;
 	case SNAP_MADE:
 		if (i == M_HEADERS_TEXT)
-			headers_text(sql);
+			headers_text(g);
 		else
-			qt_buf_adds(sql, "NULL");
+			qt_buf_adds(g->sql, "NULL");
 		break;
 	case SNAP_OF_MESSAGE:
-		value(sql, SNAP_MESSAGES, f->base, "m");
+		value(g, SNAP_MESSAGES, f->base, "m");
 		break;
 	case SNAP_WORD:
-		word(sql, table, i, of);
+		word(g, table, i, of);
 		break;
 	case SNAP_TAIL:
-		tail(sql, table, i, of);
+		tail(g, table, i, of);
 		break;
 	case SNAP_HEX:
-		hex(sql, table, i, of);
+		hex(g, table, i, of);
 		break;
 	case SNAP_STATE:
-		qt_buf_addf(sql, "CASE %s.state WHEN 0 THEN 'todo' WHEN 1 THEN "
+		qt_buf_addf(g->sql, "CASE %s.state WHEN 0 THEN 'todo' WHEN 1 THEN "
 		    "'done' WHEN 2 THEN 'cancelled' ELSE %s.state END", of, of);
 		break;
 	case SNAP_LIST:
-		list(sql, i);
+		list(g, i);
 		break;
 	}
 }
 
 void snapform_value(struct qt_buf *sql, int table, int column)
 {
-	value(sql, table, column, "t");
+	value(&(const struct gen){sql, true}, table, column, "t");
 }
 
 void snapform_from(struct qt_buf *sql, int table)
@@ -407,7 +420,7 @@ static void view_entry(struct qt_buf *sql, int table)
 			continue;
 		if (!plain)
 			qt_buf_adds(sql, "CAST(");
-		snapform_value(sql, table, i);
+		value(&(const struct gen){sql, false}, table, i, "t");
 		qt_buf_addf(sql, "%s AS %s, ", plain ? "" : " AS TEXT)",
 		    c->v[i].name);
 	}

@@ -6,7 +6,7 @@
  * where it begins in its address, and a list of recipients is made of their
  * rows.  stored_messages and so on have that form; views of the names and
  * columns of qtool-sql.7 undo it with functions of SQLite alone, and qtool
- * reads the stored tables by the same expressions, never the views.
+ * reads the stored tables by expressions made as theirs are, never the views.
  */
 #ifndef QUERY_SNAPFORM_H
 #define QUERY_SNAPFORM_H
@@ -50,7 +50,8 @@ const struct snapform *snapform_of(int table, int column);
 /* Whether the stored table has it. */
 bool snapform_stored(int table, int column);
 /* A column's value as an expression over the stored table, t, and, of another
- * table than messages, that of messages, m. */
+ * table than messages, that of messages, m; for a connection that has
+ * SNAPTEXT_FUNCTION, where it gives what the views do. */
 void snapform_value(struct qt_buf *sql, int table, int column);
 /* FROM stored_... for that. */
 void snapform_from(struct qt_buf *sql, int table);

@@ -15,6 +15,7 @@
 #include "qtool/escape.h"
 #include "query/as_json.h"
 #include "query/snapform.h"
+#include "query/snaptext.h"
 #include "query/vtab.h"
 
 /* ---- the file ---- */
@@ -232,7 +233,10 @@ int snap_open(struct qt_db *db, struct snap *s,
 	sqlite3_progress_handler(s->sql, DB_PROGRESS_OPS, db_on_progress, db);
 	if (sqlite3_exec(s->sql, pragmas, NULL, NULL, NULL) != SQLITE_OK)
 		return snap_fail(s, err);
-	return check(s, err);
+	if (check(s, err) != 0)
+		return -1;
+	return snaptext_register(&s->texts, s->sql) == SQLITE_OK ? 0 :
+	    snap_fail(s, err);
 }
 
 int snap_open_all(struct qt_db *db, struct qt_error *err)
@@ -255,6 +259,8 @@ int snap_open_all(struct qt_db *db, struct qt_error *err)
 
 void snap_close(struct snap *s)
 {
+	snaptext_free(s->texts);
+	s->texts = NULL;
 	(void)sqlite3_close(s->sql);
 	s->sql = NULL;
 	fdvfs_close(&s->vfs);

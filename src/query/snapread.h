@@ -16,6 +16,7 @@ struct cursor;
 struct snap {
 	struct fdvfs vfs;
 	sqlite3 *sql; /* owned */
+	struct snaptext_cache *texts; /* owned */
 	const char *name; /* borrowed: the file's */
 	bool body, records; /* it was made with them */
 };

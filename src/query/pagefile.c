@@ -76,27 +76,29 @@ static unsigned varint_len(uint64_t v)
 
 void pagerow_init(struct pagerow *r)
 {
-	qt_buf_init(&r->types, 0);
+	r->ntypes = 0;
 	qt_buf_init(&r->values, 0);
 }
 
 void pagerow_release(struct pagerow *r)
 {
-	qt_buf_release(&r->types);
 	qt_buf_release(&r->values);
 }
 
 void pagerow_clear(struct pagerow *r)
 {
-	qt_buf_clear(&r->types);
+	r->ntypes = 0;
 	qt_buf_clear(&r->values);
 }
 
 static void add_type(struct pagerow *r, uint64_t type)
 {
-	unsigned char v[VARINT_MAX];
-
-	qt_buf_add(&r->types, v, put_varint(v, type));
+	if (PAGEROW_TYPES - r->ntypes < VARINT_MAX)
+		r->values.failed = true;
+	else if (type < 0x80) /* most are */
+		r->types[r->ntypes++] = (unsigned char)type;
+	else
+		r->ntypes += put_varint(r->types + r->ntypes, type);
 }
 
 void pagerow_null(struct pagerow *r)
@@ -255,7 +257,7 @@ struct payload {
 /* The header's length counts itself. */
 static void make_payload(struct payload *p, const struct pagerow *r)
 {
-	const size_t types = r->types.len;
+	const size_t types = r->ntypes;
 	unsigned n = varint_len(types + 1);
 
 	if (varint_len(types + n) != n)
@@ -263,7 +265,7 @@ static void make_payload(struct payload *p, const struct pagerow *r)
 	(void)put_varint(p->head, types + n);
 	p->part[0].bytes = p->head;
 	p->part[0].len = n;
-	p->part[1].bytes = (const unsigned char *)r->types.data;
+	p->part[1].bytes = r->types;
 	p->part[1].len = types;
 	p->part[2].bytes = (const unsigned char *)r->values.data;
 	p->part[2].len = r->values.len;
@@ -331,8 +333,7 @@ int pagetable_add(struct pagetable *t, int64_t rowid, const struct pagerow *r,
 	uint32_t chain = 0;
 	unsigned n;
 
-	if (qt_buf_check(&r->types, err) != 0 ||
-	    qt_buf_check(&r->values, err) != 0)
+	if (qt_buf_check(&r->values, err) != 0)
 		return -1;
 	make_payload(&p, r);
 	local = local_len(p.len);

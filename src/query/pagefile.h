@@ -41,8 +41,11 @@ struct pagetable {
 };
 
 /* A row being put together: values in the order of the table's columns. */
+#define PAGEROW_TYPES 640 /* bytes of their types: seventy columns of any */
 struct pagerow {
-	struct qt_buf types, values;
+	unsigned char types[PAGEROW_TYPES];
+	size_t ntypes;
+	struct qt_buf values; /* failed: what is too much is */
 };
 void pagerow_init(struct pagerow *r);
 void pagerow_release(struct pagerow *r);

@@ -253,7 +253,8 @@ static int add_text(struct snaptexts *t, struct pagerow *out,
 }
 
 int snapcode_add(struct snaptexts *t, struct pagerow *out, struct qt_db *db,
-    int table, int i, const struct cell *v, struct qt_error *err)
+    const struct snapform *f, int i, const struct cell *v,
+    struct qt_error *err)
 {
 	const char *text;
 	size_t len;
@@ -277,8 +278,7 @@ int snapcode_add(struct snaptexts *t, struct pagerow *out, struct qt_db *db,
 	case CELL_WORDS:
 	case CELL_BYTES:
 		if (cell_text(db, &v[i], &text, &len))
-			return add_text(t, out, snapform_of(table, i), v, text,
-			    len, err);
+			return add_text(t, out, f, v, text, len, err);
 		out->values.failed = true;
 		break;
 	}

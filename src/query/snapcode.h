@@ -23,11 +23,12 @@ int snaptexts_init(struct snaptexts *t, struct qt_error *err) QT_MUST_CHECK;
 void snaptexts_release(struct snaptexts *t);
 
 /*
- * Column i of a row, of whose cells v has all; appended to out.  A SNAP_LIST's
- * cell is in its form already.
+ * Column i of a row, of whose cells v has all that are stored, in its form f;
+ * appended to out.  A SNAP_LIST's cell is in its form already.
  */
 int snapcode_add(struct snaptexts *t, struct pagerow *out, struct qt_db *db,
-    int table, int i, const struct cell *v, struct qt_error *err) QT_MUST_CHECK;
+    const struct snapform *f, int i, const struct cell *v,
+    struct qt_error *err) QT_MUST_CHECK;
 
 /* ---- snaplist.c ---- */
 

@@ -257,14 +257,19 @@ void qt_snapshot_free(struct qt_snapshot *s)
 static int put_together(struct qt_snapshot *s, int t, const struct cell *v,
     struct qt_error *err)
 {
+	const struct snapform *f = snapform_of(t, 0);
 	const struct out *o = &s->out[t];
-	int k;
+	int k, i;
 
 	pagerow_clear(&s->row);
-	for (k = 0; k < o->nstored; k++)
-		if (snapcode_add(&s->texts, &s->row, &s->db, t, o->stored[k],
-			v, err) != 0)
+	for (k = 0; k < o->nstored; k++) {
+		i = o->stored[k];
+		if (v[i].type == CELL_NULL) /* many are */
+			pagerow_null(&s->row);
+		else if (snapcode_add(&s->texts, &s->row, &s->db, &f[i], i, v,
+			     err) != 0)
 			return -1;
+	}
 	return 0;
 }
 

@@ -126,7 +126,7 @@ static int add_rows(struct archive_pass *p, struct qt_stmt *st,
 int archive_add_picks(struct archive_pass *p, struct qt_error *err)
 {
 	const struct qt_row_work work = {.want = qt_archive_want(p->a),
-	    .whole = qt_archive_whole(p->a),
+	    .whole = qt_archive_whole(p->a), .line = qt_archive_lines(p->a),
 	    .hook = qt_archive_hook, .drain = qt_archive_drain, .ctx = p->a};
 	struct qt_stmt *st = NULL;
 	struct qt_buf sql;
@@ -135,7 +135,10 @@ int archive_add_picks(struct archive_pass *p, struct qt_error *err)
 	qt_picks_sort(p->picks);
 	qt_buf_init(&sql, 0);
 	qt_buf_adds(&sql, "SELECT ");
-	qt_archive_columns(&sql);
+	if (work.line)
+		qt_buf_adds(&sql, "inode");
+	else
+		qt_archive_columns(&sql);
 	qt_buf_adds(&sql, " FROM messages");
 	qt_db_pick(p->db, p->picks, &work);
 	r = qt_buf_check(&sql, err);

@@ -205,6 +205,11 @@ unsigned qt_archive_want(const struct qt_archive *a); /* QT_WANT_ bits for it */
 /* Whether it takes whole rows (qt_row_work.whole). */
 bool qt_archive_whole(const struct qt_archive *a);
 /*
+ * Whether the rows' lines are worked out for it (qt_row_work.line): the statement
+ * of qt_archive_add_row() may then have any columns.
+ */
+bool qt_archive_lines(const struct qt_archive *a);
+/*
  * A message was selected and is left in the queue: a line in
  * metadata/missing.jsonl.  why is one word, "in_delivery".
  */

@@ -70,6 +70,7 @@ typedef int qt_row_hook(struct qt_row *row, void *ctx);
 struct qt_row_work {
 	unsigned want;
 	bool whole; /* what qt_snapshot_add() takes of it is worked out, too */
+	bool line;  /* likewise what qt_db_row_line() tells */
 	qt_row_hook *hook;	  /* NULL none */
 	void (*drain)(void *ctx); /* rows that were taken are no more: called
 				   * before they go with the scan; NULL none */
@@ -83,6 +84,12 @@ void qt_db_pick(struct qt_db *db, struct qt_picks *picks,
  * next step.
  */
 struct qt_row *qt_db_row(const struct qt_db *db);
+/*
+ * Append the line of a row that was worked out for it (work.line): its columns
+ * that are not hidden, but path, sha256, body, recipients and in_delivery, as one
+ * JSON object without blanks.
+ */
+void qt_db_row_line(struct qt_buf *out, const struct qt_row *row);
 /*
  * The same, out of the statement, whose columns are not to be read any more
  * before the next step: it is the caller's until it is given back, or drained.

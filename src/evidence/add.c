@@ -380,8 +380,11 @@ static int tell(struct qt_archive *a, const struct adding *w,
 		return -1;
 	if (w->json == NULL) {
 		qt_buf_clear(&a->json);
-		qt_line_row(&a->json, w->st, !redacted ? NULL :
-		    known != NULL ? &known->redactor : &w->redactor);
+		if (!redacted && w->it->row != NULL)
+			qt_db_row_line(&a->json, w->it->row);
+		else
+			qt_line_row(&a->json, w->st, !redacted ? NULL :
+			    known != NULL ? &known->redactor : &w->redactor);
 		if (qt_buf_check(&a->json, err) != 0)
 			return -1;
 	}

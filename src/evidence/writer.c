@@ -331,6 +331,11 @@ bool qt_archive_whole(const struct qt_archive *a)
 	return a->index != NULL;
 }
 
+bool qt_archive_lines(const struct qt_archive *a)
+{
+	return a->redact == QT_REDACT_NONE;
+}
+
 void qt_archive_drain(void *archive)
 {
 	struct qt_archive *a = archive;

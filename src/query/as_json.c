@@ -93,6 +93,36 @@ static void words(struct qt_buf *out, const struct cell *c,
 	qt_buf_release(&text);
 }
 
+static void value(struct qt_buf *out, const struct cell *c, const char *type,
+    void (*decode)(struct qt_buf *out, const char *s, size_t len))
+{
+	switch (c->type) {
+	case CELL_INT:
+		if (type[1] == 'O') /* BOOLEAN */
+			qt_buf_adds(out, c->i != 0 ? "true" : "false");
+		else
+			qt_buf_addi(out, c->i);
+		break;
+	case CELL_JSON:
+		qt_buf_adds(out, c->s);
+		break;
+	case CELL_WORDS:
+		words(out, c, decode);
+		break;
+	case CELL_CONST:
+	case CELL_TEXT:
+		/* bytes that are no UTF-8 come out as in a table's text form */
+		qt_json_string(out, c->s);
+		break;
+	case CELL_NULL:
+	case CELL_BYTES: /* body, headers_text: no members */
+	case CELL_BLOB:
+	case CELL_TOOBIG:
+		qt_buf_add(out, "null", 4);
+		break;
+	}
+}
+
 /* The member's key without the comma when it is the object's first. */
 static void add(struct qt_buf *out, cell_fn *cell, const void *from,
     const struct member *m, int column, bool begins,
@@ -102,31 +132,7 @@ static void add(struct qt_buf *out, cell_fn *cell, const void *from,
 
 	cell(&c, from, column);
 	qt_buf_add(out, m->key + (begins ? 2 : 0), m->key_len - (begins ? 2 : 0));
-	switch (c.type) {
-	case CELL_INT:
-		if (m->type[1] == 'O') /* BOOLEAN */
-			qt_buf_adds(out, c.i != 0 ? "true" : "false");
-		else
-			qt_buf_addi(out, c.i);
-		break;
-	case CELL_JSON:
-		qt_buf_adds(out, c.s);
-		break;
-	case CELL_WORDS:
-		words(out, &c, decode);
-		break;
-	case CELL_CONST:
-	case CELL_TEXT:
-		/* bytes that are no UTF-8 come out as in a table's text form */
-		qt_json_string(out, c.s);
-		break;
-	case CELL_NULL:
-	case CELL_BYTES: /* body, headers_text: no members */
-	case CELL_BLOB:
-	case CELL_TOOBIG:
-		qt_buf_add(out, "null", 4);
-		break;
-	}
+	value(out, &c, m->type, decode);
 }
 
 bool as_json_takes(int column)
@@ -155,19 +161,55 @@ static void of_row(struct cell *c, const void *row, int column)
 	cell_of(c, row, column);
 }
 
-bool as_json(struct qt_buf *out, const struct qt_row *row,
-    void (*decode)(struct qt_buf *out, const char *s, size_t len))
+/* Whether a column of it has to be decoded. */
+static bool has_encoded(const struct qt_row *row)
 {
 	struct cell c;
 
-	if (decode == NULL) {
-		cell_of(&c, row, M_SUBJECT);
-		if (has_words(&c))
-			return false;
-		cell_of(&c, row, M_MAILER);
-		if (has_words(&c))
-			return false;
-	}
+	cell_of(&c, row, M_SUBJECT);
+	if (has_words(&c))
+		return true;
+	cell_of(&c, row, M_MAILER);
+	return has_words(&c);
+}
+
+bool as_json(struct qt_buf *out, const struct qt_row *row,
+    void (*decode)(struct qt_buf *out, const char *s, size_t len))
+{
+	if (decode == NULL && has_encoded(row))
+		return false;
 	as_json_from(out, of_row, row, decode);
+	return true;
+}
+
+/* ---- without blanks ---- */
+
+#define TIGHT(id, name, type, want, need, hidden, help) \
+	[id] = {",\"" name "\":", sizeof ",\"" name "\":" - 1, type},
+
+static const struct member tight[] = {MESSAGES_COLUMNS(TIGHT)};
+
+/* Told from the bytes that are archived, or elsewhere, or not at all. */
+static const bool not_in_line[M_COUNT] = {[M_PATH] = true, [M_SHA256] = true,
+    [M_BODY] = true, [M_RECIPIENTS] = true, [M_IN_DELIVERY] = true};
+
+bool as_line(struct qt_buf *out, const struct qt_row *row,
+    void (*decode)(struct qt_buf *out, const char *s, size_t len))
+{
+	size_t begins = 1; /* the first has no comma */
+	struct cell c;
+
+	if (decode == NULL && has_encoded(row))
+		return false;
+	qt_buf_addc(out, '{');
+	for (int k = 0; k < M_COUNT; k++) {
+		if (is_hidden[k] || not_in_line[k])
+			continue;
+		cell_of(&c, row, k);
+		qt_buf_add(out, tight[k].key + begins, tight[k].key_len - begins);
+		value(out, &c, tight[k].type, decode);
+		begins = 0;
+	}
+	qt_buf_addc(out, '}');
 	return true;
 }

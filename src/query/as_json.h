@@ -26,6 +26,9 @@ bool as_json(struct qt_buf *out, const struct qt_row *row,
 typedef void cell_fn(struct cell *c, const void *from, int column);
 void as_json_from(struct qt_buf *out, cell_fn *cell, const void *from,
     void (*decode)(struct qt_buf *out, const char *s, size_t len));
+/* The same for qt_db_row_line(). */
+bool as_line(struct qt_buf *out, const struct qt_row *row,
+    void (*decode)(struct qt_buf *out, const char *s, size_t len));
 /* Whether a column of messages is in it. */
 bool as_json_takes(int column);
 

@@ -31,7 +31,8 @@ enum { /* derived values, worked out in the scanner's threads */
 	DV_HEADERS_TEXT = 1 << 10,
 	DV_REASONS = 1 << 11,
 	DV_SENDER_SHOWN = 1 << 12,
-	DV_AS_JSON = 1 << 13
+	DV_AS_JSON = 1 << 13,
+	DV_LINE = 1 << 14 /* qt_db_row_line() */
 };
 
 #define STAT QT_WANT_STAT
@@ -46,6 +47,11 @@ enum { /* derived values, worked out in the scanner's threads */
 #define WHOLE_NEED (DV_SENDER_DOMAIN | DV_SENDER_ORG | DV_RCPT_DOMAINS | \
 	DV_RECIPIENTS | DV_CLASS | DV_FROM | DV_FIELDS | DV_REPORT | \
 	DV_SENDER_SHOWN | DV_AS_JSON)
+/* A line of an archive's table: the same without what it leaves out. */
+#define LINE_WANT (QT_WANT_STAT | QT_WANT_MSG | QT_WANT_RCPTS | \
+	QT_WANT_HEADERS | QT_WANT_LOGS)
+#define LINE_NEED (DV_SENDER_DOMAIN | DV_SENDER_ORG | DV_RCPT_DOMAINS | \
+	DV_CLASS | DV_FROM | DV_FIELDS | DV_REPORT | DV_LINE)
 
 #define MESSAGES_COLUMNS(X) \
 	X(M_HOST, "host", "TEXT", 0, 0, false, \

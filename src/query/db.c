@@ -15,8 +15,10 @@
 #include <unistd.h>
 
 #include "qtool/group.h"
-#include "query/query.h"
+#include "query/as_json.h"
+#include "query/columns.h"
 #include "query/decode.h"
+#include "query/query.h"
 #include "query/vtab.h"
 
 #define STOP_GRACE ((int64_t)2000000000) /* nanoseconds */
@@ -220,7 +222,19 @@ void qt_db_pick(struct qt_db *db, struct qt_picks *picks,
 {
 	db->picks = picks;
 	db->work = work != NULL ? *work : (struct qt_row_work){.want = 0};
-	db->also_need = db->work.whole ? snap_need() : 0;
+	db->also_need = (db->work.whole ? snap_need() : 0) |
+	    (db->work.line ? LINE_NEED : 0);
+	db->work.want |= db->work.line ? LINE_WANT : 0;
+}
+
+void qt_db_row_line(struct qt_buf *out, const struct qt_row *row)
+{
+	const struct derived *d = row->derived;
+
+	if (d != NULL && d->line != NULL)
+		qt_buf_add(out, d->line, d->line_len);
+	else
+		(void)as_line(out, row, decode_words);
 }
 
 struct qt_row *qt_db_row(const struct qt_db *db)

@@ -133,6 +133,15 @@ static void derive_json(struct qt_row *row, struct derived *d, struct qt_buf *b)
 		d->as_json = qt_arena_dup(&row->arena, qt_buf_str(b), b->len);
 }
 
+static void derive_line(struct qt_row *row, struct derived *d, struct qt_buf *b)
+{
+	qt_buf_clear(b);
+	if (!as_line(b, row, NULL) || b->failed)
+		return;
+	d->line = qt_arena_dup(&row->arena, qt_buf_str(b), b->len);
+	d->line_len = b->len;
+}
+
 int derive_row(struct qt_row *row, struct qt_finish_tmp *tmp, void *ctx)
 {
 	const struct derive *derive = ctx;
@@ -157,5 +166,7 @@ int derive_row(struct qt_row *row, struct qt_finish_tmp *tmp, void *ctx)
 		derive_report(row, d, tmp->fd);
 	if (need & DV_AS_JSON)
 		derive_json(row, d, &tmp->out);
+	if (need & DV_LINE)
+		derive_line(row, d, &tmp->out);
 	return 0;
 }

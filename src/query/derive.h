@@ -22,7 +22,8 @@ struct derived {
 	const char *rcpt_domain;
 	/* JSON */
 	const char *rcpt_domains, *recipients, *todo_rcpts, *todo_domains,
-	    *delay_reasons, *as_json;
+	    *delay_reasons, *as_json, *line;
+	size_t line_len;
 	bool decoded; /* subject and mailer are */
 	/* from the header, raw bytes cut at a NUL */
 	const char *subject, *from_addr, *from_domain, *reply_to, *message_id,

@@ -4,6 +4,7 @@
 #include "qtool/picks.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -16,6 +17,7 @@
 #include "source/tree.h"
 
 #define RESERVE 256u /* descriptors for all else: directories, threads */
+#define TABLE (1 << 16) /* 8 bytes each */
 #define ARENA_MAX ((size_t)4 << 30)
 
 struct qt_picks {
@@ -29,14 +31,31 @@ struct qt_picks {
 	bool refused; /* see qt_open_file_as() */
 };
 
+/*
+ * The kernel's table of descriptors is as large as the largest needs.  While
+ * there is one thread it grows at once; for several it waits each time until
+ * all processors have seen the new one (expand_fdtable(), Linux fs/file.c).
+ */
+static void grow_table(rlim_t may)
+{
+	const int most = may > TABLE ? TABLE - 1 : (int)may - 1;
+	int fd = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, most);
+
+	qt_close_quiet(&fd);
+}
+
 void qt_picks_raise_limit(void)
 {
 	struct rlimit r;
 
-	if (getrlimit(RLIMIT_NOFILE, &r) == 0 && r.rlim_cur < r.rlim_max) {
+	if (getrlimit(RLIMIT_NOFILE, &r) != 0)
+		return;
+	if (r.rlim_cur < r.rlim_max) {
 		r.rlim_cur = r.rlim_max;
 		(void)setrlimit(RLIMIT_NOFILE, &r);
 	}
+	if (r.rlim_cur > RESERVE)
+		grow_table(r.rlim_cur);
 }
 
 int qt_picks_new(struct qt_picks **out, const struct qt_spool *spool,

@@ -367,6 +367,13 @@ static int write_files(struct qt_archive *a, enum qt_queue queue,
 	return a->bag.eml ? qt_put_copy(a, &a->eml, err) : 0;
 }
 
+static int add_lines(struct qt_lines_out *to, const char *text, size_t len,
+    struct qt_error *err)
+{
+	qt_digest_add(&to->sum, text, len);
+	return qt_spill_add(&to->text, text, len, err);
+}
+
 static int tell(struct qt_archive *a, const struct adding *w,
     struct qt_error *err)
 {
@@ -376,7 +383,7 @@ static int tell(struct qt_archive *a, const struct adding *w,
 					    qt_buf_str(&a->facts.rcpts);
 	size_t len = known != NULL ? known->rcpts_len : a->facts.rcpts.len;
 
-	if (len != 0 && qt_spill_add(&a->recipients, rcpts, len, err) != 0)
+	if (len != 0 && add_lines(&a->recipients, rcpts, len, err) != 0)
 		return -1;
 	if (w->json == NULL) {
 		qt_buf_clear(&a->json);
@@ -398,7 +405,7 @@ static int tell(struct qt_archive *a, const struct adding *w,
 					qt_buf_str(&a->facts.json),
 		.log = a->log, .problems = qt_buf_str(&w->problems)});
 	return qt_buf_check(&a->line, err) != 0 ? -1 :
-	    qt_spill_add(&a->messages, a->line.data, a->line.len, err);
+	    add_lines(&a->messages, a->line.data, a->line.len, err);
 }
 
 /* The message's bytes: those that a scan has, or by reading it. */

@@ -50,7 +50,7 @@ static int put_maillog(struct qt_archive *a, struct qt_error *err)
 
 	if (a->nlogs == 0)
 		return 0;
-	qt_spill_init(&text, a->out.dirfd, a->messages.limit);
+	qt_spill_init(&text, a->out.dirfd, a->messages.text.limit);
 	for (i = 0; i < a->nlogs && r == 0; i++)
 		r = qt_maillog_take(&a->log_of, a->logs[i], &text, err);
 	if (r == 0)
@@ -259,9 +259,9 @@ static int put_closing(struct qt_archive *a, struct qt_error *err)
 	qt_index_seal(a->index);
 	if (put_postconf(a, err) != 0 || put_maillog(a, err) != 0 ||
 	    put_showq(a, err) != 0 || put_case(a, err) != 0 ||
-	    qt_put_spill(a, "metadata/messages.jsonl", &a->messages, a->tags,
+	    qt_put_lines(a, "metadata/messages.jsonl", &a->messages, a->tags,
 		err) != 0 ||
-	    qt_put_spill(a, "metadata/recipients.jsonl", &a->recipients,
+	    qt_put_lines(a, "metadata/recipients.jsonl", &a->recipients,
 		a->tags, err) != 0)
 		return -1;
 	if (qt_spill_size(&a->missing) != 0 &&

@@ -73,6 +73,20 @@ int qt_put_spill(struct qt_archive *a, const char *path,
 	return end_summed(a, path, list, err);
 }
 
+int qt_put_lines(struct qt_archive *a, const char *path,
+    struct qt_lines_out *lines, struct qt_manifest *list, struct qt_error *err)
+{
+	struct qt_sums sums;
+
+	if (begin(a, path, qt_spill_size(&lines->text), a->bag.started, err) !=
+		0 ||
+	    qt_spill_each(&lines->text, to_tar, a->tar, err) != 0 ||
+	    qt_tar_end(a->tar, err) != 0 ||
+	    qt_digest_sums(&lines->sum, &sums, err) != 0)
+		return -1;
+	return add_line(a, list, path, &sums, err);
+}
+
 int qt_put_index(struct qt_archive *a, const char *path, uint64_t size,
     struct qt_manifest *list, struct qt_error *err)
 {

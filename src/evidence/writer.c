@@ -212,8 +212,8 @@ static void init_stores(struct qt_archive *a, size_t memory)
 		qt_manifest_init(&a->payload[i], (enum qt_hash)i, dirfd, list);
 		qt_manifest_init(&a->tags[i], (enum qt_hash)i, dirfd, list);
 	}
-	qt_spill_init(&a->messages, dirfd, list);
-	qt_spill_init(&a->recipients, dirfd, list);
+	qt_spill_init(&a->messages.text, dirfd, list);
+	qt_spill_init(&a->recipients.text, dirfd, list);
 	qt_spill_init(&a->missing, dirfd, list);
 	qt_capture_init(&a->message.file, dirfd, whole);
 	qt_capture_init(&a->eml.file, dirfd, whole);
@@ -250,6 +250,8 @@ static int open_all(struct qt_archive *a, const char *file,
 	init_stores(a, opts->memory); /* whatever r: close releases them */
 	if (r != 0 || open_beside(a, opts, err) != 0 ||
 	    qt_digest_init_with(&a->sum, a->bag.sha512, err) != 0 ||
+	    qt_digest_init_with(&a->messages.sum, a->bag.sha512, err) != 0 ||
+	    qt_digest_init_with(&a->recipients.sum, a->bag.sha512, err) != 0 ||
 	    qt_digest_kind_init(&a->sha256, err) != 0 ||
 	    qt_seen_init(&a->seen, err) != 0 ||
 	    qt_maillog_init(&a->log_of, err) != 0 ||
@@ -296,8 +298,10 @@ void qt_archive_close(struct qt_archive *a)
 		qt_manifest_release(&a->payload[i]);
 		qt_manifest_release(&a->tags[i]);
 	}
-	qt_spill_release(&a->messages);
-	qt_spill_release(&a->recipients);
+	qt_spill_release(&a->messages.text);
+	qt_spill_release(&a->recipients.text);
+	qt_digest_release(&a->messages.sum);
+	qt_digest_release(&a->recipients.sum);
 	qt_spill_release(&a->missing);
 	qt_capture_release(&a->message.file);
 	qt_capture_release(&a->eml.file);

@@ -23,6 +23,13 @@ enum { S_HOST, S_QUEUE_DIR, S_CASE, S_TITLE, S_ORGANIZATION, S_CONTACT,
 	S_KEEP_UNTIL, S_COMMAND, S_SELECTION, S_REASON, S_PROGRAM, S_SIGNER,
 	S_SIGN_PROGRAM, S_COUNT };
 
+/* Lines of a table, which is written when all are there. */
+struct qt_lines_out {
+	struct qt_spill text;
+	struct qt_digest sum; /* of it; to do that at the end would be last in
+			       * line, with nothing beside it */
+};
+
 struct qt_archive {
 	struct qt_outfile out;
 	struct qt_tar *tar;
@@ -34,7 +41,8 @@ struct qt_archive {
 	char *strings[S_COUNT];	/* owned */
 	struct qt_manifest payload[QT_HASHES], tags[QT_HASHES];
 	unsigned nhashes;	/* of these: the first ones */
-	struct qt_spill messages, recipients, missing;
+	struct qt_spill missing;
+	struct qt_lines_out messages, recipients;
 	struct qt_seen seen;
 	struct qt_member message, eml, log[QT_LINE_LOGS];
 	struct qt_buf line, json;
@@ -79,6 +87,9 @@ int qt_put_text(struct qt_archive *a, const char *path,
     QT_MUST_CHECK;
 int qt_put_spill(struct qt_archive *a, const char *path,
     const struct qt_spill *s, struct qt_manifest *list, struct qt_error *err)
+    QT_MUST_CHECK;
+int qt_put_lines(struct qt_archive *a, const char *path,
+    struct qt_lines_out *lines, struct qt_manifest *list, struct qt_error *err)
     QT_MUST_CHECK;
 int qt_put_index(struct qt_archive *a, const char *path, uint64_t size,
     struct qt_manifest *list, struct qt_error *err) QT_MUST_CHECK;

@@ -194,7 +194,8 @@ int qt_picks_add(struct qt_picks *p, const struct qt_pick *pick,
 static int in_order(const void *a, const void *b)
 {
 	const struct qt_pick *x = a, *y = b;
-	int r = strcmp(qt_queue_name(x->queue), qt_queue_name(y->queue));
+	int r = x->queue == y->queue ? 0 :
+	    strcmp(qt_queue_name(x->queue), qt_queue_name(y->queue));
 
 	if (r == 0)
 		r = strcmp(x->id, y->id);

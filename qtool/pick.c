@@ -192,7 +192,8 @@ static bool leave_out(struct ctx *c, struct pick *p, const struct qt_stmt *st)
 		p->unfinished++;
 		why = "is being written: left out";
 		fate = "unfinished";
-	} else if (qt_stmt_int(st, K_IN_DELIVERY) != 0) {
+	} else if (p->how->op != QT_OP_IMPORT && /* of an archive: it was */
+	    qt_stmt_int(st, K_IN_DELIVERY) != 0) {
 		p->in_delivery++;
 		why = "is in delivery: left out";
 		fate = "in_delivery";
@@ -460,8 +461,8 @@ static int open_rows(struct ctx *c, const struct pick *p,
 {
 	const struct pick_how *how = p->how;
 
-	/* a dry run shows what is in delivery now */
-	if (c->wait_s != 0 && !c->dry_run &&
+	/* a dry run shows what is in delivery now; an archive, what was */
+	if (c->wait_s != 0 && !c->dry_run && how->op != QT_OP_IMPORT &&
 	    (check(c, how, how->usual, err) != 0 ||
 		wait_for_delivery(c, err) != 0))
 		return -1;

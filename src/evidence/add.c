@@ -185,7 +185,8 @@ int qt_archive_hook(struct qt_row *row, void *archive)
 	const struct qt_archive *a = archive;
 	struct qt_row_facts *known;
 	struct qt_facts_of of = {.msg = &row->msg, .headers = &row->headers,
-	    .queue = row->queue, .id = row->id, .locked = row->in_delivery};
+	    .queue = row->queue, .id = row->id, .locked = row->in_delivery,
+	    .lock_unknown = (row->unknown & QT_ROW_LOCKS) != 0};
 	struct qt_facts f;
 	struct qt_error ignored;
 	int r = -1;
@@ -250,6 +251,8 @@ static int know(struct qt_archive *a, struct adding *w, struct qt_error *err)
 	of.headers = &w->parsed.headers;
 	of.path = w->odd ? a->message.member : NULL;
 	of.locked = it->row != NULL && it->row->in_delivery;
+	of.lock_unknown = it->row != NULL &&
+	    (it->row->unknown & QT_ROW_LOCKS) != 0;
 	of.redactor = a->redact != QT_REDACT_NONE ? &w->redactor : NULL;
 	qt_body_init(&body);
 	of.body = &body;

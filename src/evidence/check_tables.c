@@ -119,9 +119,9 @@ static int locked(struct qt_lines *l)
 {
 	struct qt_json_value v;
 
-	/* "true" or "false" */
+	/* "true" or "false"; or "null" */
 	if (!qt_check_member(l, "locked_at_capture", &v) ||
-	    v.type != QT_JSON_WORD)
+	    v.type != QT_JSON_WORD || v.text[0] == 'n')
 		return -1;
 	return v.text[0] == 't';
 }

@@ -244,8 +244,8 @@ int qt_facts_tell(struct qt_facts *f, const struct qt_facts_of *of,
 	if (m->have_size && m->size[1] > 0)
 		put_number(&f->json, ",\"data_offset\":", (uint64_t)m->size[1]);
 	if (!of->file_only)
-		qt_buf_adds(&f->json, of->locked ? ",\"locked_at_capture\":true" :
-					   ",\"locked_at_capture\":false");
+		qt_buf_addf(&f->json, ",\"locked_at_capture\":%s",
+		    of->lock_unknown ? "null" : of->locked ? "true" : "false");
 	if (of->headers != NULL)
 		header(&f->json, of->redactor, of->headers);
 	/* a sum lets who has a guess at the names see whether it is right */

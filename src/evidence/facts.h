@@ -27,6 +27,7 @@ struct qt_facts_of {
 	const char *id;	  /* its queue ID, raw */
 	const char *path; /* in the bag where that is not by queue and ID */
 	bool locked;	  /* a process held a lock on it */
+	bool lock_unknown; /* nobody knows whether one did */
 	const struct qt_body *body; /* NULL: was not read */
 	bool file_only;	  /* what is not in the file (locked) is not told */
 	const struct qt_redactor *redactor; /* NULL: nothing is redacted */

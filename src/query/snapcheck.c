@@ -351,8 +351,9 @@ static int told_value(struct qt_snapcheck *c, const struct about *a, int i,
 	if (i == M_BODY)
 		v->type = CELL_NULL;
 	/* of a file that could not be looked at it is unknown */
-	if (i == M_IN_DELIVERY && a->told != NULL && a->told->locked >= 0 &&
-	    sqlite3_column_type(st, at) != SQLITE_NULL)
+	if (i == M_IN_DELIVERY && sqlite3_column_type(st, at) == SQLITE_NULL)
+		v->type = CELL_NULL;
+	else if (i == M_IN_DELIVERY && a->told != NULL && a->told->locked >= 0)
 		cell_int(v, a->told->locked);
 	return 0;
 }

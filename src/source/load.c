@@ -606,7 +606,8 @@ static void packed_stat(struct qt_scan_row *r)
 	const struct qt_packed_item *it = r->packed;
 	struct qt_row *row = &r->row;
 
-	row->unknown = QT_ROW_LOCKS;
+	row->unknown = (it->flags & QT_PACKED_LOCK) != 0 ? 0 : QT_ROW_LOCKS;
+	row->in_delivery = (it->flags & QT_PACKED_LOCKED) != 0;
 	/* 0: made of something that did not tell it either */
 	if ((it->flags & QT_PACKED_TOLD) == 0 || it->ino == 0)
 		row->unknown |= QT_ROW_INODE;
@@ -652,12 +653,14 @@ static void load_packed(struct qt_loader *l, struct qt_scan_row *r)
 }
 
 /* Logs and locks: what is known of a message beside its file. */
-static int load_rest(struct qt_loader *l, struct qt_row *row,
+static int load_rest(struct qt_loader *l, struct qt_scan_row *r,
     struct qt_error *err)
 {
 	const unsigned want = l->plan->want;
+	struct qt_row *row = &r->row;
 
-	if ((want & QT_WANT_LOCKS) != 0 && (row->unknown & QT_ROW_LOCKS) == 0)
+	/* who has a lock now has it on another file than one in an archive */
+	if ((want & QT_WANT_LOCKS) != 0 && r->packed == NULL)
 		row->in_delivery = qt_locks_has(&l->plan->locks, row->dev,
 		    row->ino);
 	if ((want & (QT_WANT_LOGS | QT_WANT_BOUNCES)) != 0 ||
@@ -707,7 +710,7 @@ void qt_load(struct qt_loader *l, struct qt_scan_row *r, struct qt_task *task,
 	else
 		load_name(l, r);
 	if (r->fate == QT_FATE_READ && row->state != QT_STATE_FOREIGN &&
-	    load_rest(l, row, &err) != 0)
+	    load_rest(l, r, &err) != 0)
 		read_failed(r, &err);
 	if (r->fate == QT_FATE_READ && finish(l, row) != 0)
 		fail(r, ENOMEM);

@@ -35,7 +35,9 @@ enum { /* struct qt_packed_item.flags */
 	QT_PACKED_MISPLACED = 1 << 1, /* the list says so; note is the error */
 	QT_PACKED_HEADER = 1 << 2,   /* mode is the tar header's */
 	QT_PACKED_FILE = 1 << 3,     /* it has bytes, whatever its name */
-	QT_PACKED_SUM = 1 << 4	     /* the list has their sum, and it is kept */
+	QT_PACKED_SUM = 1 << 4,	     /* the list has their sum, and it is kept */
+	QT_PACKED_LOCK = 1 << 5,     /* the list says whether it was locked: */
+	QT_PACKED_LOCKED = 1 << 6
 };
 
 /* A queue file.  Strings are offsets into names. */

@@ -97,7 +97,7 @@ int qt_packed_case(struct qt_packed *p, struct qt_error *err)
 struct line {
 	char path[PATH_SIZE], found[PATH_SIZE], name[PATH_SIZE];
 	char queue[32], state[32], error[PATH_SIZE], sha256[65];
-	struct qt_json_value stat, logs, name_b64, size;
+	struct qt_json_value stat, logs, name_b64, size, locked;
 };
 
 /* A member that is to be there as a string, cut off nowhere. */
@@ -137,6 +137,8 @@ static int split(struct line *l, const char *text, size_t len)
 			l->size = v;
 		else if (qt_json_is(&key, "name_b64"))
 			l->name_b64 = v;
+		else if (qt_json_is(&key, "locked_at_capture"))
+			l->locked = v;
 	}
 	return rc == 1 ? 0 : -1;
 }
@@ -214,6 +216,16 @@ static void take_stat(struct qt_packed_item *it, const struct qt_json_value *v)
 		else if (qt_json_is(&key, "nlink"))
 			it->nlink = (uint32_t)u;
 	}
+}
+
+/* "locked_at_capture": true, false, or null where nobody knew. */
+static void take_lock(struct qt_packed_item *it, const struct qt_json_value *v)
+{
+	if (v->text == NULL || v->type != QT_JSON_WORD || v->text[0] == 'n')
+		return;
+	it->flags |= QT_PACKED_LOCK;
+	if (v->text[0] == 't')
+		it->flags |= QT_PACKED_LOCKED;
 }
 
 /* A file of data/odd: its name and queue are what the list says. */
@@ -388,6 +400,7 @@ static int take_line(struct qt_packed *p, struct line *l, const char *text,
 		return bad(p, "does not tell the name and queue of an odd file",
 		    err);
 	it.flags |= QT_PACKED_TOLD;
+	take_lock(&it, &l->locked);
 	if (take_found(p, &it, l, err) != 0)
 		return -1;
 	if (strcmp(l->state, "misplaced") == 0) {

@@ -337,3 +337,47 @@ changed_bag() { # FILE COMMAND
 	# both from one whole archive
 	run -0 "$QTOOL" -A "$d/many.tar.zst" show --lines 1 "$first" "$last!"
 }
+
+# in_delivery of each message that a source has, and how many have it so.
+locked() {
+	"$QTOOL" "$@" query --quiet --format tsv \
+	    "SELECT in_delivery, count(*) FROM messages WHERE error IS NULL GROUP BY 1 ORDER BY 1" |
+	    tail -n +2
+}
+
+index_of() { # ARCHIVE FILE
+	tar --warning=no-timestamp -xOf "$1" --wildcards '*/metadata/index.sqlite' >"$2"
+}
+
+@test "what was in delivery then is told by every source, and is restored" {
+	load changes
+	local q=$BATS_TEST_TMPDIR/l to=$BATS_TEST_TMPDIR/to a=$BATS_TEST_TMPDIR/l.tar.zst
+	local again=$BATS_TEST_TMPDIR/again.tar.zst plain=$BATS_TEST_TMPDIR/plain.tar
+	practice_queue "$q" 20
+	in_delivery "$(find "$q/deferred" -type f | head -1)"
+	"$QTOOL" -Q "$q" archive --all -q -o "$a"
+	want=$(locked -Q "$q")
+	kill $!
+	[ "$(tail -1 <<<"$want")" = $'true\t1' ] || { echo "$want"; false; }
+	index_of "$a" "$BATS_TEST_TMPDIR/l.sqlite"
+	[ "$(locked -A "$a")" = "$want" ]
+	[ "$(locked -D "$BATS_TEST_TMPDIR/l.sqlite")" = "$want" ]
+	# an archive of the archive says the same, and agrees with itself
+	"$QTOOL" -A "$a" archive --all -q -o "$again"
+	[ "$(locked -A "$again")" = "$want" ]
+	"$QTOOL" verify -q "$again"
+	# that somebody had it open then keeps nobody from having it back
+	practice_queue "$to" 1
+	find "$to" -type f -delete
+	"$QTOOL" -Q "$to" restore --all --yes --wait 60 "$a"
+	[ "$(find "$to/hold" -type f | wc -l)" = 20 ]
+	# of a tarball nobody knows, and so it stays
+	tar -C "$q" -cf "$plain" .
+	"$QTOOL" -A "$plain" archive --all -q -o "$BATS_TEST_TMPDIR/of-plain.tar.zst"
+	"$QTOOL" verify -q "$BATS_TEST_TMPDIR/of-plain.tar.zst"
+	index_of "$BATS_TEST_TMPDIR/of-plain.tar.zst" "$BATS_TEST_TMPDIR/of-plain.sqlite"
+	want=$(locked -A "$plain")
+	[ "$(wc -l <<<"$want")" = 1 ]
+	[ "$(locked -A "$BATS_TEST_TMPDIR/of-plain.tar.zst")" = "$want" ]
+	[ "$(locked -D "$BATS_TEST_TMPDIR/of-plain.sqlite")" = "$want" ]
+}

@@ -163,7 +163,8 @@ static void put_flags(struct qt_buf *b, const struct qt_row *row)
 	if ((row->mode & S_IXGRP) != 0)
 		flag(&f, "forced expiry");
 	if (row->in_delivery)
-		flag(&f, "in delivery now");
+		flag(&f, row->spool->packed != NULL ?
+			"in delivery then" : "in delivery now");
 	if (m->nrcpt != 0 && m->ntodo == 0)
 		flag(&f, "no recipient left to do: already sent");
 	if (m->warn_time == -1)

@@ -92,7 +92,6 @@ static void on_problem(void *ctx, const struct qt_problem *p)
 {
 	struct own *own = ctx;
 
-	/* how the tar was written is no matter of whose it was */
 	progress_end(own->c);
 	if (own->told++ < SHOWN)
 		remark("%s: %s: %s %s", own->file, qt_flaw_name(p->flaw),

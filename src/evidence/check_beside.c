@@ -222,6 +222,7 @@ static int check_stamp(struct qt_check *c, const struct qt_buf *answer,
 int qt_check_timestamp(struct qt_check *c, struct qt_error *err)
 {
 	struct qt_buf answer, request;
+	bool have;
 	int r;
 
 	if (sum_tags(c, err) != 0)
@@ -233,10 +234,11 @@ int qt_check_timestamp(struct qt_check *c, struct qt_error *err)
 		    c->opts->answer->len);
 	r = c->opts->answer != NULL ? qt_buf_check(&answer, err) :
 	    qt_check_sidecar(c, ".tsr", QT_TIMESTAMP_MAX, &answer, err);
-	if (r == 0)
+	have = r == 0; /* of no bytes, too */
+	if (have)
 		r = qt_check_sidecar(c, ".tsq", QT_TIMESTAMP_MAX, &request, err);
-	/* an answer of no bytes is there, too; a request need not be */
-	if (r >= 0 && (answer.len != 0 || answer.data != NULL))
+	/* a request need not be there */
+	if (have && r >= 0)
 		r = check_stamp(c, &answer, &request, err);
 	qt_buf_release(&answer);
 	qt_buf_release(&request);

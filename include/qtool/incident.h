@@ -33,7 +33,9 @@ struct qt_incident_opts {
 	const char *host;    /* myhostname */
 	const char *source;  /* what was read, for people */
 	const char *command; /* as typed */
-	const char *contacts; /* a file: who answers for a network */
+	/* Who answers for a network (src/evidence/contacts.h): the text, and
+	 * its file's name for messages. */
+	const char *contacts, *contacts_name;
 	enum qt_redact redact; /* in what is for others */
 	const char *redact_key; /* a file that has it; NULL: a new one */
 	bool whole;	     /* samples with their text */
@@ -52,8 +54,8 @@ struct qt_incident_counts {
 };
 
 /*
- * Reads the two files that it is given.  QT_E_USAGE: one of them is wrong, or
- * what is in a line of text cannot be in one.
+ * QT_E_USAGE: the key or the contacts are wrong, or there is no address to
+ * answer to, or a line of text has what cannot be in one.
  */
 int qt_incident_new(struct qt_incident **out,
     const struct qt_incident_opts *opts, struct qt_error *err) QT_MUST_CHECK;

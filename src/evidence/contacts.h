@@ -34,8 +34,6 @@ void qt_contacts_release(struct qt_contacts *c);
  * wrong; where is the file's name. */
 int qt_contacts_parse(struct qt_contacts *c, const char *text, size_t len,
     const char *where, struct qt_error *err) QT_MUST_CHECK;
-int qt_contacts_read(struct qt_contacts *c, const char *file,
-    struct qt_error *err) QT_MUST_CHECK;
 /* The narrowest network that the address is in, NULL: none. */
 const struct qt_contact *qt_contacts_find(const struct qt_contacts *c,
     const uint8_t addr[16]);

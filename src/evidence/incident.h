@@ -87,6 +87,7 @@ struct qt_incident {
 	struct qt_contacts contacts;
 	struct qt_redact_key key;
 	bool own_key;			 /* it is new */
+	int tmp_dirfd;			 /* for what is too large; -1 */
 	struct qt_spill samples;
 	const char *from;    /* who reports: opts.contact, or made up */
 	const char *address; /* the address in it */
@@ -99,12 +100,12 @@ struct qt_incident {
 /* ---- incident_sample.c ---- */
 
 /*
- * Make a sample of a row that was loaded with its message; client: whose.  1: it
- * cannot be read any more.
+ * Make a sample of a row that was loaded with its message and header; subject is
+ * its text, NULL: there is none.  1: it is not one to be shown.
  */
 int qt_sample_take(struct qt_incident *x, struct qt_sample *s,
-    const struct qt_row *row, const char *subject, struct qt_error *err)
-    QT_MUST_CHECK;
+    const struct qt_row *row, const char *subject, size_t subject_len,
+    struct qt_error *err) QT_MUST_CHECK;
 /* Its bytes, in lines that end in a line feed; b is cleared first. */
 int qt_sample_bytes(const struct qt_incident *x, const struct qt_sample *s,
     struct qt_buf *b, struct qt_error *err) QT_MUST_CHECK;
@@ -165,5 +166,9 @@ static inline struct qt_client *qt_client_of(const struct qt_counted *c)
 void qt_incident_time(int64_t seconds, char out[32]);
 /* "1,234" */
 const char *qt_incident_number(uint64_t n, char out[32]);
+/* Whether it is the full name of a host, and not a directory's, say. */
+bool qt_incident_is_host(const char *s);
+/* A port as Postfix writes it; 0: it is none. */
+unsigned qt_incident_port(const char *s);
 
 #endif

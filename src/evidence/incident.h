@@ -6,6 +6,7 @@
  *	contacts.c		who answers for a network
  *	incident_net.c		the files of each client's network
  *	incident_arf.c		one such mail (RFC 5965)
+ *	incident_arf_text.c	what people read of it
  *	incident_xarf.c		one such object (XARF 4)
  *	incident_texts.c	texts for people outside
  *	incident_paper.c	the paper for the own ones; paper.c has its forms
@@ -125,6 +126,7 @@ struct qt_net {
 	struct qt_counted sum;	 /* over all of them */
 	uint64_t logins;	 /* of these messages */
 };
+/* There is one client at least; their connections are in order afterwards. */
 int qt_incident_arf(struct qt_incident *x, const struct qt_net *net,
     struct qt_buf *b, struct qt_error *err) QT_MUST_CHECK;
 /*

@@ -107,6 +107,7 @@ static int insert(struct qt_tally *t, const void *key, size_t len,
 	*e = (struct qt_counted){.key = copy, .len = len, .hash = hash};
 	t->v[t->n] = e;
 	t->slot[find_slot(t, hash, key, len)] = (uint32_t)++t->n;
+	t->by_key = false;
 	*out = e;
 	return 0;
 }
@@ -195,5 +196,6 @@ void qt_tally_sort(struct qt_tally *t, enum qt_tally_order by)
 		return;
 	qsort(t->v, t->n, sizeof(t->v[0]), by == QT_TALLY_KEY ? by_key :
 	    by == QT_TALLY_RECIPIENTS ? by_recipients : by_messages);
+	t->by_key = by == QT_TALLY_KEY;
 	fill(t);
 }

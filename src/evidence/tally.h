@@ -29,6 +29,7 @@ struct qt_counted {
 struct qt_tally {
 	struct qt_counted **v; /* in order of coming, then sorted; owned */
 	size_t n, cap;
+	bool by_key;	 /* v is in order of keys: none came since */
 	uint64_t beyond; /* messages whose key came when there were enough */
 	uint32_t *slot;  /* number + 1, 0 empty; owned */
 	size_t slots;

@@ -27,20 +27,6 @@ int archive_give_up(const struct qt_error *err)
 	return complain(err);
 }
 
-/* The command as typed, to be pasted into a shell. */
-static int command_line(const struct ctx *c, struct qt_buf *out,
-    struct qt_error *err)
-{
-	int i;
-
-	for (i = 0; i < c->argc; i++) {
-		if (i != 0)
-			qt_buf_addc(out, ' ');
-		shell_word(out, c->argv[i]);
-	}
-	return qt_buf_check(out, err);
-}
-
 /* The selection as it was understood: SQL, and the values in it. */
 static int selection(const struct ctx *c, struct qt_buf *out,
     struct qt_error *err)
@@ -126,7 +112,8 @@ int archive_open(struct ctx *c, struct archiving *own, struct qt_archive **a,
 
 	qt_buf_init(&command, 0);
 	qt_buf_init(&chosen, 0);
-	r = command_line(c, &command, err);
+	command_line(c, &command);
+	r = qt_buf_check(&command, err);
 	if (r == 0)
 		r = selection(c, &chosen, err);
 	if (r == 0)

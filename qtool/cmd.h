@@ -120,7 +120,7 @@ struct cmd {
 /* In the order in which an incident needs them; NULL ends it. */
 extern const struct cmd *const commands[];
 extern const struct cmd cmd_help, cmd_status, cmd_top, cmd_list, cmd_show, cmd_query,
-    cmd_snapshot, cmd_archive, cmd_hold, cmd_delete, cmd_release, cmd_requeue, cmd_restore,
+    cmd_snapshot, cmd_archive, cmd_report, cmd_hold, cmd_delete, cmd_release, cmd_requeue, cmd_restore,
     cmd_apply, cmd_verify, cmd_custody, cmd_history, cmd_undo, cmd_purge, cmd_recover;
 
 /*
@@ -223,6 +223,8 @@ bool any_copy(const struct ctx *c);
 bool several_hosts(const struct ctx *c);
 /* One word for a shell, quoted only where it must be. */
 void shell_word(struct qt_buf *out, const char *word);
+/* The command as typed, to be pasted into a shell. */
+void command_line(const struct ctx *c, struct qt_buf *out);
 /* A file that an option names, while it can be read by who was started: before
  * the roles are taken. */
 int read_named(struct qt_buf *b, const char *file, struct qt_error *err)

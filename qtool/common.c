@@ -302,6 +302,17 @@ void shell_word(struct qt_buf *out, const char *word)
 	qt_buf_addc(out, '\'');
 }
 
+void command_line(const struct ctx *c, struct qt_buf *out)
+{
+	int i;
+
+	for (i = 0; i < c->argc; i++) {
+		if (i != 0)
+			qt_buf_addc(out, ' ');
+		shell_word(out, c->argv[i]);
+	}
+}
+
 void source_words(struct qt_buf *out, enum source_kind kind, const char *name)
 {
 	static const char *const options[] = {[FROM_CONFIG] = " -c ",

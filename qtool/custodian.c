@@ -66,7 +66,7 @@ static int obey(void *ctx, char *bytes, size_t len, struct qt_buf *answer,
 int custodian_start(struct custodian *k, const char *file, struct qt_error *err)
 {
 	k->file = file;
-	return errand_start(&k->errand, "qtool-custody", obey, k, err);
+	return errand_start(&k->errand, "qtool-custody", obey, NULL, k, err);
 }
 
 /* ---- the judge's side ---- */

@@ -65,6 +65,7 @@ static int put(int fd, const void *from, size_t len)
 struct server {
 	int fd;
 	errand_fn *fn;
+	errand_end_fn *end; /* NULL none */
 	void *ctx;
 	char *room; /* ERRAND_MAX + 1 bytes */
 };
@@ -101,16 +102,19 @@ static void serve(const char *name, struct server *s)
 	/* it ends with the judge, who is told to end */
 	(void)signal(SIGINT, SIG_IGN);
 	(void)signal(SIGTERM, SIG_IGN);
+	(void)signal(SIGHUP, SIG_IGN);
 	s->room = malloc(ERRAND_MAX + 1);
 	while (s->room != NULL && serve_one(s) == 0)
 		;
+	if (s->end != NULL)
+		s->end(s->ctx);
 	_exit(0);
 }
 
-int errand_start(struct errand *e, const char *name, errand_fn *fn, void *ctx,
-    struct qt_error *err)
+int errand_start(struct errand *e, const char *name, errand_fn *fn,
+    errand_end_fn *end, void *ctx, struct qt_error *err)
 {
-	struct server s = {.fn = fn, .ctx = ctx};
+	struct server s = {.fn = fn, .end = end, .ctx = ctx};
 	int fd[2];
 
 	*e = ERRAND_NONE;

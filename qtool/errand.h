@@ -22,6 +22,8 @@
  */
 typedef int errand_fn(void *ctx, char *bytes, size_t len, struct qt_buf *answer,
     struct qt_error *err);
+/* The judge has ended, however that was, or let it go. */
+typedef void errand_end_fn(void *ctx);
 
 struct errand {
 	pid_t pid; /* 0: it does not run */
@@ -31,10 +33,10 @@ struct errand {
 
 /*
  * Start it.  name: of the process, 15 bytes; ctx is the one that is there at
- * this moment.
+ * this moment; end, or NULL, is the last that it does.
  */
-int errand_start(struct errand *e, const char *name, errand_fn *fn, void *ctx,
-    struct qt_error *err) QT_MUST_CHECK;
+int errand_start(struct errand *e, const char *name, errand_fn *fn,
+    errand_end_fn *end, void *ctx, struct qt_error *err) QT_MUST_CHECK;
 /* Have it done; answer gets the answer, an error is the process's own. */
 int errand_run(struct errand *e, const void *bytes, size_t len,
     struct qt_buf *answer, struct qt_error *err) QT_MUST_CHECK;

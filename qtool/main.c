@@ -75,7 +75,7 @@
 const struct cmd *const commands[] = {
 	&cmd_status, &cmd_top, &cmd_list, &cmd_show, &cmd_query,
 	&cmd_snapshot, &cmd_archive, &cmd_verify,
-	&cmd_custody, &cmd_hold, &cmd_delete, &cmd_release, &cmd_requeue,
+	&cmd_custody, &cmd_report, &cmd_hold, &cmd_delete, &cmd_release, &cmd_requeue,
 	&cmd_restore, &cmd_apply, &cmd_history, &cmd_undo, &cmd_purge,
 	&cmd_recover, &cmd_help, NULL
 };
@@ -481,7 +481,8 @@ static int check_copies(const struct ctx *c, struct qt_error *err)
 		return 0;
 	return qt_fail(err, QT_E_USAGE, c->cmd->name,
 	    "works on a queue, and archives (-A) and snapshots (-D) are none: "
-	    "they are for status, top, list, show, query, snapshot and archive");
+	    "they are for status, top, list, show, query, snapshot, archive and "
+	    "report");
 }
 
 static void on_progress(void *ctx, const struct qt_scan_stats *stats)

@@ -36,6 +36,7 @@
 
 #include "archiving.h"
 #include "cmd.h"
+#include "reporting.h"
 #include "restoring.h"
 
 #define NOBODYS_GROUP 65534
@@ -91,6 +92,11 @@ int roles_note(struct ctx *c, const struct qt_option *opt, const char *value,
 int roles_note_read(struct ctx *c, const char *path, struct qt_error *err)
 {
 	return note(&c->roles, path, false, err);
+}
+
+int roles_note_written(struct ctx *c, const char *path, struct qt_error *err)
+{
+	return note(&c->roles, path, true, err);
 }
 
 /* What lies beside an archive that is checked. */
@@ -455,7 +461,7 @@ static bool must_read_all(const struct ctx *c, const struct qt_confine *rules)
 		return false;
 	return rules->abi != 0 || !rules->change_user ||
 	    c->roles.hand_pid > 0 || c->transaction != 0 ||
-	    c->cmd == &cmd_history || c->cmd == &cmd_status ||
+	    c->cmd == &cmd_history || c->cmd == &cmd_report || c->cmd == &cmd_status ||
 	    c->cmd == &cmd_release || c->cmd == &cmd_restore;
 }
 
@@ -491,6 +497,9 @@ int roles_take(struct ctx *c, struct qt_error *err)
 	qt_buf_init(&c->roles.postconf, 0);
 	signer_init(&c->roles.signer);
 	signer_init(&c->roles.sign_with);
+	c->roles.newdir = NEWDIR_NONE;
+	if (c->cmd == &cmd_report && report_prepare(c, err) != 0)
+		return -1;
 	if (c->cmd == &cmd_archive && archive_prepare(c, err) != 0)
 		return -1;
 	if (c->cmd == &cmd_restore &&
@@ -519,6 +528,7 @@ void roles_release(struct ctx *c)
 	if (r->taken) {
 		signer_release(&r->signer);
 		signer_release(&r->sign_with);
+		newdir_release(&r->newdir);
 	}
 	if (r->tmp != NULL)
 		(void)rmdir(r->tmp);

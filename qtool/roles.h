@@ -10,6 +10,7 @@
 #include "qtool/hand.h"
 #include "qtool/option.h"
 
+#include "newdir.h"
 #include "signer.h"
 
 struct ctx;
@@ -34,6 +35,7 @@ struct roles {
 	struct qt_showq *showq; /* likewise, where it is wanted; owned, or NULL */
 	char program[65];	/* likewise: the sum of this program */
 	struct signer signer, sign_with; /* likewise */
+	struct newdir newdir; /* report's */
 	const char *operand; /* the first; NULL */
 	/* owned: what may lie beside an archive that is checked; NULL */
 	char *beside[ROLES_BESIDE];
@@ -44,6 +46,9 @@ struct roles {
 int roles_note(struct ctx *c, const struct qt_option *opt, const char *value,
     struct qt_error *err) QT_MUST_CHECK;
 int roles_note_read(struct ctx *c, const char *path, struct qt_error *err)
+    QT_MUST_CHECK;
+/* Files may be made in that directory; path is borrowed. */
+int roles_note_written(struct ctx *c, const char *path, struct qt_error *err)
     QT_MUST_CHECK;
 int roles_note_operands(struct ctx *c, int n, char **v, struct qt_error *err)
     QT_MUST_CHECK;

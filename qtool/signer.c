@@ -35,7 +35,8 @@ int signer_start(struct signer *s, const char *key, struct qt_error *err)
 	s->key = key;
 	if (qt_sshsig_public(key, &s->pub, err) != 0)
 		return -1;
-	return errand_start(&s->errand, "qtool-signer", by_key, s, err);
+	return errand_start(&s->errand, "qtool-signer", by_key, NULL, s,
+	    err);
 }
 
 int signer_start_program(struct signer *s, const char *program,
@@ -45,7 +46,8 @@ int signer_start_program(struct signer *s, const char *program,
 	/* said before all the work, not after it */
 	if (strchr(program, '/') != NULL && access(program, X_OK) != 0)
 		return qt_fail_sys(err, "run", program);
-	return errand_start(&s->errand, "qtool-signer", by_program, s, err);
+	return errand_start(&s->errand, "qtool-signer", by_program, NULL, s,
+	    err);
 }
 
 /* ---- our side ---- */

@@ -60,7 +60,7 @@ int transaction_check(const struct ctx *c, struct qt_error *err)
 	if ((c->cmd->needs & READS_TX) != 0)
 		return 0;
 	return qt_fail(err, QT_E_USAGE, "--transaction",
-	    "%s does not take it: list, top, show, query and archive read what "
+	    "%s does not take it: list, top, show, query, archive and report read what "
 	    "a transaction keeps", c->cmd->name);
 }
 
@@ -80,4 +80,41 @@ int transaction_open(struct ctx *c, struct qt_error *err)
 	qt_spools_release(&c->spools);
 	c->spools = kept;
 	return 0;
+}
+
+/* Those of one queue: there is a spool for each that holds messages. */
+static int add_kept(struct ctx *c, const struct qt_spool *of,
+    const struct qt_tx_list *l, struct qt_error *err)
+{
+	size_t i;
+
+	for (i = 0; i < l->n; i++)
+		if (l->v[i].staged != 0 && qt_spools_add_tx(&c->spools, of,
+			l->v[i].txid, err) != 0)
+			return -1;
+	return 0;
+}
+
+int transaction_add_all(struct ctx *c, struct qt_tx_list *list,
+    struct qt_error *err)
+{
+	const size_t n = c->spools.n;
+	struct qt_tx_list l;
+	size_t i;
+	int r = 0;
+
+	*list = (struct qt_tx_list){.n = 0};
+	for (i = 0; i < n && r == 0; i++) {
+		if (c->spools.v[i]->packed != NULL)
+			continue;
+		r = qt_tx_list_read(&l, c->spools.v[i], c->state_dir, err);
+		if (r != 0)
+			break;
+		r = add_kept(c, c->spools.v[i], &l, err);
+		if (n == 1)
+			*list = l;
+		else
+			qt_tx_list_release(&l);
+	}
+	return r;
 }

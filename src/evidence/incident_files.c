@@ -3,6 +3,8 @@
  */
 #include "evidence/incident.h"
 
+#include <stdio.h>
+
 #define FILE_MAX ((size_t)256 << 20) /* bytes of one file */
 #define OWNERS 1000		     /* accounts that get a file */
 

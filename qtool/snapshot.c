@@ -40,18 +40,6 @@ static int option(void *ctx, const struct qt_option *opt, const char *value,
 	}
 }
 
-/* What was asked for, as it was typed. */
-static void command_line(const struct ctx *c, struct qt_buf *out)
-{
-	int i;
-
-	for (i = 0; i < c->argc; i++) {
-		if (i != 0)
-			qt_buf_addc(out, ' ');
-		shell_word(out, c->argv[i]);
-	}
-}
-
 static int copy(struct ctx *c, struct qt_snapshot *s, struct qt_error *err)
 {
 	const struct qt_bind *binds;

@@ -228,7 +228,7 @@ int qt_incident_persons(struct qt_incident *x, struct qt_buf *b,
 	when(b, "  ", "first_message", x->all.first);
 	when(b, "  ", "last_message", x->all.last);
 	text(b, "  ", "stopped", x->opts.stopped);
-	number(b, "  ", "accounts_used_by_others", named_accounts(x));
+	number(b, "  ", "accounts", named_accounts(x));
 	number(b, "  ", "persons_written_to", x->people.n);
 	number(b, "  ", "persons_done", x->reached.n);
 	number(b, "  ", "persons_only_to_do", x->people.n - x->reached.n);

@@ -155,8 +155,9 @@ static void what_was_done(struct qt_buf *b, const struct qt_incident *x)
 		    qt_incident_number(out, n),
 		    qt_incident_number(x->all.messages, all));
 	if (held != 0)
-		paragraphf(b, "%s messages are on hold: they are not delivered.",
-		    qt_incident_number(held, n));
+		paragraphf(b, "%s %s on hold and not delivered.",
+		    qt_incident_number(held, n),
+		    held == 1 ? "message is" : "messages are");
 	if (out == 0 && held == 0)
 		paragraph(b, "[what was done with the messages in the queue]");
 }
@@ -380,13 +381,12 @@ static void readme_names(struct qt_buf *b, const struct qt_incident *x)
 		    "their names. Think of that before you send it.");
 		return;
 	}
-	paragraph(b, "In what is for others (net/), names of recipients are tokens "
-	    "like r-4h2k...@domain (RFC 6590): the same name is the same token in "
-	    "all files that the key in redact.key was used for, so a question "
-	    "about one can be answered. Subjects and the sender's side are as "
-	    "they were, unless the report was made with --redact full. Read "
-	    "through each mail before it leaves: it may quote honest mail of the "
-	    "account.");
+	paragraph(b, "In what is for networks (net/), names of recipients are tokens "
+	    "like r-4h2k...@domain, and the login is one like u-4h2k... (RFC "
+	    "6590): the same name is the same token in all files that the key in "
+	    "redact.key was used for, so a question about one can be answered. "
+	    "Subjects and senders are as they were, unless the report was made "
+	    "with --redact full.");
 }
 
 int qt_incident_readme(struct qt_incident *x, struct qt_buf *b,
@@ -421,6 +421,11 @@ int qt_incident_readme(struct qt_incident *x, struct qt_buf *b,
 	    "there is one mail for each of them, however many addresses they "
 	    "have. Some registries answer with a placeholder; abuse@ of the "
 	    "network's domain (RFC 2142) is the last resort.");
+	heading(b, "What is taken for granted");
+	paragraph(b, "That all mail which was selected belongs to the incident. If "
+	    "honest mail of the account is among it, its addresses are in net/ "
+	    "and its headers may be shown there: read each file before it leaves, "
+	    "or select more narrowly.");
 	heading(b, "What the numbers are");
 	paragraph(b, "They are of the messages that were in the queue, or in what "
 	    "qtool keeps of it, when this was made. What was delivered whole "

@@ -388,6 +388,18 @@ int qt_redactor_init(struct qt_redactor *r, enum qt_redact level,
 	return 0;
 }
 
+int qt_redactor_add_user(struct qt_redactor *r, const char *login,
+    struct qt_arena *arena, struct qt_error *err)
+{
+	struct adding a = {.r = r, .arena = arena, .cap = r->n, .kind = 'u'};
+
+	if (add_text(&a, login, err) != 0)
+		return -1;
+	if (r->n != 0)
+		qsort(r->v, r->n, sizeof *r->v, by_name);
+	return 0;
+}
+
 /* ---- text ---- */
 
 void qt_redact_local(const struct qt_redactor *r, struct qt_buf *out,

@@ -40,7 +40,7 @@ const struct qt_option global_options[] = {
 	"the queues of every instance that postmulti lists"},
     {"transaction", 0, "N", OPT_TRANSACTION,
 	"what transaction N keeps instead of the queue: to list, top, show, "
-	"query or archive it"},
+	"query, archive or report it"},
     {"version", 0, NULL, OPT_VERSION, "print the version"},
     {"help", 0, NULL, OPT_HELP, "print this help"},
     {.name = NULL},

@@ -32,9 +32,11 @@
  *        |                                 several queues); changing.c is what
  *        |                                 all share, answer.c their --json
  *        +--> an archive     src/evidence/ archive.c; read back: verify.c,
- *                                          restore_archive.c, custody.c
- *                                          (sigcheck.c runs ssh-keygen for
- *                                          them, custodian.c writes beside it)
+ *        |                                 restore_archive.c, custody.c
+ *        |                                 (sigcheck.c runs ssh-keygen for
+ *        |                                 them, custodian.c writes beside it)
+ *        +--> a report       src/evidence/ report.c: incident_*.c make its
+ *                                          files, newdir.c their directory
  *
  * A layer uses itself and those below it (base < format < source < query <
  * change < evidence); the files in qtool/ see only include/qtool/.  Every
@@ -44,7 +46,8 @@
  *
  * roles.c: what of all this runs without rights (the judge), and what of it in a
  * process of its own (src/change/, the hand); errand.c: processes that run a
- * program or write a line for the judge (signer.c, custodian.c).
+ * program, write a line or name a directory for the judge (signer.c,
+ * custodian.c, newdir.c).
  *
  * This file: the command line, what a command needs opened, signals, the exit
  * status.  common.c: errors, remarks, progress, human forms.  mime.c: headers

@@ -111,7 +111,7 @@ take_all() {
 	for c in delete status history undo purge recover; do
 		run_q -Q "$Q" --transaction 1 "$c"
 		expect_status 2
-		[[ $stderr == *"$c does not take it: list, top, show, query and archive read"* ]]
+		[[ $stderr == *"$c does not take it: list, top, show, query, archive and report read"* ]]
 	done
 	run_q -Q "$Q" --transaction 1 delete --all --yes
 	expect_status 2

@@ -1,0 +1,326 @@
+# qtool report: what to tell whom.
+
+load common
+
+setup() {
+	Q=$BATS_TEST_TMPDIR/q
+	R=$BATS_TEST_TMPDIR/r
+	WHO='Mail team <abuse@victim.example>'
+	JOE=anna.keller@victim.example
+}
+
+# report STATUS ARGS...: of $Q into $R.
+report() {
+	local want=$1
+	shift
+	run_q -Q "$Q" report -o "$R" --contact "$WHO" "$@"
+	expect_status "$want"
+	is_harmless <<<"$output$stderr"
+}
+
+# of FILTER: of summary.json; a word is a member
+of() {
+	case $1 in
+	*[!a-z_]*) jq -r "$1" "$R/summary.json" ;;
+	*) jq -r ".$1" "$R/summary.json" ;;
+	esac
+}
+
+# What a query says of the queue.
+sql() {
+	"$QTOOL" -Q "$Q" query --format tsv "$1" | tail -n +2
+}
+
+# No directory, and nothing that was to become one.
+nothing_left() {
+	[ -z "$(find "$BATS_TEST_TMPDIR" -maxdepth 1 -name 'r*')" ]
+}
+
+# field FILE NAME: of a mail's message/feedback-report, or its header (From ...);
+# parts: the types of its parts.
+mail() {
+	python3 - "$@" <<-'END'
+		import email, email.policy, sys
+		m = email.message_from_file(open(sys.argv[1]), policy=email.policy.SMTP)
+		parts = list(m.iter_parts())
+		if sys.argv[2] == "parts":
+		    print(m.get_content_type(), m.get_param("report-type"),
+		          *(p.get_content_type() for p in parts))
+		elif sys.argv[2] == "text":
+		    print(parts[0].get_content())
+		elif m[sys.argv[2]] is not None:
+		    print(m[sys.argv[2]])
+		else:
+		    # its fields are parsed as the header of a message without text
+		    f = parts[1].get_payload()
+		    f = f[0] if isinstance(f, list) else email.message_from_string(f)
+		    print(*f.get_all(sys.argv[2], []), sep="\n")
+	END
+}
+
+@test "every number is that of the queue" {
+	practice_queue "$Q" 300
+	report 0 --sasl "$JOE" --case 2026-17
+	[[ ${lines[0]} == "$R: "* ]]
+	[ "$(of messages)" = "$(sql "SELECT count(*) FROM messages WHERE sasl_username = '$JOE'")" ]
+	[ "$(of messages)" -gt 100 ]
+	[ "$(of recipients)" = "$(sql "SELECT sum(rcpt_total) FROM messages WHERE sasl_username = '$JOE'")" ]
+	[ "$(of recipients_to_do)" = "$(sql "SELECT sum(rcpt_todo) FROM messages WHERE sasl_username = '$JOE'")" ]
+	[ "$(of recipients_done)" = "$(($(of recipients) - $(of recipients_to_do)))" ]
+	[ "$(of persons)" = "$(sql "SELECT count(DISTINCT lower(r.address)) FROM messages m JOIN recipients r USING (host, queue_name, queue_id) WHERE m.sasl_username = '$JOE' AND r.state <> 'cancelled'")" ]
+	[ "$(of '.accounts | length')" = 1 ]
+	[ "$(of '.accounts[0].senders')" = "$(sql "SELECT count(DISTINCT sender) FROM messages WHERE sasl_username = '$JOE'")" ]
+	# an address has one form here, and in the queue what the client's server wrote
+	diff <(of '.clients[] | [.address, .messages, .recipients] | @tsv' | sort) \
+	    <(sql "SELECT replace(replace(client_address, 'IPv6:', ''), ':0::', '::'), count(*), sum(rcpt_total) FROM messages WHERE sasl_username = '$JOE' GROUP BY 1" | sort)
+	diff <(of '.hours[] | [.hour, .messages] | @tsv') \
+	    <(sql "SELECT strftime('%Y-%m-%dT%H', arrival_time, 'unixepoch'), count(*) FROM messages WHERE sasl_username = '$JOE' GROUP BY 1 ORDER BY 1")
+	[ "$(of '[.places[].messages] | add')" = "$(of messages)" ]
+	[ "$(of '[.recipient_domains[].recipients] | add')" -le "$(of recipients)" ]
+	# the same in every form
+	[ "$(jq .persons_written_to "$R/gdpr-facts.json")" = "$(of persons)" ]
+	[ "$(($(wc -l <"$R/ioc.csv") - 1))" = "$(of '.clients | length')" ]
+	grep -q "messages  *$(of messages)\$" "$R/account-owner.txt"
+	grep -q "$(printf "%'d" "$(of recipients)")" "$R/incident.md" ||
+	    grep -q "$(of recipients)" "$R/incident.md"
+	[[ $(head -c 200 "$R/incident.html") == *'<!DOCTYPE html>'* ]]
+	grep -q "2026-17" "$R/incident.html" "$R/delist.txt" "$R/README.txt"
+}
+
+@test "it belongs to its maker alone, and is not written twice" {
+	practice_queue "$Q" 30
+	report 0 --all
+	[ "$(find "$R" -type d ! -perm 0700)" = '' ]
+	[ "$(find "$R" -type f ! -perm 0600)" = '' ]
+	tree "$R" >"$BATS_TEST_TMPDIR/before"
+	report 4 --all
+	[[ $stderr == *'exists already and is not overwritten'* ]]
+	diff "$BATS_TEST_TMPDIR/before" <(tree "$R")
+	mkdir "$R-2"
+	R=$R-2 report 4 --all
+	rm -r "$R"
+	ln -s "$BATS_TEST_TMPDIR" "$R"
+	report 4 --all
+}
+
+@test "what a transaction keeps is counted like what is in the queue" {
+	practice_queue "$Q" 200
+	report 0 --sasl "$JOE"
+	of 'del(.made, .command, .source, .places, .transactions)' >"$BATS_TEST_TMPDIR/before"
+	"$QTOOL" -Q "$Q" archive -o "$BATS_TEST_TMPDIR/a.tar.zst" --all >/dev/null
+	"$QTOOL" -Q "$Q" delete --sasl "$JOE" --yes --note 'stolen' >/dev/null
+	rm -r "$R"
+	report 0 --sasl "$JOE"
+	diff "$BATS_TEST_TMPDIR/before" <(of 'del(.made, .command, .source, .places, .transactions)')
+	[ "$(of '.places[].place')" = 'transaction 1' ]
+	[ "$(of '.transactions[0] | [.operation, .state, .reason] | @tsv')" = $'delete\tcommitted\tstolen' ]
+	grep -q 'were taken out of the queue' "$R/account-owner.txt"
+	grep -q stolen "$R/incident.md"
+	rm -r "$R"
+	run_q -Q "$Q" --transaction 1 report -o "$R" --contact "$WHO" --all
+	expect_status 0
+	diff "$BATS_TEST_TMPDIR/before" <(of 'del(.made, .command, .source, .places, .transactions)')
+	rm -r "$R"
+	run_q -A "$BATS_TEST_TMPDIR/a.tar.zst" report -o "$R" --contact "$WHO" --sasl "$JOE"
+	expect_status 0
+	diff "$BATS_TEST_TMPDIR/before" <(of 'del(.made, .command, .source, .places, .transactions)')
+	[ "$(jq .messages <<<"$("$QTOOL" -Q "$Q" report -o "$R-2" --contact "$WHO" --all --json)")" = 200 ]
+}
+
+@test "a network gets a mail in ARF, and objects in XARF" {
+	local ip port
+	practice_queue "$Q" 300
+	report 0 --sasl "$JOE" --case 2026-17
+	ip=$(of '[.clients[] | select(.address | test(":") | not)][0].address')
+	[ "$(mail "$R/net/$ip.eml" parts)" = "multipart/report feedback-report text/plain message/feedback-report text/rfc822-headers" ]
+	[ "$(mail "$R/net/$ip.eml" From)" = "$WHO" ]
+	[ "$(mail "$R/net/$ip.eml" To)" = '' ]
+	[[ $(mail "$R/net/$ip.eml" Subject) == *"$ip"*2026-17* ]]
+	[ "$(mail "$R/net/$ip.eml" Feedback-Type)" = abuse ]
+	[ "$(mail "$R/net/$ip.eml" Source-IP)" = "$ip" ]
+	[ "$(mail "$R/net/$ip.eml" Incidents)" = "$(of ".clients[] | select(.address == \"$ip\").messages")" ]
+	# address and port of each connection, and no other
+	diff <(mail "$R/net/$ip.eml" text | grep -o "$ip:[0-9]*" | sort -u) \
+	    <(sql "SELECT DISTINCT client_address || ':' || client_port FROM messages WHERE sasl_username = '$JOE' AND client_address = '$ip'" | sort)
+	port=$(mail "$R/net/$ip.eml" Source-Port)
+	mail "$R/net/$ip.eml" text | grep -q "$ip:$port"
+	[ "$(jq -r '[.category, .type, .protocol, .source_identifier, .xarf_version] | @tsv' "$R/net/$ip.spam.xarf.json")" = $'messaging\tspam\tsmtp\t'"$ip"$'\t4.2.0' ]
+	[ "$(jq -r '[.category, .type, .protocol] | @tsv' "$R/net/$ip.login.xarf.json")" = $'connection\tlogin_attack\ttcp' ]
+	# what it shows is what it has the sum of
+	[ "sha256:$(jq -r '.evidence[0].payload' "$R/net/$ip.spam.xarf.json" | base64 -d | sha256sum | cut -c-64)" = \
+	    "$(jq -r '.evidence[0].hash' "$R/net/$ip.spam.xarf.json")" ]
+	# one customer of IPv6 is one mail
+	ls "$R"/net/2001_db8_*-64.eml
+}
+
+@test "no name of a recipient, and no login, in what networks get" {
+	local one two ip
+	practice_queue "$Q" 200
+	"$QTOOL" -Q "$Q" query --format tsv "SELECT DISTINCT r.address FROM messages m JOIN recipients r USING (host, queue_name, queue_id) WHERE m.sasl_username = '$JOE'" |
+	    tail -n +2 >"$BATS_TEST_TMPDIR/names"
+	[ "$(wc -l <"$BATS_TEST_TMPDIR/names")" -gt 100 ]
+	report 0 --sasl "$JOE" --redact none --whole
+	grep -rqFf "$BATS_TEST_TMPDIR/names" "$R/net"
+	grep -rqF "$JOE" "$R/net"
+	[ ! -e "$R/redact.key" ]
+	for level in '' --whole '--redact full'; do
+		rm -r "$R"
+		# shellcheck disable=SC2086 # two words
+		report 0 --sasl "$JOE" $level
+		run grep -rFf "$BATS_TEST_TMPDIR/names" "$R/net"
+		[ -z "$output" ]
+		jq -r '.evidence[].payload' "$R"/net/*.json | base64 -d >"$BATS_TEST_TMPDIR/shown"
+		run grep -Ff "$BATS_TEST_TMPDIR/names" -e "$JOE" "$BATS_TEST_TMPDIR/shown"
+		[ -z "$output" ]
+		run grep -rF "$JOE" "$R/net"
+		[ -z "$output" ]
+	done
+	# the same key, the same tokens; another, others
+	ip=$(of '[.clients[] | select(.address | test(":") | not)][0].address')
+	one=$(jq -r .smtp_to "$R/net/$ip.spam.xarf.json")
+	[[ $one == r-????????????????@* ]]
+	cp "$R/redact.key" "$BATS_TEST_TMPDIR/key"
+	rm -r "$R"
+	report 0 --sasl "$JOE" --redact-key "$BATS_TEST_TMPDIR/key"
+	[ ! -e "$R/redact.key" ]
+	[ "$(jq -r .smtp_to "$R/net/$ip.spam.xarf.json")" = "$one" ]
+	rm -r "$R"
+	report 0 --sasl "$JOE"
+	two=$(jq -r .smtp_to "$R/net/$ip.spam.xarf.json")
+	[ "$two" != "$one" ]
+	[ "${two#*@}" = "${one#*@}" ]
+}
+
+@test "with contacts there is one mail for each who answers" {
+	local c=$BATS_TEST_TMPDIR/contacts
+	practice_queue "$Q" 300
+	printf '# ours\n\n198.51.100.0/24\tabuse@one.example\tAS64500\n203.0.113.0/24\tabuse@one.example\n203.0.113.0/25\tabuse@two.example\r\n2001:db8::/32\tabuse@six.example\n' >"$c"
+	report 0 --sasl "$JOE" --contacts "$c"
+	[ "$(cd "$R/net" && ls -- *.eml)" = $'198.51.100.0-24.eml\n2001_db8__-32.eml\n203.0.113.0-25.eml' ]
+	[ "$(mail "$R/net/198.51.100.0-24.eml" To)" = abuse@one.example ]
+	[ "$(mail "$R/net/203.0.113.0-25.eml" To)" = abuse@two.example ]
+	# every message is in one of them
+	[ "$(cat "$R"/net/*.eml | sed -n 's/^Incidents: //p' | paste -sd+ | bc)" = "$(of messages)" ]
+	[ "$(mail "$R/net/203.0.113.0-25.eml" Incidents)" = "$(of '[.clients[] | select(.contact == "abuse@two.example").messages] | add')" ]
+	grep -q '^"198.51.100.*"abuse@one.example","AS64500",no' "$R/ioc.csv"
+	rm -r "$R"
+	for bad in '203.0.113.0/24' $'203.0.113.1/24\tabuse@x.example' $'nonsense\tabuse@x.example' \
+	    $'203.0.113.0/24\tno address' $'203.0.113.0/24\ta@b@c\tAS1'; do
+		printf '# a comment\n%s\n' "$bad" >"$c"
+		report 2 --sasl "$JOE" --contacts "$c"
+		[[ $stderr == *"$c: line 2: "* ]]
+		nothing_left
+	done
+	report 5 --sasl "$JOE" --contacts "$c.missing"
+	nothing_left
+}
+
+@test "what cannot be made is said, and nothing is left" {
+	practice_queue "$Q" 30
+	report 1 --sasl nobody@victim.example
+	[[ $stderr == *'no report was made: no message matches'* ]]
+	nothing_left
+	report 2
+	[[ $stderr == *'no selection; all mail is --all'* ]]
+	run_q -Q "$Q" report --all
+	expect_status 2
+	[[ $stderr == *'-o DIRECTORY is missing'* ]]
+	# who reports is not to be seen from a directory
+	run_q -Q "$Q" report -o "$R" --all
+	expect_status 2
+	[[ $stderr == *'--contact: is needed'* ]]
+	nothing_left
+	for who in nobody 'Joe <joe>' 'Joe <joe@host>' 'Joe <a b@x.example>' $'Joe\nBcc: x <a@x.example>' '<@x.example>'; do
+		WHO=$who report 2 --all
+		nothing_left
+	done
+	report 2 --all --case $'17\nBcc: x@x.example'
+	report 2 --all --redact some
+	report 2 --all --redact full --whole
+	report 2 --all --redact none --redact-key "$Q.truth"
+	report 2 --all --redact-key "$Q.truth"
+	"$QTOOL" -Q "$Q" snapshot -o "$BATS_TEST_TMPDIR/s.db" >/dev/null
+	run_q -D "$BATS_TEST_TMPDIR/s.db" report -o "$R" --all
+	expect_status 2
+	nothing_left
+	run_q -Q "$Q" report -o "$BATS_TEST_TMPDIR/no/r" --contact "$WHO" --all
+	expect_status 5
+	run_q -Q "$Q" report --all --explain
+	expect_status 0
+	nothing_left
+}
+
+@test "a disk that fills up leaves nothing" {
+	local full=$BATS_TEST_TMPDIR/full
+	practice_queue "$Q" 200
+	mkdir "$full"
+	mount -t tmpfs -o size=256k tmpfs "$full"
+	R=$full/r report 5 --all
+	[[ $stderr == *write*'No space left on device'* ]]
+	run ls -A "$full"
+	umount "$full"
+	[ -z "$output" ]
+}
+
+@test "killed, it leaves nothing; interrupted, it says so" {
+	local pid i
+	practice_queue "$Q" 300
+	for signal in KILL INT; do
+		"$QTOOL" -Q "$Q" report -o "$R" --contact "$WHO" --all >/dev/null 2>"$BATS_TEST_TMPDIR/said" &
+		pid=$!
+		# some files are there, and not all
+		for i in {1..1000}; do
+			[ "$(find "$BATS_TEST_TMPDIR" -path '*/r.*.tmp/net/*.eml' | wc -l)" -lt 3 ] || break
+			sleep 0.01
+		done
+		kill "-$signal" "$pid"
+		wait "$pid" && false
+		# the process that removes it outlives the one that was killed
+		for i in {1..1000}; do
+			! nothing_left || break
+			sleep 0.01
+		done
+		nothing_left
+	done
+	grep -q 'no report was made: interrupted' "$BATS_TEST_TMPDIR/said"
+}
+
+@test "a hostile queue does no harm in any of its files" {
+	local f
+	hostile_queue "$Q"
+	report 3 --all
+	for f in "$R"/*.txt "$R"/*.md "$R"/*.html "$R"/*.json "$R"/net/*; do
+		is_harmless <"$f"
+	done
+	is_harmless csv <"$R/ioc.csv"
+	for f in "$R"/*.json "$R"/net/*.json; do
+		jq -e type "$f" >/dev/null
+	done
+	for f in "$R"/net/*.eml; do
+		[[ $(mail "$f" parts) == "multipart/report feedback-report text/plain message/feedback-report"* ]]
+	done
+	run find "$R" -name '*[^A-Za-z0-9._-]*'
+	[ -z "$output" ]
+	[ "$(of messages)" = "$(sql "SELECT count(*) FROM messages WHERE state <> 'foreign'")" ]
+}
+
+@test "what the operator says is in the letters" {
+	practice_queue "$Q" 60
+	report 0 --sasl "$JOE"
+	grep -qF '[when the account was shut out]' "$R/delist.txt"
+	grep -qF '[how it came to that' "$R/delist.txt"
+	rm -r "$R"
+	report 0 --sasl "$JOE" --stopped '2026-11-27 03:12 UTC' --cause 'phishing <b>' \
+	    --prevention 'a limit of 200 a day' --organization 'Victim & Sons' --title 'Spam'
+	run grep -F '[' "$R/delist.txt"
+	# what cannot be known here alone
+	[ "${#lines[@]}" -eq 2 ]
+	grep -qF '2026-11-27 03:12 UTC' "$R/delist.txt"
+	grep -qF 'phishing <b>' "$R/delist.txt"
+	grep -qF 'a limit of 200 a day' "$R/delist.txt"
+	grep -qF 'Victim & Sons' "$R/account-owner.txt"
+	grep -qF 'phishing &lt;b&gt;' "$R/incident.html"
+	run grep -F 'phishing <b>' "$R/incident.html" "$R/incident.md"
+	[ -z "$output" ]
+	[ "$(jq -r .reporter.org "$R"/net/*.spam.xarf.json | sort -u)" = 'Victim & Sons' ]
+}

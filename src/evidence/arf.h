@@ -18,13 +18,17 @@ struct qt_arf {
 	const struct qt_counted *client[QT_ARF_SAMPLES]; /* whose */
 	unsigned n;
 	/* What of the first stands in the mail's third part. */
-	enum { QT_ARF_NOTHING, QT_ARF_HEADER, QT_ARF_WHOLE } third;
+	enum {
+		QT_ARF_NOTHING, QT_ARF_HEADER, QT_ARF_BEGINNING /* of that */,
+		QT_ARF_WHOLE
+	} third;
 };
 
 /* The text for people (UTF-8), in lines that end in a line feed. */
 int qt_arf_text(const struct qt_arf *a, struct qt_buf *b, struct qt_error *err)
     QT_MUST_CHECK;
-/* "203.0.113.7", "3 addresses of 203.0.113.0/24" */
+/* "203.0.113.7", "3 addresses of 203.0.113.0/24"; one who answers for several
+ * networks has "... and other networks". */
 void qt_arf_source(const struct qt_arf *a, struct qt_buf *b);
 /* The bytes of a message up to its first empty line. */
 size_t qt_arf_header_size(const char *s, size_t len);

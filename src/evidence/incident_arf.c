@@ -68,6 +68,20 @@ static struct bytes_are look(const char *s, size_t len)
 	return is;
 }
 
+/* The header alone, of one without an end as many lines as are bearable. */
+static void cut(struct qt_arf *a, struct qt_buf *b)
+{
+	const char *nl;
+
+	b->len = qt_arf_header_size(qt_buf_str(b), b->len);
+	a->third = b->len != 0 ? QT_ARF_HEADER : QT_ARF_NOTHING;
+	if (b->len <= QT_SAMPLE_WHOLE)
+		return;
+	nl = memrchr(b->data, '\n', QT_SAMPLE_WHOLE);
+	b->len = nl != NULL ? (size_t)(nl + 1 - b->data) : QT_SAMPLE_WHOLE;
+	a->third = QT_ARF_BEGINNING;
+}
+
 /*
  * A message must not be encoded (RFC 2046 5.2.1): one that would have to be is
  * shown by its header, which may be (RFC 6522 4).
@@ -87,9 +101,8 @@ static int show_first(struct qt_arf *a, struct parts *p, struct qt_error *err)
 					   GMIME_CONTENT_ENCODING_7BIT;
 		return 0;
 	}
-	p->third.len = qt_arf_header_size(qt_buf_str(&p->third), p->third.len);
+	cut(a, &p->third);
 	is = look(qt_buf_str(&p->third), p->third.len);
-	a->third = p->third.len != 0 ? QT_ARF_HEADER : QT_ARF_NOTHING;
 	p->third_code = is.eight || is.odd ?
 	    GMIME_CONTENT_ENCODING_QUOTEDPRINTABLE : GMIME_CONTENT_ENCODING_7BIT;
 	return 0;
@@ -219,7 +232,8 @@ static int fields(const struct qt_arf *a, struct qt_buf *b,
 	if (s != NULL)
 		path(b, "Original-Mail-From", s->sender);
 	for (i = 0; s != NULL && i < s->nrcpt; i++)
-		path(b, "Original-Rcpt-To", s->rcpt[i]);
+		if (s->rcpt[i][0] != '\0')
+			path(b, "Original-Rcpt-To", s->rcpt[i]);
 	source(a, b);
 	if (qt_incident_is_host(a->x->opts.host))
 		qt_buf_addf(b, "Reporting-MTA: dns; %s\n", a->x->opts.host);
@@ -321,7 +335,7 @@ static int header(GMimeMessage *m, const struct qt_arf *a, struct qt_error *err)
 
 /* ---- the mail ---- */
 
-/* Its bytes are copied. */
+/* Its bytes are copied.  In quoted-printable CR LF is a line's end like LF. */
 static GMimeObject *part(const char *type, const char *subtype,
     const struct qt_buf *bytes, GMimeContentEncoding code)
 {
@@ -365,13 +379,13 @@ static int body(GMimeMessage *m, const struct qt_arf *a, const struct parts *p,
 		GMIME_CONTENT_ENCODING_7BIT));
 	if (a->third == QT_ARF_WHOLE)
 		add(all, part("message", "rfc822", &p->third, p->third_code));
-	else if (a->third == QT_ARF_HEADER)
+	else if (a->third != QT_ARF_NOTHING)
 		add(all, part("text", "rfc822-headers", &p->third,
 			p->third_code));
 	if (p->third_code == GMIME_CONTENT_ENCODING_8BIT)
 		g_mime_object_set_header(GMIME_OBJECT(all),
 		    "Content-Transfer-Encoding", "8bit", NULL);
-	/* of our making: a message cannot have lines like that by design */
+	/* nobody can have put such a line into a message */
 	r = random_hex(boundary, err);
 	if (r == 0) {
 		g_mime_multipart_set_boundary(all, boundary);

@@ -62,7 +62,7 @@ static void shown(struct qt_buf *p, const char *s)
 	qt_escape_cell(p, s, strlen(s));
 }
 
-/* " between T and T UTC" */
+/* ", between T and T UTC"; nothing where no time is known */
 static void period(struct qt_buf *p, const struct qt_counted *c)
 {
 	char first[32], last[32];
@@ -72,12 +72,27 @@ static void period(struct qt_buf *p, const struct qt_counted *c)
 	qt_incident_time(c->first, first);
 	qt_incident_time(c->last, last);
 	if (strcmp(first, last) == 0)
-		qt_buf_addf(p, " at %s UTC", first);
+		qt_buf_addf(p, ", at %s UTC", first);
 	else
-		qt_buf_addf(p, " between %s and %s UTC", first, last);
+		qt_buf_addf(p, ", between %s and %s UTC", first, last);
 }
 
 /* ---- what it is about ---- */
+
+/* Whether all clients are of the network that the mail is named after. */
+static bool one_network(const struct qt_net *net)
+{
+	struct qt_error none;
+	struct cidr all;
+	size_t i;
+
+	if (cidr_parse(&all, net->network, &none) != 0)
+		return false;
+	for (i = 0; i < net->n; i++)
+		if (!cidr_contains(&all, qt_client_of(net->client[i])->addr))
+			return false;
+	return true;
+}
 
 void qt_arf_source(const struct qt_arf *a, struct qt_buf *b)
 {
@@ -90,6 +105,8 @@ void qt_arf_source(const struct qt_arf *a, struct qt_buf *b)
 	qt_buf_addf(b, "%s addresses of ",
 	    qt_incident_number(a->net->n, number));
 	shown(b, a->net->network);
+	if (!one_network(a->net))
+		qt_buf_adds(b, " and other networks");
 }
 
 static void who_writes(const struct qt_arf *a, struct qt_buf *b,
@@ -120,8 +137,8 @@ static void what_came(const struct qt_arf *a, struct qt_buf *p)
 	count(p, sum->recipients, "recipient");
 	qt_buf_adds(p, " from ");
 	qt_arf_source(a, p);
-	qt_buf_adds(p, a->net->n == 1 ? ", an address of your network," :
-					", your network,");
+	qt_buf_adds(p, a->net->n == 1 ? ", an address of your network" :
+					", which you answer for");
 	period(p, sum);
 	qt_buf_adds(p, ".");
 }
@@ -319,7 +336,9 @@ static void list(const struct qt_arf *a, struct qt_buf *b,
 	qt_buf_release(&who);
 	more(b, l->n - i, l->n - i == 1 ? "connection" : "connections");
 	if (l->messages < messages)
-		qt_buf_addf(b, "The ports of %s other messages are not known.\n",
+		qt_buf_addf(b, messages - l->messages == 1 ?
+			"The port of %s other message is not known.\n" :
+			"The ports of %s other messages are not known.\n",
 		    qt_incident_number(messages - l->messages, number));
 	qt_buf_addc(b, '\n');
 }
@@ -387,7 +406,9 @@ static void first_message(const struct qt_arf *a, struct qt_buf *b,
 			qt_buf_addf(p, ", port %u", s->server_port);
 	}
 	qt_buf_addf(p, ", follows at the end of this mail%s.",
-	    a->third == QT_ARF_WHOLE ? "" : " by its header");
+	    a->third == QT_ARF_WHOLE	 ? "" :
+	    a->third == QT_ARF_BEGINNING ? " by the beginning of its header" :
+					   " by its header");
 	wrap(b, p);
 	qt_buf_clear(p);
 }

@@ -249,7 +249,7 @@ static int keep(struct connections *l, const struct qt_counted *c,
 
 	if (l->n == l->cap) {
 		cap = l->cap != 0 ? 2 * l->cap : 64;
-		v = reallocarray(l->v, cap, sizeof(l->v[0]));
+		v = reallocarray(l->v, cap, sizeof(struct qt_counted *));
 		if (v == NULL)
 			return qt_fail_mem(err);
 		l->v = v;
@@ -356,7 +356,7 @@ static int connections(const struct qt_arf *a, struct qt_buf *b,
 	for (i = 0; i < a->net->n && r == 0; i++)
 		r = of_client(&l, t, a->net->client[i], err);
 	if (r == 0 && l.n != 0) {
-		qsort(l.v, l.n, sizeof(l.v[0]), by_time);
+		qsort(l.v, l.n, sizeof(struct qt_counted *), by_time);
 		list(a, b, &l);
 	}
 	free(l.v);

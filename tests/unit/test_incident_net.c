@@ -668,6 +668,14 @@ static void several_addresses_are_told_apart(void **state)
 	part_bytes(&w, 2, &text);
 	assert_string_equal(qt_buf_str(&text), "Subject: one\n");
 	qt_buf_release(&text);
+	/* one that is counted after a mail was written is in the next one */
+	add_message(&w, "203.0.113.7", 2, DAY - 1, false);
+	read_mail(&w);
+	words_of(&w, &text);
+	assert_has(&text, " Address:port "
+	    "2026-11-24 05:59:59 2026-11-24 05:59:59 1 203.0.113.7:2 "
+	    "2026-11-24 06:00:00 2026-11-24 06:00:00 1 203.0.113.70:1 ");
+	qt_buf_release(&text);
 	end(&w);
 }
 

@@ -10,6 +10,7 @@
  *	incident_xarf.c		one such object (XARF 4)
  *	incident_texts.c	texts for people outside
  *	incident_paper.c	the paper for the own ones; paper.c has its forms
+ *	incident_tables.c	its tables
  *	incident_facts.c	the same for programs
  *
  * Two names share what follows a NUL in a tally's key: JOE NUL 192.0.2.1.

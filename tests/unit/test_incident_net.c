@@ -276,7 +276,7 @@ static void assert_narrow(const struct world *w)
 		assert_non_null(nl);
 		if (*s != '>' && qt_term_width(s, (size_t)(nl - s)) > 77)
 			fail_msg("%.*s", (int)(nl - s), s);
-		assert_true(nl - s < 998);
+		assert_true(nl - s <= 998);
 	}
 	qt_buf_release(&b);
 }
@@ -608,6 +608,39 @@ static void nothing_breaks_a_field(void **state)
 	end(&w);
 }
 
+/* What is quoted may be as long as mail takes, and not longer. */
+static void a_quoted_line_has_an_end(void **state)
+{
+	const struct qt_incident_opts opts = usual();
+	static const struct {
+		char c;
+		size_t n;
+		bool cut;
+	} cases[] = {{'a', 990, false}, {'a', 991, true}, {'a', 5000, true},
+	    {'\xff', 247, false}, {'\xff', 248, true}, {'\xff', 5000, true}};
+	char line[5002];
+	struct qt_buf text;
+	struct world w;
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		(void)usual_world(&w, &opts);
+		memset(line, cases[i].c, cases[i].n);
+		line[cases[i].n] = '\n';
+		line[cases[i].n + 1] = '\0';
+		(void)add_text(&w, qt_client_of(w.client[0]), line);
+		read_mail(&w);
+		assert_narrow(&w);
+		part_bytes(&w, 0, &text);
+		assert_int_equal(strstr(text.data, " [...]\n") != NULL,
+		    cases[i].cut);
+		assert_has(&text, cases[i].c == 'a' ? "\n> aaaa" : "\n> \\xFF");
+		qt_buf_release(&text);
+		end(&w);
+	}
+}
+
 /* ---- several addresses ---- */
 
 static void several_addresses_are_told_apart(void **state)
@@ -662,6 +695,7 @@ static void several_addresses_are_told_apart(void **state)
 	    "06:00:00 UTC: > Subject: three > folded > X: \\x1B[2J\\xFF ");
 	assert_has(&text, "came from 203.0.113.7, port 40000, at 2026-11-24 "
 	    "06:00:00 UTC: > Subject: two ");
+	assert_true(strstr(text.data, "three") < strstr(text.data, "two"));
 	assert_lacks(&text, "four");
 	assert_lacks(&text, "> body");
 	qt_buf_release(&text);
@@ -670,11 +704,13 @@ static void several_addresses_are_told_apart(void **state)
 	qt_buf_release(&text);
 	/* one that is counted after a mail was written is in the next one */
 	add_message(&w, "203.0.113.7", 2, DAY - 1, false);
+	add_message(&w, "203.0.113.7", 3, 0, false);
 	read_mail(&w);
 	words_of(&w, &text);
 	assert_has(&text, " Address:port "
 	    "2026-11-24 05:59:59 2026-11-24 05:59:59 1 203.0.113.7:2 "
 	    "2026-11-24 06:00:00 2026-11-24 06:00:00 1 203.0.113.70:1 ");
+	assert_has(&text, " 203.0.113.7:50000 unknown unknown 1 203.0.113.7:3 ");
 	qt_buf_release(&text);
 	end(&w);
 }
@@ -1116,7 +1152,8 @@ static void the_best_sample_is_taken(void **state)
 	    {"a@b", false}, {"a b@c.example", false}, {".a@b.example", false},
 	    {"a.@b.example", false}, {"a..b@c.example", false},
 	    {"\"a\"@b.example", false}, {"a@b@c.example", false},
-	    {"a@-b.example", false}, {"a@b-.example", false},
+	    {"a@-b.example", false}, {"a@b.-c.example", false},
+	    {"a@b-.example", false},
 	    {"a@b_c.example", false}, {"a@b..example", false},
 	    {"a@b.example.", false}, {"a@[192.0.2.1]", false},
 	    {"\xc3\xa4@b.example", false}, {"a@\xc3\xa4.example", false},
@@ -1332,6 +1369,7 @@ int main(void)
 	    cmocka_unit_test(the_third_part_is_the_message),
 	    cmocka_unit_test(a_header_has_an_end),
 	    cmocka_unit_test(nothing_breaks_a_field),
+	    cmocka_unit_test(a_quoted_line_has_an_end),
 	    cmocka_unit_test(several_addresses_are_told_apart),
 	    cmocka_unit_test(long_lists_are_cut),
 	    cmocka_unit_test(an_ipv6_address_fits),

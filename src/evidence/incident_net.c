@@ -47,7 +47,7 @@ static void file_name(const char *text, char out[80])
 {
 	size_t i;
 
-	for (i = 0; text[i] != '\0' && i < 79; i++)
+	for (i = 0; i < 79 && text[i] != '\0'; i++)
 		out[i] = text[i] == ':' ? '_' : text[i] == '/' ? '-' : text[i];
 	out[i] = '\0';
 }

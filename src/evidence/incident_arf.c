@@ -274,7 +274,7 @@ static void subject(const struct qt_arf *a, struct qt_buf *b)
 		if (strncmp(first, last, 10) != 0)
 			qt_buf_addf(b, " to %.10s", last);
 	}
-	if (id != NULL)
+	if (id != NULL && id[0] != '\0')
 		qt_buf_addf(b, " [%s]", id);
 }
 

@@ -115,7 +115,7 @@ static void who_writes(const struct qt_arf *a, struct qt_buf *b,
 	const struct qt_incident_opts *o = &a->x->opts;
 
 	qt_buf_adds(p, "This is a report of abuse from ");
-	if (o->organization != NULL) {
+	if (o->organization != NULL && o->organization[0] != '\0') {
 		shown(p, o->organization);
 		qt_buf_adds(p, ", ");
 	}
@@ -167,16 +167,18 @@ static void how_it_came(const struct qt_arf *a, struct qt_buf *p)
 static void what_is_asked(const struct qt_arf *a, struct qt_buf *b,
     struct qt_buf *p)
 {
+	const char *const id = a->x->opts.case_id;
+
 	qt_buf_addf(p, "Please see to it that this stops, and tell the customer "
 	    "who had the address%s at these times: most likely the machine, or "
 	    "a proxy or VPN that runs on it, is abused by somebody else.",
 	    a->net->n == 1 ? "" : "es");
 	wrap(b, p);
 	qt_buf_clear(p);
-	if (a->x->opts.case_id == NULL)
+	if (id == NULL || id[0] == '\0')
 		return;
 	qt_buf_adds(p, "Our case number is ");
-	shown(p, a->x->opts.case_id);
+	shown(p, id);
 	qt_buf_adds(p, ". Please name it when you answer.");
 	wrap(b, p);
 	qt_buf_clear(p);

@@ -191,7 +191,7 @@ static void description(const struct object *o, struct qt_buf *d)
 
 	if (opts->redact != QT_REDACT_NONE)
 		qt_buf_adds(d, " Names are replaced by tokens (RFC 6590).");
-	if (opts->case_id != NULL)
+	if (opts->case_id != NULL && opts->case_id[0] != '\0')
 		qt_buf_addf(d, " Case number: %s", opts->case_id);
 	member(o, "description", qt_buf_str(d), DESCRIPTION_MAX);
 	o->b->failed = o->b->failed || d->failed;
@@ -218,11 +218,14 @@ static void about_mail(const struct object *o)
 	count(&d, c->messages, "message");
 	qt_buf_adds(&d, " to ");
 	count(&d, c->recipients, "recipient");
+	if (logins != 0 && logins < c->messages)
+		qt_buf_addf(&d, ", %s of them",
+		    qt_incident_number(logins, text));
+	else if (logins != 0)
+		qt_buf_addc(&d, ',');
 	if (logins != 0)
-		qt_buf_addf(&d, ", %s of them with the stolen credentials of an "
-		    "account here",
-		    logins < c->messages ? qt_incident_number(logins, text) :
-					   "all");
+		qt_buf_adds(&d, " with the stolen credentials of an account "
+		    "here");
 	qt_buf_addc(&d, '.');
 	description(o, &d);
 }

@@ -790,8 +790,8 @@ static void a_mail_without_samples(void **state)
 
 	(void)state;
 	opts.host = "localhost";
-	opts.case_id = NULL;
-	opts.organization = NULL;
+	opts.case_id = "";
+	opts.organization = "";
 	opts.redact = QT_REDACT_NONE;
 	begin(&w, &opts);
 	(void)add_client(&w, "203.0.113.7");
@@ -1235,15 +1235,23 @@ static void an_object_that_cannot_be(void **state)
 	}
 }
 
-/* A time that no date has is as good as none. */
-static void an_object_has_a_time(void **state)
+/* A time that no date has is as good as none, and so is a text without a letter. */
+static void an_object_of_little(void **state)
 {
-	const struct qt_incident_opts opts = usual();
+	struct qt_incident_opts opts = usual();
 	struct qt_sample *s;
 	struct world w;
 
 	(void)state;
+	opts.case_id = "";
+	opts.organization = "";
+	opts.redact = QT_REDACT_NONE;
 	s = usual_world(&w, &opts);
+	make(&w, qt_incident_xarf_spam);
+	assert_party(&w, "reporter", "example.org");
+	assert_string_equal(text(&w, "description"), "Unsolicited mail from this "
+	    "address: 1 message to 2 recipients, with the stolen "
+	    "credentials of an account here.");
 	s->time = INT64_C(253402300800); /* year 10000 */
 	make(&w, qt_incident_xarf_spam);
 	assert_string_equal(text(&w, "timestamp"), "2026-11-24T06:00:00Z");
@@ -1380,7 +1388,7 @@ int main(void)
 	    cmocka_unit_test(a_login_is_an_object),
 	    cmocka_unit_test(the_best_sample_is_taken),
 	    cmocka_unit_test(an_object_that_cannot_be),
-	    cmocka_unit_test(an_object_has_a_time),
+	    cmocka_unit_test(an_object_of_little),
 	    cmocka_unit_test(texts_have_limits),
 	    cmocka_unit_test(evidence_has_a_limit),
 	    cmocka_unit_test(an_object_that_fails_says_so),

@@ -489,8 +489,9 @@ static int count_place(struct qt_incident *x, const struct facts *f,
 		(void)snprintf(place, sizeof(place), "transaction %" PRIu64,
 		    f->row->spool->txid);
 	else
-		(void)strlcpy(place, qt_queue_name(f->row->queue),
-		    sizeof(place));
+		(void)snprintf(place, sizeof(place), "%s%s",
+		    f->row->spool->packed != NULL ? "archived " : "",
+		    qt_queue_name(f->row->queue));
 	return add_text(&x->places, place, &f->n, NULL, err);
 }
 
@@ -571,6 +572,43 @@ int qt_incident_add(struct qt_incident *x, const struct qt_db *db,
 		f.subject_len = len;
 	}
 	return count(x, &f, err);
+}
+
+/* ---- what has become of it ---- */
+
+static bool begins(const struct qt_counted *place, const char *with)
+{
+	return strncmp(place->key, with, strlen(with)) == 0;
+}
+
+bool qt_incident_transaction(const struct qt_counted *place)
+{
+	return begins(place, "transaction ");
+}
+
+bool qt_incident_archived(const struct qt_counted *place)
+{
+	return begins(place, "archived ");
+}
+
+struct qt_still qt_incident_still(const struct qt_incident *x)
+{
+	const struct qt_tally *t = &x->places;
+	struct qt_still s = {.taken = 0};
+	size_t i;
+
+	for (i = 0; i < t->n; i++)
+		if (qt_incident_transaction(t->v[i]))
+			s.taken += t->v[i]->todo;
+		else if (qt_incident_archived(t->v[i]))
+			s.archived += t->v[i]->todo;
+		else if (strcmp(t->v[i]->key, "hold") == 0)
+			s.held += t->v[i]->todo;
+		else if (strcmp(t->v[i]->key, "corrupt") == 0)
+			s.corrupt += t->v[i]->todo;
+		else
+			s.waiting += t->v[i]->todo;
+	return s;
 }
 
 void qt_incident_count(const struct qt_incident *x,

@@ -82,7 +82,7 @@ struct qt_incident {
 	struct qt_tally connections;	 /* CLIENT NUL PORT */
 	struct qt_tally senders, subjects, hours; /* hours: "2026-11-26T04" */
 	struct qt_tally rcpt_domains;	 /* a recipient is a message there */
-	struct qt_tally places;		 /* "hold", "deferred", "transaction 4" */
+	struct qt_tally places; /* "hold", "transaction 4", "archived deferred" */
 	struct qt_counted all;		 /* all messages */
 	struct hashset people, reached;	 /* recipients; those who are done with */
 	uint64_t sip_key[2];		 /* of their hashes */
@@ -171,6 +171,18 @@ void qt_incident_time(int64_t seconds, char out[32]);
 const char *qt_incident_number(uint64_t n, char out[32]);
 /* Whether it is the full name of a host, and not a directory's, say. */
 bool qt_incident_is_host(const char *s);
+/* Where recipients to do are. */
+struct qt_still {
+	uint64_t taken;	   /* out of the queue: a transaction has them */
+	uint64_t held;	   /* on hold */
+	uint64_t corrupt;  /* set aside by Postfix */
+	uint64_t waiting;  /* nothing keeps Postfix from them */
+	uint64_t archived; /* in an archive: what became of them is not known */
+};
+struct qt_still qt_incident_still(const struct qt_incident *x);
+/* Of x->places: it is a transaction's staging; it is in an archive. */
+bool qt_incident_transaction(const struct qt_counted *place);
+bool qt_incident_archived(const struct qt_counted *place);
 /* A port as Postfix writes it; 0: it is none. */
 unsigned qt_incident_port(const char *s);
 

@@ -205,6 +205,15 @@ int qt_incident_summary(struct qt_incident *x, struct qt_buf *b,
 
 /* ---- gdpr-facts.json ---- */
 
+static void still(struct qt_buf *b, const struct qt_incident *x)
+{
+	const struct qt_still s = qt_incident_still(x);
+
+	number(b, "  ", "recipients_prevented", s.taken + s.held + s.corrupt);
+	number(b, "  ", "recipients_waiting", s.waiting);
+	number(b, "  ", "recipients_archived", s.archived);
+}
+
 static uint64_t named_accounts(const struct qt_incident *x)
 {
 	const struct qt_tally *t = &x->accounts;
@@ -236,10 +245,14 @@ int qt_incident_persons(struct qt_incident *x, struct qt_buf *b,
 	number(b, "  ", "recipients", x->all.recipients);
 	number(b, "  ", "recipients_done", x->all.done);
 	number(b, "  ", "recipients_to_do", x->all.todo);
+	still(b, x);
 	text(b, "  ", "person", "one address of a recipient; two of one human "
 	    "being are two");
 	text(b, "  ", "done", "Postfix has delivered to that recipient, or has "
 	    "given the message back: the queue does not tell which");
+	text(b, "  ", "prevented", "of those to do: the message was taken out of "
+	    "the queue, or is on hold or set aside; waiting: Postfix will "
+	    "deliver; archived: what became of it since is not known here");
 	text(b, "  ", "not_counted", "messages that had been delivered to all "
 	    "recipients before: they are in the mail log alone");
 	text(b, "  ", "not_known_here", "whether others read mail, contacts or "

@@ -51,11 +51,6 @@ uint64_t qt_incident_named(const struct qt_tally *t)
 	return n;
 }
 
-bool qt_incident_transaction(const struct qt_counted *place)
-{
-	return strncmp(place->key, "transaction ", 12) == 0;
-}
-
 static const char *messages(uint64_t n, char out[64])
 {
 	return qt_incident_count_of(n, "message", "messages", out);
@@ -64,32 +59,6 @@ static const char *messages(uint64_t n, char out[64])
 static const char *recipients(uint64_t n, char out[64])
 {
 	return qt_incident_count_of(n, "recipient", "recipients", out);
-}
-
-/* Recipients that are still to do, by what became of their messages. */
-struct still {
-	uint64_t taken; /* out of the queue */
-	uint64_t held;
-	uint64_t corrupt; /* set aside by Postfix */
-	uint64_t waiting; /* nothing keeps Postfix from them */
-};
-
-static struct still still_to_do(const struct qt_incident *x)
-{
-	const struct qt_tally *t = &x->places;
-	struct still s = {.taken = 0};
-	size_t i;
-
-	for (i = 0; i < t->n; i++)
-		if (qt_incident_transaction(t->v[i]))
-			s.taken += t->v[i]->todo;
-		else if (strcmp(t->v[i]->key, "hold") == 0)
-			s.held += t->v[i]->todo;
-		else if (strcmp(t->v[i]->key, "corrupt") == 0)
-			s.corrupt += t->v[i]->todo;
-		else
-			s.waiting += t->v[i]->todo;
-	return s;
 }
 
 /* ---- head ---- */
@@ -176,7 +145,7 @@ static void from_where(struct qt_paper *p, const struct qt_incident *x)
 
 static void how_far(struct qt_paper *p, const struct qt_incident *x)
 {
-	const struct still s = still_to_do(x);
+	const struct qt_still s = qt_incident_still(x);
 	char n[64];
 
 	qt_paper_rowf(p, "Done with", "%s: Postfix has delivered the mail to "
@@ -198,6 +167,9 @@ static void how_far(struct qt_paper *p, const struct qt_incident *x)
 		qt_paper_rowf(p, "Set aside", "%s of messages that Postfix "
 		    "found damaged and does not deliver",
 		    recipients(s.corrupt, n));
+	if (s.archived != 0)
+		qt_paper_rowf(p, "Archived", "%s: what has become of them since "
+		    "is not known here", recipients(s.archived, n));
 	if (s.waiting != 0)
 		qt_paper_rowf(p, "Waiting", "%s: Postfix delivers to them as "
 		    "soon as it can unless somebody keeps it from that",

@@ -12,8 +12,6 @@ const char *qt_incident_count_of(uint64_t n, const char *one, const char *many,
     char out[64]);
 /* How many keys there are but "". */
 uint64_t qt_incident_named(const struct qt_tally *t);
-/* Of x->places: it is a transaction's staging. */
-bool qt_incident_transaction(const struct qt_counted *place);
 
 /* incident_tables.c: the sections of what was counted; the transactions. */
 void qt_incident_tables(struct qt_paper *p, const struct qt_incident *x);

@@ -456,6 +456,8 @@ static const char *meaning(const struct qt_counted *place)
 
 	if (qt_incident_transaction(place))
 		return "taken out of the queue, kept by qtool";
+	if (qt_incident_archived(place))
+		return "as it was when it was archived";
 	for (i = 0; i < COLUMNS(known); i++)
 		if (strcmp(place->key, known[i].place) == 0)
 			return known[i].means;

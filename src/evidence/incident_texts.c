@@ -119,29 +119,24 @@ static void who_writes(struct qt_buf *b, const struct qt_incident *x)
 
 /* ---- what was done ---- */
 
-/* The messages of transactions that hold some of this mail, or held it. */
+static uint64_t messages_in(const struct qt_incident *x, const char *queue)
+{
+	const struct qt_counted *e = qt_tally_find(&x->places, queue,
+	    strlen(queue));
+
+	return e != NULL ? e->messages : 0;
+}
+
+/* The messages that transactions hold. */
 static uint64_t taken_out(const struct qt_incident *x)
 {
 	uint64_t n = 0;
 	size_t i;
 
 	for (i = 0; i < x->places.n; i++)
-		if (strncmp(x->places.v[i]->key, "transaction ", 12) == 0)
+		if (qt_incident_transaction(x->places.v[i]))
 			n += x->places.v[i]->messages;
 	return n;
-}
-
-static const struct qt_counted *place(const struct qt_incident *x,
-    const char *queue)
-{
-	return qt_tally_find(&x->places, queue, strlen(queue));
-}
-
-static uint64_t messages_in(const struct qt_incident *x, const char *queue)
-{
-	const struct qt_counted *e = place(x, queue);
-
-	return e != NULL ? e->messages : 0;
 }
 
 static void what_was_done(struct qt_buf *b, const struct qt_incident *x)
@@ -158,8 +153,28 @@ static void what_was_done(struct qt_buf *b, const struct qt_incident *x)
 		paragraphf(b, "%s %s on hold and not delivered.",
 		    qt_incident_number(held, n),
 		    held == 1 ? "message is" : "messages are");
-	if (out == 0 && held == 0)
-		paragraph(b, "[what was done with the messages in the queue]");
+	if (out + held < x->all.messages)
+		paragraph(b, out + held == 0 ?
+		    "[what was done with the messages]" :
+		    "[what was done with the other messages]");
+}
+
+/* What of those to do is prevented: nobody may read that of mail which is still
+ * on its way. */
+static void rows_to_do(struct qt_buf *b, const struct qt_incident *x,
+    uint64_t todo)
+{
+	const struct qt_still s = qt_incident_still(x);
+
+	if (s.waiting == 0 && s.archived == 0) {
+		row_number(b, "of these prevented", todo);
+		return;
+	}
+	row_number(b, "not done with", todo);
+	if (s.waiting == 0)
+		row(b, "of these prevented", NULL, "what became of them");
+	else if (todo == x->all.todo)
+		row_number(b, "of these prevented", s.taken + s.held + s.corrupt);
 }
 
 /* ---- account-owner.txt ---- */
@@ -216,7 +231,7 @@ static void owner_happened(struct qt_buf *b, const struct qt_incident *x,
 	row_number(b, "messages", account->messages);
 	row_number(b, "recipients", account->recipients);
 	row_number(b, "of these done with", account->done);
-	row_number(b, "of these prevented", account->todo);
+	rows_to_do(b, x, account->todo);
 	row(b, "stopped", x->opts.stopped, "when the account was shut out");
 	qt_buf_addc(b, '\n');
 	paragraph(b, "\"Done with\" are recipients that the mail was delivered "
@@ -326,7 +341,8 @@ int qt_incident_delist(struct qt_incident *x, struct qt_buf *b,
 	row_number(b, "accounts", accounts(x));
 	row_number(b, "messages seen", x->all.messages);
 	row_number(b, "recipients", x->all.recipients);
-	row_number(b, "of these prevented", x->all.todo);
+	row_number(b, "of these done with", x->all.done);
+	rows_to_do(b, x, x->all.todo);
 	qt_buf_addc(b, '\n');
 	paragraph(b, "Messages that had been delivered whole are not in these "
 	    "numbers: they are no longer in the queue.");

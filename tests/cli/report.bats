@@ -81,8 +81,9 @@ mail() {
 	[ "$(jq .persons_written_to "$R/gdpr-facts.json")" = "$(of persons)" ]
 	[ "$(($(wc -l <"$R/ioc.csv") - 1))" = "$(of '.clients | length')" ]
 	grep -q "messages  *$(of messages)\$" "$R/account-owner.txt"
-	grep -q "$(printf "%'d" "$(of recipients)")" "$R/incident.md" ||
-	    grep -q "$(of recipients)" "$R/incident.md"
+	for f in incident.md incident.html account-owner.txt delist.txt; do
+		grep -qF "$(of recipients | sed -E 's/([0-9])([0-9]{3})$/\1,\2/')" "$R/$f"
+	done
 	[[ $(head -c 200 "$R/incident.html") == *'<!DOCTYPE html>'* ]]
 	grep -q "2026-17" "$R/incident.html" "$R/delist.txt" "$R/README.txt"
 }
@@ -106,6 +107,10 @@ mail() {
 @test "what a transaction keeps is counted like what is in the queue" {
 	practice_queue "$Q" 200
 	report 0 --sasl "$JOE"
+	# nothing was done yet: what Postfix is free to deliver is not prevented
+	[ "$(jq .recipients_waiting "$R/gdpr-facts.json")" = "$(sql "SELECT sum(rcpt_todo) FROM messages WHERE sasl_username = '$JOE' AND queue_name <> 'hold'")" ]
+	[ "$(jq .recipients_waiting "$R/gdpr-facts.json")" -gt 0 ]
+	grep -qF '[what was done with the ' "$R/account-owner.txt"
 	of 'del(.made, .command, .source, .places, .transactions)' >"$BATS_TEST_TMPDIR/before"
 	"$QTOOL" -Q "$Q" archive -o "$BATS_TEST_TMPDIR/a.tar.zst" --all >/dev/null
 	"$QTOOL" -Q "$Q" delete --sasl "$JOE" --yes --note 'stolen' >/dev/null
@@ -115,6 +120,8 @@ mail() {
 	[ "$(of '.places[].place')" = 'transaction 1' ]
 	[ "$(of '.transactions[0] | [.operation, .state, .reason] | @tsv')" = $'delete\tcommitted\tstolen' ]
 	grep -q 'were taken out of the queue' "$R/account-owner.txt"
+	[ "$(jq -c '[.recipients_prevented, .recipients_waiting]' "$R/gdpr-facts.json")" = "[$(of recipients_to_do),0]" ]
+	grep -q "of these prevented  *$(of recipients_to_do | sed -E 's/([0-9])([0-9]{3})$/\1,\2/')\$" "$R/account-owner.txt" "$R/delist.txt"
 	grep -q stolen "$R/incident.md"
 	rm -r "$R"
 	run_q -Q "$Q" --transaction 1 report -o "$R" --contact "$WHO" --all
@@ -124,6 +131,8 @@ mail() {
 	run_q -A "$BATS_TEST_TMPDIR/a.tar.zst" report -o "$R" --contact "$WHO" --sasl "$JOE"
 	expect_status 0
 	diff "$BATS_TEST_TMPDIR/before" <(of 'del(.made, .command, .source, .places, .transactions)')
+	[[ $(of '.places[].place' | sort -u) == *'archived deferred'* ]]
+	[ "$(jq -c '[.recipients_prevented, .recipients_archived]' "$R/gdpr-facts.json")" = "[0,$(of recipients_to_do)]" ]
 	[ "$(jq .messages <<<"$("$QTOOL" -Q "$Q" report -o "$R-2" --contact "$WHO" --all --json)")" = 200 ]
 }
 
@@ -313,8 +322,8 @@ mail() {
 	report 0 --sasl "$JOE" --stopped '2026-11-27 03:12 UTC' --cause 'phishing <b>' \
 	    --prevention 'a limit of 200 a day' --organization 'Victim & Sons' --title 'Spam'
 	run grep -F '[' "$R/delist.txt"
-	# what cannot be known here alone
-	[ "${#lines[@]}" -eq 2 ]
+	# what cannot be known here: name and addresses, and what was not done yet
+	[ "${#lines[@]}" -eq 3 ]
 	grep -qF '2026-11-27 03:12 UTC' "$R/delist.txt"
 	grep -qF 'phishing <b>' "$R/delist.txt"
 	grep -qF 'a limit of 200 a day' "$R/delist.txt"

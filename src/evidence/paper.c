@@ -196,9 +196,9 @@ void qt_paper_begin(struct qt_paper *p, struct qt_buf *b, bool html,
     const char *title)
 {
 	*p = (struct qt_paper){.b = b, .html = html};
-	qt_buf_init(&p->cells, 0);
-	qt_buf_init(&p->text, 0);
-	qt_buf_init(&p->shown, 0);
+	qt_buf_init(&p->cells, b->max);
+	qt_buf_init(&p->text, b->max);
+	qt_buf_init(&p->shown, b->max);
 	if (html) {
 		qt_buf_adds(b, head);
 		qt_buf_adds(b, "<title>");
@@ -436,7 +436,8 @@ void qt_paper_bar(struct qt_paper *p, uint64_t part, uint64_t whole)
 	qt_buf_clear(&p->text);
 	if (part != 0 && whole != 0 && p->html)
 		qt_buf_addf(&p->text, "<span role=\"img\" "
-		    "aria-label=\"%.0f%%\" style=\"width:%.1f%%\"></span>", share * 100, share * 100);
+		    "aria-label=\"%.0f%%\" style=\"width:%.1f%%\"></span>",
+		    share * 100, share * 100);
 	else if (part != 0 && whole != 0)
 		add_blocks(&p->text, share);
 	add_cell(p, qt_buf_str(&p->text), p->text.len);

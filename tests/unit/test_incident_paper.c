@@ -1,0 +1,785 @@
+/*
+ * test_incident_paper.c - the paper about an incident, read as people see it.
+ * What its two forms say has to be the same.
+ */
+#include "unit/paper_read.h"
+
+#include <stdlib.h>
+
+#include "evidence/incident.h"
+#include "qtool/escape.h"
+
+/* ---- an incident made by hand ---- */
+
+struct world {
+	struct qt_incident x;
+	struct qt_contact contact;
+	struct qt_tx_list history;
+	struct qt_error err;
+};
+
+#define T0 1795665731 /* 2026-11-26 04:02:11 UTC */
+
+static void begin(struct world *w)
+{
+	struct qt_tally *t[] = {&w->x.accounts, &w->x.clients, &w->x.senders,
+	    &w->x.subjects, &w->x.hours, &w->x.rcpt_domains, &w->x.places};
+	size_t i;
+
+	memset(w, 0, sizeof(*w));
+	qt_arena_init(&w->x.arena, 0);
+	for (i = 0; i < sizeof(t) / sizeof(t[0]); i++)
+		assert_int_equal(qt_tally_init(t[i], &w->x.arena, &w->err), 0);
+	w->x.now = T0 + 36000;
+	w->x.from = "Abuse desk <abuse@provider.example>";
+	w->contact = (struct qt_contact){.address = "noc@isp.example",
+	    .asn = "AS64500"};
+}
+
+static void end(struct world *w)
+{
+	struct qt_tally *t[] = {&w->x.accounts, &w->x.clients, &w->x.senders,
+	    &w->x.subjects, &w->x.hours, &w->x.rcpt_domains, &w->x.places};
+	size_t i;
+
+	for (i = 0; i < sizeof(t) / sizeof(t[0]); i++)
+		qt_tally_release(t[i]);
+	hashset_release(&w->x.people);
+	hashset_release(&w->x.reached);
+	free(w->history.v);
+	qt_arena_release(&w->x.arena);
+}
+
+static struct qt_counted *add(struct world *w, struct qt_tally *t,
+    const char *key, const struct qt_tally_add *n)
+{
+	struct qt_counted *e;
+
+	assert_int_equal(qt_tally_add(t, key, strlen(key), n, &e, NULL,
+	    &w->err), 0);
+	return e;
+}
+
+/* What an entry is of, if it is new. */
+static void give(struct world *w, struct qt_counted *e, const void *more,
+    size_t size)
+{
+	if (e->more != NULL)
+		return;
+	e->more = qt_arena_alloc(&w->x.arena, size);
+	assert_non_null(e->more);
+	memcpy(e->more, more, size);
+}
+
+static void add_account(struct world *w, const char *login,
+    const struct qt_tally_add *n, const struct qt_account *a)
+{
+	give(w, add(w, &w->x.accounts, login, n), a, sizeof(*a));
+}
+
+static void add_client(struct world *w, const char *address,
+    const struct qt_tally_add *n, const struct qt_client *c)
+{
+	give(w, add(w, &w->x.clients, address, n), c, sizeof(*c));
+}
+
+static void add_hour(struct world *w, int64_t hour, uint64_t recipients)
+{
+	char key[32];
+
+	qt_incident_time(hour * 3600, key);
+	key[10] = 'T';
+	key[13] = '\0';
+	(void)add(w, &w->x.hours, key, &(struct qt_tally_add){
+	    .recipients = recipients, .time = hour * 3600 + 59});
+}
+
+/* As qt_incident_write() does before. */
+static void sort(struct world *w)
+{
+	qt_tally_sort(&w->x.accounts, QT_TALLY_MESSAGES);
+	qt_tally_sort(&w->x.clients, QT_TALLY_MESSAGES);
+	qt_tally_sort(&w->x.senders, QT_TALLY_MESSAGES);
+	qt_tally_sort(&w->x.subjects, QT_TALLY_MESSAGES);
+	qt_tally_sort(&w->x.hours, QT_TALLY_KEY);
+	qt_tally_sort(&w->x.rcpt_domains, QT_TALLY_RECIPIENTS);
+	qt_tally_sort(&w->x.places, QT_TALLY_MESSAGES);
+}
+
+/* What both forms read; fails where they differ.  The caller releases it. */
+static struct reading read_both(struct world *w)
+{
+	struct reading html = {.rows = 0}, text = {.rows = 0};
+	struct qt_buf b;
+
+	sort(w);
+	qt_buf_init(&html.text, 0);
+	qt_buf_init(&text.text, 0);
+	qt_buf_init(&b, 0);
+	assert_int_equal(qt_incident_paper(&w->x, true, &b, &w->err), 0);
+	assert_true(qt_utf8_valid(b.data, b.len));
+	assert_int_equal(strlen(b.data), b.len);
+	read_html(&html, qt_buf_str(&b));
+	qt_buf_clear(&b);
+	assert_int_equal(qt_incident_paper(&w->x, false, &b, &w->err), 0);
+	assert_true(qt_utf8_valid(b.data, b.len));
+	assert_int_equal(strlen(b.data), b.len);
+	read_markdown(&text, qt_buf_str(&b));
+	assert_string_equal(qt_buf_str(&html.text), qt_buf_str(&text.text));
+	assert_int_equal(html.rows, text.rows);
+	qt_buf_release(&b);
+	qt_buf_release(&text.text);
+	return html;
+}
+
+/* The parts follow each other in this order; NULL ends them. */
+static void in_order(const struct reading *r, const char *const *parts)
+{
+	const char *s = qt_buf_str(&r->text), *at;
+
+	for (; *parts != NULL; parts++, s = at + 1) {
+		at = strstr(s, *parts);
+		if (at == NULL)
+			fail_msg("missing after what is before it: %s\nin:\n%s",
+			    *parts, s);
+	}
+}
+
+#define IN_ORDER(r, ...) in_order(r, (const char *const[]){__VA_ARGS__, NULL})
+
+static void has(const struct reading *r, const char *part, bool wanted)
+{
+	if ((strstr(qt_buf_str(&r->text), part) != NULL) != wanted)
+		fail_msg("%s: %s\nin:\n%s", wanted ? "missing" : "unexpected",
+		    part, qt_buf_str(&r->text));
+}
+
+/* 1,234 messages of joe and a few of others. */
+static void fill(struct world *w)
+{
+	const struct qt_client isp = {.valid = true, .foreign = true,
+	    .name = "dyn7.isp.example", .logins = 1234, .port_min = 1025,
+	    .port_max = 60000, .contact = &w->contact};
+	const struct qt_client unknown = {.valid = true, .foreign = true,
+	    .port_min = 25, .port_max = 25, .logins = 3};
+	const struct qt_client own = {.valid = true};
+	const struct qt_tally_add one = {.recipients = 1, .todo = 1,
+	    .time = T0 + 7200};
+	const struct qt_tally_add two = {.recipients = 2, .done = 1, .todo = 1,
+	    .time = T0};
+	unsigned i;
+
+	add_account(w, "", &one, &(struct qt_account){.senders = 1});
+	add_client(w, "10.0.0.7", &one, &own);
+	(void)add(w, &w->x.senders, "", &one);
+	for (i = 0; i < 3; i++) {
+		add_account(w, "ann@victim.example", &one,
+		    &(struct qt_account){.senders = 1, .clients = 1});
+		add_client(w, "2001:db8::7", &one, &unknown);
+		(void)add(w, &w->x.senders, "ann@victim.example", &one);
+		(void)add(w, &w->x.subjects, "Minutes", &one);
+		(void)add(w, &w->x.places, "deferred", &one);
+	}
+	for (i = 0; i < 1234; i++) {
+		add_account(w, "joe@victim.example", &two,
+		    &(struct qt_account){.senders = 900, .clients = 1,
+			.foreign = 1200});
+		add_client(w, "203.0.113.7", &two, &isp);
+		(void)add(w, &w->x.senders, "bank@forged.example", &two);
+		(void)add(w, &w->x.subjects, "Your account", &two);
+		(void)add(w, &w->x.places, i < 1000 ? "transaction 7" : "hold",
+		    &two);
+		(void)hashset_add(&w->x.people, i + 1);
+		if (i < 700)
+			(void)hashset_add(&w->x.reached, i + 1);
+	}
+	(void)add(w, &w->x.places, "deferred", &one);
+	w->x.all = (struct qt_counted){.messages = 1238, .recipients = 2472,
+	    .todo = 1238, .done = 1234, .first = T0, .last = T0 + 7200};
+	add_hour(w, T0 / 3600, 2);
+	add_hour(w, T0 / 3600 + 2, 1);
+	(void)add(w, &w->x.rcpt_domains, "small.example",
+	    &(struct qt_tally_add){.recipients = 5, .todo = 5});
+	(void)add(w, &w->x.rcpt_domains, "big.example",
+	    &(struct qt_tally_add){.recipients = 2467, .done = 1234,
+		.todo = 1233});
+}
+
+/* ---- what it says ---- */
+
+static void the_short_answer_first(void **state)
+{
+	struct reading r;
+	struct world w;
+
+	(void)state;
+	begin(&w);
+	fill(&w);
+	w.x.opts = (struct qt_incident_opts){.case_id = "2026-17",
+	    .title = "Phished: joe", .organization = "Provider Ltd",
+	    .host = "mx1.provider.example", .source = "queue /var/spool/postfix",
+	    .command = "qtool report --sasl joe"};
+	r = read_both(&w);
+	IN_ORDER(&r, "=Phished: joe\n", ":Case\n-2026-17\n",
+	    ":Organization\n-Provider Ltd\n",
+	    ":Contact\n-Abuse desk <abuse@provider.example>\n",
+	    ":Mail server\n-mx1.provider.example\n",
+	    ":Made\n-2026-11-26 14:02:11 UTC\n",
+	    ":Read from\n-queue /var/spool/postfix\n",
+	    ":Command\n-qtool report --sasl joe\n", "=In short\n",
+	    ":Messages\n-1,238\n", ":Recipients\n-2,472\n",
+	    ":Account 1\n-joe@victim.example: 1,234 messages to 2,468 recipients\n",
+	    ":Account 2\n-ann@victim.example: 3 messages to 3 recipients\n",
+	    ":Without a login\n-1 message to 1 recipient\n",
+	    ":Came from\n-3 client addresses, 2 of them outside",
+	    ":First message\n-2026-11-26 04:02:11 UTC, by its arrival\n",
+	    ":Last message\n-2026-11-26 06:02:11 UTC, by its arrival\n",
+	    ":Done with\n-1,234 recipients: Postfix has delivered the mail to "
+	    "them or given it back to its sender. Which of the two is not known",
+	    ":Still to do\n-1,238 recipients, of these:\n",
+	    ":Prevented\n-1,000 recipients of messages that were taken out",
+	    ":On hold\n-234 recipients:", ":Waiting\n-4 recipients:",
+	    "=Timeline\n");
+	has(&r, ":Other accounts", false);
+	qt_buf_release(&r.text);
+	end(&w);
+}
+
+static void the_tables(void **state)
+{
+	struct reading r;
+	struct world w;
+
+	(void)state;
+	begin(&w);
+	fill(&w);
+	r = read_both(&w);
+	IN_ORDER(&r, "=Report on an incident with mail\n", "=Timeline\n",
+	    "|2026-11-26 04:00\n|\n|1\n|2\n"
+	    "|2026-11-26 05:00\n|\n|0\n|0\n"
+	    "|2026-11-26 06:00\n|\n|1\n|1\n",
+	    "-Of 1,236 messages it is not known when it came.\n",
+	    "=Accounts\n",
+	    "|joe@victim.example\n|\n|1,234\n|2,468\n|1,234\n|1,234\n|900\n|1\n"
+	    "|2026-11-26 04:02:11\n|2026-11-26 04:02:11\n"
+	    "|ann@victim.example\n|\n|3\n|3\n|0\n|3\n|1\n|1\n",
+	    "|(no login)\n|\n|1\n|1\n|0\n|1\n",
+	    "-1,200 messages had a sender of another domain than that of the "
+	    "login.\n",
+	    "=Client addresses\n",
+	    "|203.0.113.7\n|dyn7.isp.example\n|1025 to 60000\n"
+	    "|2026-11-26 04:02:11\n|2026-11-26 04:02:11\n|1,234\n|1,234\n"
+	    "|noc@isp.example (AS64500)\n"
+	    "|2001:db8::7\n|\n|25\n|2026-11-26 06:02:11\n"
+	    "|2026-11-26 06:02:11\n|3\n|3\n|not known\n"
+	    "|10.0.0.7\n|\n|not known\n", "|own network\n",
+	    "=Senders of the envelope\n",
+	    "|bank@forged.example\n|\n|1,234\n|2,468\n|1,234\n|1,234\n"
+	    "|ann@victim.example\n|\n|3\n", "|(null sender, as of a bounce)\n",
+	    "=Subjects\n", "|Your account\n|\n|1,234\n", "|Minutes\n|\n|3\n",
+	    "=Domains of the recipients\n",
+	    "|big.example\n|\n|2,467\n|1,234\n|1,233\n"
+	    "|small.example\n|\n|5\n|0\n|5\n",
+	    "=Where the messages are\n",
+	    "|transaction 7\n|1,000\n|2,000\n|1,000\n|1,000\n|taken out of the",
+	    "|hold\n|234\n|468\n|234\n|234\n|on hold",
+	    "|deferred\n|4\n|4\n|0\n|4\n|waits",
+	    "=Affected persons\n", ":Different recipients\n-1,234\n",
+	    ":Of them done with\n-700\n", ":Only to do\n-534\n",
+	    ":Accounts used\n-2\n", "=What this cannot tell\n",
+	    ":Delivered whole\n-A message that has been delivered to all of its "
+	    "recipients has left the queue", ":Done\n",
+	    "The queue does not tell the two apart", "200,000");
+	qt_buf_release(&r.text);
+	end(&w);
+}
+
+static void what_nobody_told_is_to_be_filled_in(void **state)
+{
+	struct reading r;
+	struct world w;
+
+	(void)state;
+	begin(&w);
+	fill(&w);
+	w.x.opts.cause = "He typed it into a page.";
+	r = read_both(&w);
+	IN_ORDER(&r, "=What was done\n", "-No transaction of qtool is known.\n",
+	    "=Stopped\n-[to be filled in: when the account was shut out",
+	    "=Cause\n-He typed it into a page.\n",
+	    "=Prevention\n-[to be filled in: ");
+	qt_buf_release(&r.text);
+	w.x.opts.stopped = "03:12";
+	w.x.opts.prevention = "A second factor.";
+	r = read_both(&w);
+	IN_ORDER(&r, "=Stopped\n-03:12\n", "=Prevention\n-A second factor.\n");
+	has(&r, "to be filled in", false);
+	qt_buf_release(&r.text);
+	end(&w);
+}
+
+/* n transactions, numbered from 1 and an hour apart. */
+static void make_history(struct world *w, size_t n)
+{
+	size_t i;
+
+	w->history.v = calloc(n, sizeof(w->history.v[0]));
+	assert_non_null(w->history.v);
+	w->history.n = n;
+	for (i = 0; i < n; i++)
+		w->history.v[i] = (struct qt_tx_info){.txid = i + 1,
+		    .op = QT_OP_HOLD, .state = QT_TX_PLACED, .done = i,
+		    .started = T0 + 3600 * (int64_t)i, .operator_name = "ops"};
+	w->x.opts.history = &w->history;
+}
+
+static void transactions(void **state)
+{
+	struct reading r;
+	struct world w;
+
+	(void)state;
+	begin(&w);
+	fill(&w);
+	make_history(&w, 60);
+	w.history.v[11].problem = "its log is cut";
+	w.history.v[11].state = QT_TX_DAMAGED;
+	w.history.v[59] = (struct qt_tx_info){.txid = 7, .op = QT_OP_DELETE,
+	    .state = QT_TX_COMMITTED, .done = 1001, .started = T0,
+	    .reason = "spam of joe", .operator_name = "root"};
+	r = read_both(&w);
+	IN_ORDER(&r, "=What was done\n",
+	    "|11\n|2026-11-26 14:02:11\n|hold\n|placed\n|10\n|0\n|\n|ops\n"
+	    "|12\n|2026-11-26 15:02:11\n|hold\n|damaged\n|11\n|0\n"
+	    "|its log is cut\n|ops\n",
+	    "|7\n|2026-11-26 04:02:11\n|delete\n|committed\n|1,001\n|1,000\n"
+	    "|spam of joe\n|root\n", "-and 10 more before these\n");
+	has(&r, "|2026-11-26 13:02:11\n|hold", false); /* the 10th */
+	qt_buf_release(&r.text);
+	end(&w);
+}
+
+/* ---- nothing, and very much ---- */
+
+static void an_empty_incident(void **state)
+{
+	struct reading r;
+	struct world w;
+
+	(void)state;
+	begin(&w);
+	r = read_both(&w);
+	IN_ORDER(&r, "=In short\n-There was no such message in what was read.\n",
+	    "=Timeline\n-None: no time of arrival is known.\n",
+	    "=Accounts\n-None.\n", "=Client addresses\n-None.\n",
+	    "=Subjects\n-None.\n", "=Where the messages are\n-None.\n",
+	    ":Different recipients\n-0\n", "=What this cannot tell\n");
+	assert_int_equal(r.rows, 0);
+	qt_buf_release(&r.text);
+	end(&w);
+}
+
+static void mail_without_a_login(void **state)
+{
+	const struct qt_tally_add one = {.recipients = 1, .todo = 1};
+	struct reading r;
+	struct world w;
+
+	(void)state;
+	begin(&w);
+	add_account(&w, "", &one, &(struct qt_account){.senders = 1});
+	add_client(&w, "", &one, &(struct qt_client){.valid = false});
+	(void)add(&w, &w.x.places, "maildrop", &one);
+	w.x.all = (struct qt_counted){.messages = 1, .recipients = 1, .todo = 1};
+	r = read_both(&w);
+	IN_ORDER(&r, ":Account\n-none: ", ":Came from\n-no client address is known",
+	    ":First message\n-unknown, by", ":Waiting\n-1 recipient:",
+	    "|(no login)\n", "|(no client)\n|\n|not known\n|unknown\n");
+	has(&r, ":Without a login", false);
+	qt_buf_release(&r.text);
+	end(&w);
+}
+
+/* What became of a message after it was archived, nobody can tell from there. */
+static void mail_of_an_archive(void **state)
+{
+	const struct qt_tally_add n = {.recipients = 5, .todo = 3, .done = 2};
+	struct reading r;
+	struct world w;
+
+	(void)state;
+	begin(&w);
+	(void)add(&w, &w.x.places, "archived hold", &n);
+	w.x.all = (struct qt_counted){.messages = 1, .recipients = 5, .todo = 3,
+	    .done = 2};
+	r = read_both(&w);
+	IN_ORDER(&r, ":Still to do\n-3 recipients, of these:\n",
+	    ":Archived\n-3 recipients: what has become of them since is not "
+	    "known here\n",
+	    "|archived hold\n|1\n|5\n|2\n|3\n|as it was when");
+	has(&r, ":On hold", false);
+	has(&r, ":Prevented", false);
+	qt_buf_release(&r.text);
+	end(&w);
+}
+
+static void huge_tables_are_cut(void **state)
+{
+	const struct qt_tally_add one = {.recipients = 1, .todo = 1, .time = T0};
+	const struct qt_client c = {.valid = true, .foreign = true};
+	struct reading r;
+	struct world w;
+	char key[40];
+	unsigned i;
+
+	(void)state;
+	begin(&w);
+	for (i = 0; i < 1234; i++) {
+		(void)snprintf(key, sizeof(key), "k%04u", i);
+		add_account(&w, key, &one, &(struct qt_account){.senders = 1});
+		add_client(&w, key, &one, &c);
+		(void)add(&w, &w.x.senders, key, &one);
+		(void)add(&w, &w.x.subjects, key, &one);
+		(void)add(&w, &w.x.rcpt_domains, key, &one);
+		(void)add(&w, &w.x.places, key, &one);
+	}
+	w.x.subjects.beyond = 5678;
+	w.x.all = (struct qt_counted){.messages = 1234, .recipients = 1234,
+	    .todo = 1234};
+	r = read_both(&w);
+	IN_ORDER(&r, ":Account 3\n-k0002: ", ":Other accounts\n-1,231 (see below)",
+	    "=Accounts\n", "|k0049\n", "-and 1,184 more\n",
+	    "=Client addresses\n", "|k0049\n", "-and 1,184 more\n",
+	    "=Senders of the envelope\n", "|k0019\n", "-and 1,214 more\n",
+	    "=Subjects\n", "|k0019\n", "-and 1,214 more\n",
+	    "-No more than 200,000 different ones are told apart: others, which "
+	    "came 5,678 times, are in no row.\n",
+	    "=Domains of the recipients\n", "|k0029\n", "-and 1,204 more\n",
+	    "=Where the messages are\n", "|k0049\n", "-and 1,184 more\n");
+	has(&r, "|k0050\n", false);
+	assert_int_equal(r.rows, 6 + 50 + 50 + 20 + 20 + 30 + 50);
+	qt_buf_release(&r.text);
+	end(&w);
+}
+
+static void a_subject_has_an_end(void **state)
+{
+	char subject[4001], shown[600];
+	struct reading r;
+	struct world w;
+	size_t i;
+
+	(void)state;
+	begin(&w);
+	for (i = 0; i < 4000; i += 2)
+		memcpy(subject + i, "\u00e9", 2);
+	subject[4000] = '\0';
+	(void)snprintf(shown, sizeof(shown), "|%.400s ...\n", subject);
+	(void)add(&w, &w.x.subjects, subject, &(struct qt_tally_add){.todo = 1});
+	r = read_both(&w);
+	has(&r, shown, true);
+	qt_buf_release(&r.text);
+	end(&w);
+}
+
+/* ---- the timeline ---- */
+
+static void hours_while_they_fit(void **state)
+{
+	struct reading r;
+	struct world w;
+	int64_t i;
+
+	(void)state;
+	begin(&w);
+	for (i = 0; i < 71; i++)
+		add_hour(&w, 493000 + i, 1);
+	add_hour(&w, 493000 + 71, 1);
+	w.x.all.messages = 72;
+	r = read_both(&w);
+	IN_ORDER(&r, "-Messages by the hour of their arrival\n",
+	    "|2026-03-29 16:00\n|\n|1\n", "|2026-04-01 15:00\n|\n|1\n");
+	assert_int_equal(r.rows, 73);
+	qt_buf_release(&r.text);
+	/* one more, and they are days, of which three are whole */
+	add_hour(&w, 493000 + 72, 1);
+	add_hour(&w, 493000 + 240, 1);
+	w.x.all.messages = 74;
+	r = read_both(&w);
+	IN_ORDER(&r, "-Messages by the day of their arrival\n",
+	    "|2026-03-29\n|\n|8\n|8\n|2026-03-30\n|\n|24\n|24\n"
+	    "|2026-03-31\n|\n|24\n|24\n|2026-04-01\n|\n|17\n|17\n"
+	    "|(6 days without)\n|\n|0\n|0\n|2026-04-08\n|\n|1\n|1\n=Accounts\n");
+	assert_int_equal(r.rows, 7);
+	qt_buf_release(&r.text);
+	end(&w);
+}
+
+static void a_long_pause_is_one_row(void **state)
+{
+	struct reading r;
+	struct world w;
+
+	(void)state;
+	begin(&w);
+	add_hour(&w, 493000, 3);
+	add_hour(&w, 493000 + 5000, 4);
+	w.x.all.messages = 2;
+	r = read_both(&w);
+	IN_ORDER(&r, "|2026-03-29 16:00\n|\n|1\n|3\n"
+	    "|(4,999 hours without)\n|\n|0\n|0\n|2026-10-24 00:00\n|\n|1\n|4\n");
+	qt_buf_release(&r.text);
+	end(&w);
+}
+
+static void the_latest_days_are_shown(void **state)
+{
+	struct reading r;
+	struct world w;
+	int64_t i;
+
+	(void)state;
+	begin(&w);
+	for (i = 0; i < 100; i++)
+		add_hour(&w, 493008 + 24 * i, 1); /* each at midnight */
+	w.x.all.messages = 100;
+	r = read_both(&w);
+	IN_ORDER(&r, "=Timeline\n", "|2026-04-27\n|\n|1\n", "|2026-07-07\n",
+	    "-and 28 days more before these, with 28 messages\n");
+	has(&r, "|2026-04-26\n", false);
+	assert_int_equal(r.rows, 73);
+	qt_buf_release(&r.text);
+	end(&w);
+}
+
+/* ---- texts that want to be more ---- */
+
+static const struct {
+	const char *text, *seen; /* NULL: as it is */
+} hostile[] = {
+    {"<script>alert(1)</script>", NULL},
+    {"</td></tr></table><img src=x onerror=alert(1)>", NULL},
+    {"\" onmouseover=\"alert(1)", NULL},
+    {"' style='x", NULL},
+    {"</style></title><b>", NULL},
+    {"<!-- x --> <![CDATA[ ]]> <?php ?>", NULL},
+    {"&lt;b&gt; &#106; &copy &amp;amp;", NULL},
+    {"a|b||c", NULL},
+    {"a\\|b\\\\|c\\", NULL},
+    {"| a | b |", NULL},
+    {"DOMAIN\\tom", NULL},
+    {"`code` ``` ~~~ ~~gone~~", NULL},
+    {"**bold** _it_ __b__ *", NULL},
+    {"[x](javascript:alert(1))", NULL},
+    {"![i](http://evil.example/i.png)", NULL},
+    {"[x]: http://evil.example/", NULL},
+    {"<http://evil.example/>", NULL},
+    {"see https://evil.example/?a=1&b=2 or www.evil.example", NULL},
+    {"WWW.EVIL.EXAMPLE ftp://evil.example", NULL},
+    {"# head", NULL},
+    {"- [ ] item", NULL},
+    {"+ item", NULL},
+    {"1. one", NULL},
+    {"2) two", NULL},
+    {"> quote", NULL},
+    {"=====", NULL},
+    {"$x$ $$y$$", NULL},
+    {"line\nbreak", "line\\nbreak"},
+    {"a\n\n# b\n\n| c |", "a\\n\\n# b\\n\\n| c |"},
+    {"cr\rtab\tnext", "cr\\x0Dtab\\tnext"},
+    {"\033[31mred\033]0;title\007", "\\x1B[31mred\\x1B]0;title\\x07"},
+    {"\xc2\x9b" "31m", "\\u{9B}31m"},
+    {"pay \xe2\x80\xae" "dab\xe2\x81\xa9", "pay \\u{202E}dab\\u{2069}"},
+    {"zero\xe2\x80\x8bwidth\xef\xbb\xbf", "zero\\u{200B}width\\u{FEFF}"},
+    {"bad\xff\xc0\xaf", "bad\\xFF\\xC0\\xAF"},
+    {"cut\xe2\x82", "cut\\xE2\\x82"},
+    {"sep\xe2\x80\xa8" "arate", "sep\\u{2028}arate"},
+    {"gr\xc3\xbc\xc3\x9f \xe6\x97\xa5\xe6\x9c\xac", NULL},
+};
+#define HOSTILE (sizeof(hostile) / sizeof(hostile[0]))
+
+static const char *seen(size_t i)
+{
+	return hostile[i].seen != NULL ? hostile[i].seen : hostile[i].text;
+}
+
+static void is_seen(const struct reading *r, const char *before, size_t i,
+    const char *after)
+{
+	char s[256];
+
+	(void)snprintf(s, sizeof(s), "%s%s%s", before, seen(i), after);
+	has(r, s, true);
+}
+
+static void hostile_text_of_mail_is_text(void **state)
+{
+	const struct qt_tally_add one = {.recipients = 1, .todo = 1, .time = T0};
+	struct qt_client c = {.valid = true, .foreign = true};
+	struct reading r;
+	struct world w;
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < HOSTILE; i++) {
+		begin(&w);
+		c.name = hostile[i].text;
+		w.contact.address = hostile[i].text;
+		c.contact = &w.contact;
+		add_account(&w, hostile[i].text, &one,
+		    &(struct qt_account){.senders = 1});
+		add_client(&w, hostile[i].text, &one, &c);
+		(void)add(&w, &w.x.senders, hostile[i].text, &one);
+		(void)add(&w, &w.x.subjects, hostile[i].text, &one);
+		(void)add(&w, &w.x.rcpt_domains, hostile[i].text, &one);
+		(void)add(&w, &w.x.places, hostile[i].text, &one);
+		w.x.all = (struct qt_counted){.messages = 1, .recipients = 1,
+		    .todo = 1};
+		r = read_both(&w);
+		is_seen(&r, ":Account\n-", i, ": 1 message to 1 recipient\n");
+		is_seen(&r, "|Last (UTC)\n|", i, "\n|\n|1\n");
+		is_seen(&r, "|Who answers\n|", i, "\n|");
+		is_seen(&r, "\n|", i, "\n|not known\n");
+		is_seen(&r, "\n|", i, " (AS64500)\n");
+		is_seen(&r, "|Sender\n|Share\n|Messages\n|Recipients\n|Done\n"
+		    "|To do\n|", i, "\n");
+		is_seen(&r, "|Subject\n|Share\n|Messages\n|Recipients\n|Done\n"
+		    "|To do\n|", i, "\n");
+		is_seen(&r, "|Domain\n|Share\n|Recipients\n|Done\n|To do\n|", i,
+		    "\n");
+		is_seen(&r, "|What that means\n|", i, "\n|1\n");
+		qt_buf_release(&r.text);
+		end(&w);
+	}
+}
+
+static void hostile_text_of_options_is_text(void **state)
+{
+	struct reading r;
+	struct world w;
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < HOSTILE; i++) {
+		begin(&w);
+		fill(&w);
+		w.x.opts = (struct qt_incident_opts){.case_id = hostile[i].text,
+		    .title = hostile[i].text, .organization = hostile[i].text,
+		    .source = hostile[i].text, .command = hostile[i].text,
+		    .stopped = hostile[i].text, .cause = hostile[i].text,
+		    .prevention = hostile[i].text};
+		w.x.from = hostile[i].text;
+		make_history(&w, 1);
+		w.history.v[0].reason = hostile[i].text;
+		w.history.v[0].operator_name = hostile[i].text;
+		r = read_both(&w);
+		is_seen(&r, "=", i, "\n-For your own house.");
+		is_seen(&r, ":Case\n-", i, "\n");
+		is_seen(&r, ":Organization\n-", i, "\n");
+		is_seen(&r, ":Contact\n-", i, "\n");
+		is_seen(&r, ":Command\n-", i, "\n");
+		is_seen(&r, "|0\n|0\n|", i, "\n|");
+		is_seen(&r, "=Stopped\n-", i, "\n");
+		is_seen(&r, "=Cause\n-", i, "\n");
+		is_seen(&r, "=Prevention\n-", i, "\n");
+		qt_buf_release(&r.text);
+		end(&w);
+	}
+}
+
+/* A byte that ends a C string does not end a subject. */
+static void a_subject_with_a_nul(void **state)
+{
+	static const char subject[] = "before\0<b>after";
+	const struct qt_tally_add one = {.todo = 1};
+	struct reading r;
+	struct world w;
+
+	(void)state;
+	begin(&w);
+	assert_int_equal(qt_tally_add(&w.x.subjects, subject,
+	    sizeof(subject) - 1, &one, NULL, NULL, &w.err), 0);
+	r = read_both(&w);
+	has(&r, "|before\\x00<b>after\n", true);
+	qt_buf_release(&r.text);
+	end(&w);
+}
+
+/* ---- the page ---- */
+
+static void the_page_needs_nothing_else(void **state)
+{
+	static const char *const not_in[] = {"<script", "<link", "<img", "src=",
+	    "href=", "url(", "@import", "https:"};
+	struct world w;
+	struct qt_buf b;
+	size_t i;
+
+	(void)state;
+	begin(&w);
+	fill(&w);
+	qt_buf_init(&b, 0);
+	assert_int_equal(qt_incident_paper(&w.x, true, &b, &w.err), 0);
+	for (i = 0; i < sizeof(not_in) / sizeof(not_in[0]); i++)
+		assert_null(strstr(b.data, not_in[i]));
+	assert_non_null(strstr(b.data, "<html lang=\"en\""));
+	assert_non_null(strstr(b.data, "<meta http-equiv=\"Content-Security-"
+	    "Policy\" content=\"default-src 'none'; style-src "
+	    "'unsafe-inline'\"/>"));
+	assert_non_null(strstr(b.data, "<title>Report on an incident with mail"
+	    "</title>"));
+	assert_non_null(strstr(b.data, "<th scope=\"row\">joe@victim.example"));
+	qt_buf_release(&b);
+	end(&w);
+}
+
+/* With less room than it needs it is an error, wherever the room ends. */
+static void no_room(void **state)
+{
+	struct world w;
+	struct qt_buf b;
+	size_t max, need, html;
+
+	(void)state;
+	begin(&w);
+	fill(&w);
+	for (html = 0; html < 2; html++) {
+		qt_buf_init(&b, 0);
+		assert_int_equal(qt_incident_paper(&w.x, html, &b, &w.err), 0);
+		need = b.len;
+		qt_buf_release(&b);
+		for (max = 1; max < need; max += need / 50) {
+			qt_buf_init(&b, max);
+			assert_true(qt_incident_paper(&w.x, html, &b,
+			    &w.err) < 0);
+			assert_int_equal(w.err.code, QT_E_NOMEM);
+			qt_buf_release(&b);
+		}
+	}
+	end(&w);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(the_short_answer_first),
+	    cmocka_unit_test(the_tables),
+	    cmocka_unit_test(what_nobody_told_is_to_be_filled_in),
+	    cmocka_unit_test(transactions),
+	    cmocka_unit_test(an_empty_incident),
+	    cmocka_unit_test(mail_without_a_login),
+	    cmocka_unit_test(mail_of_an_archive),
+	    cmocka_unit_test(huge_tables_are_cut),
+	    cmocka_unit_test(a_subject_has_an_end),
+	    cmocka_unit_test(hours_while_they_fit),
+	    cmocka_unit_test(a_long_pause_is_one_row),
+	    cmocka_unit_test(the_latest_days_are_shown),
+	    cmocka_unit_test(hostile_text_of_mail_is_text),
+	    cmocka_unit_test(hostile_text_of_options_is_text),
+	    cmocka_unit_test(a_subject_with_a_nul),
+	    cmocka_unit_test(the_page_needs_nothing_else),
+	    cmocka_unit_test(no_room),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -65,7 +65,7 @@ static const char *recipients(uint64_t n, char out[64])
 
 static void row_if(struct qt_paper *p, const char *label, const char *text)
 {
-	if (text != NULL)
+	if (text != NULL && text[0] != '\0')
 		qt_paper_row(p, label, text);
 }
 
@@ -202,7 +202,7 @@ static void told(struct qt_paper *p, const char *heading, const char *text,
     const char *wanted)
 {
 	qt_paper_heading(p, 3, heading);
-	if (text != NULL)
+	if (text != NULL && text[0] != '\0')
 		qt_paper_text(p, text);
 	else
 		qt_paper_missing(p, wanted);
@@ -263,10 +263,12 @@ static void limits(struct qt_paper *p)
 int qt_incident_paper(struct qt_incident *x, bool html, struct qt_buf *b,
     struct qt_error *err)
 {
+	const char *title = x->opts.title;
 	struct qt_paper p;
 
-	qt_paper_begin(&p, b, html, x->opts.title != NULL ? x->opts.title :
-		"Report on an incident with mail");
+	if (title == NULL || title[0] == '\0')
+		title = "Report on an incident with mail";
+	qt_paper_begin(&p, b, html, title);
 	about(&p, x);
 	in_short(&p, x);
 	qt_incident_tables(&p, x);

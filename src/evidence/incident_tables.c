@@ -184,7 +184,7 @@ static void buckets(struct qt_paper *p, const struct qt_incident *x,
     struct bucket *v)
 {
 	static const struct qt_paper_column col[] = {
-	    {"Time (UTC)", QT_PAPER_WORD}, {"", QT_PAPER_BAR},
+	    {"Time (UTC)", QT_PAPER_WORD}, {"Compared", QT_PAPER_BAR},
 	    {"Messages", QT_PAPER_NUMBER}, {"Recipients", QT_PAPER_NUMBER}};
 	int64_t unit = HOUR;
 	uint64_t with_time = 0, before = 0;

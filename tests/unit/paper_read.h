@@ -226,12 +226,13 @@ static const char *read_inline(const char *p, const char *end, const char *stop,
 	return p;
 }
 
+/* A line of a table, whose second one is the rule below its head. */
 static void read_row(struct reading *r, const char *p, const char *end,
-    size_t *columns, struct qt_buf *text)
+    size_t line, size_t *columns, struct qt_buf *text)
 {
 	size_t n = 0;
 
-	if (strncmp(p, "| :-", 4) == 0 || strncmp(p, "| --", 4) == 0) {
+	if (line == 2) {
 		assert_int_equal(strspn(p, "|:- "), end - p);
 		return;
 	}
@@ -240,7 +241,7 @@ static void read_row(struct reading *r, const char *p, const char *end,
 		assert_true(p < end);
 		said(r, '|', text);
 	}
-	if (*columns == 0)
+	if (line == 1)
 		*columns = n;
 	assert_int_equal(n, *columns);
 	r->rows++;
@@ -258,7 +259,7 @@ static void plain_start(const char *p)
 static inline void read_markdown(struct reading *r, const char *p)
 {
 	struct qt_buf text;
-	size_t columns = 0;
+	size_t line = 0, columns = 0;
 	const char *end;
 	bool item = false;
 
@@ -267,9 +268,9 @@ static inline void read_markdown(struct reading *r, const char *p)
 		end = strchr(p, '\n');
 		assert_non_null(end);
 		if (*p != '|')
-			columns = 0;
+			line = 0;
 		if (*p == '|') {
-			read_row(r, p, end, &columns, &text);
+			read_row(r, p, end, ++line, &columns, &text);
 		} else if (p == end) {
 			said(r, '-', &text);
 			item = false;

@@ -137,11 +137,60 @@ static void a_row_that_is_cut(void **state)
 	}
 }
 
+/* Signs that mean something in one of the forms, or near another sign. */
+static const char signs[] = "\\`*_[]()<>#|&;~$:/.wW!-+='\"1@a\n\t\033\377 ";
+
+/* A cell for every three of them. */
+static void put_triples(struct qt_paper *p)
+{
+	const struct qt_paper_column col[] = {{"a", QT_PAPER_TEXT}};
+	const size_t n = sizeof(signs) - 1;
+	char text[3];
+	size_t i;
+
+	qt_paper_table(p, "triples", col, 1);
+	for (i = 0; i < n * n * n; i++) {
+		text[0] = signs[i % n];
+		text[1] = signs[i / n % n];
+		text[2] = signs[i / n / n];
+		qt_paper_cell(p, text, sizeof(text));
+	}
+	qt_paper_table_end(p);
+}
+
+static void every_three_signs_are_text(void **state)
+{
+	struct reading r[2] = {{.rows = 0}};
+	struct qt_error err;
+	struct qt_paper p;
+	struct qt_buf b;
+	int html;
+
+	(void)state;
+	for (html = 0; html < 2; html++) {
+		qt_buf_init(&b, 0);
+		qt_buf_init(&r[html].text, 0);
+		qt_paper_begin(&p, &b, html, "t");
+		put_triples(&p);
+		assert_int_equal(qt_paper_end(&p, &err), 0);
+		if (html)
+			read_html(&r[html], qt_buf_str(&b));
+		else
+			read_markdown(&r[html], qt_buf_str(&b));
+		qt_buf_release(&b);
+	}
+	assert_string_equal(qt_buf_str(&r[0].text), qt_buf_str(&r[1].text));
+	assert_int_equal(r[0].rows, r[1].rows);
+	qt_buf_release(&r[0].text);
+	qt_buf_release(&r[1].text);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(bars_are_shares),
 	    cmocka_unit_test(broken_lines_stay_one_paragraph),
+	    cmocka_unit_test(every_three_signs_are_text),
 	    cmocka_unit_test(a_text_without_room),
 	    cmocka_unit_test(a_row_that_is_cut),
 	};

@@ -165,8 +165,7 @@ static void fill(struct world *w)
 	const struct qt_client own = {.valid = true};
 	const struct qt_tally_add one = {.recipients = 1, .todo = 1,
 	    .time = T0 + 7200};
-	const struct qt_tally_add two = {.recipients = 2, .done = 1, .todo = 1,
-	    .time = T0};
+	struct qt_tally_add two = {.recipients = 2, .done = 1, .todo = 1};
 	unsigned i;
 
 	add_account(w, "", &one, &(struct qt_account){.senders = 1});
@@ -181,6 +180,7 @@ static void fill(struct world *w)
 		(void)add(w, &w->x.places, "deferred", &one);
 	}
 	for (i = 0; i < 1234; i++) {
+		two.time = T0 + i;
 		add_account(w, "joe@victim.example", &two,
 		    &(struct qt_account){.senders = 900, .clients = 1,
 			.foreign = 1200});
@@ -261,14 +261,14 @@ static void the_tables(void **state)
 	    "-Of 1,236 messages it is not known when it came.\n",
 	    "=Accounts\n",
 	    "|joe@victim.example\n|\n|1,234\n|2,468\n|1,234\n|1,234\n|900\n|1\n"
-	    "|2026-11-26 04:02:11\n|2026-11-26 04:02:11\n"
+	    "|2026-11-26 04:02:11\n|2026-11-26 04:22:44\n"
 	    "|ann@victim.example\n|\n|3\n|3\n|0\n|3\n|1\n|1\n",
 	    "|(no login)\n|\n|1\n|1\n|0\n|1\n",
 	    "-1,200 messages had a sender of another domain than that of the "
 	    "login.\n",
 	    "=Client addresses\n",
 	    "|203.0.113.7\n|dyn7.isp.example\n|1025 to 60000\n"
-	    "|2026-11-26 04:02:11\n|2026-11-26 04:02:11\n|1,234\n|1,234\n"
+	    "|2026-11-26 04:02:11\n|2026-11-26 04:22:44\n|1,234\n|1,234\n"
 	    "|noc@isp.example (AS64500)\n"
 	    "|2001:db8::7\n|\n|25\n|2026-11-26 06:02:11\n"
 	    "|2026-11-26 06:02:11\n|3\n|3\n|not known\n"
@@ -534,6 +534,23 @@ static void a_long_pause_is_one_row(void **state)
 	end(&w);
 }
 
+static void pauses_need_room_too(void **state)
+{
+	struct reading r;
+	struct world w;
+	int64_t i;
+
+	(void)state;
+	begin(&w);
+	for (i = 0; i < 37; i++) /* with 36 pauses they are 73 rows */
+		add_hour(&w, 493000 + 3 * i, 1);
+	w.x.all.messages = 37;
+	r = read_both(&w);
+	IN_ORDER(&r, "-Messages by the day of their arrival\n");
+	qt_buf_release(&r.text);
+	end(&w);
+}
+
 static void the_latest_days_are_shown(void **state)
 {
 	struct reading r;
@@ -735,6 +752,47 @@ static void the_page_needs_nothing_else(void **state)
 	end(&w);
 }
 
+/* How long the bar behind the first cell of a row is, on the page. */
+static void bar_is(const char *page, const char *cell, const char *label,
+    const char *width)
+{
+	char head[64], bar[128];
+
+	(void)snprintf(head, sizeof(head), ">%s</th>", cell);
+	(void)snprintf(bar, sizeof(bar), "<td class=\"b\"><span role=\"img\" "
+	    "aria-label=\"%s\" style=\"width:%s\"></span></td>", label, width);
+	page = strstr(page, head);
+	assert_non_null(page);
+	page += strlen(head);
+	if (strncmp(page, bar, strlen(bar)) != 0)
+		fail_msg("wanted %s\nis     %.*s", bar, (int)strlen(bar), page);
+}
+
+static void bars_are_of_everything(void **state)
+{
+	struct world w;
+	struct qt_buf b;
+	const char *page;
+
+	(void)state;
+	begin(&w);
+	fill(&w);
+	add_hour(&w, T0 / 3600, 1); /* two, and one in another hour */
+	sort(&w);
+	qt_buf_init(&b, 0);
+	assert_int_equal(qt_incident_paper(&w.x, true, &b, &w.err), 0);
+	page = qt_buf_str(&b);
+	bar_is(page, "2026-11-26 04:00", "100%", "100.0%");
+	bar_is(page, "2026-11-26 06:00", "50%", "50.0%");
+	bar_is(page, "joe@victim.example", "100%", "99.7%");
+	bar_is(page, "ann@victim.example", "0%", "0.2%");
+	bar_is(page, "Minutes", "0%", "0.2%");
+	bar_is(page, "small.example", "0%", "0.2%");
+	bar_is(page, "big.example", "100%", "99.8%");
+	qt_buf_release(&b);
+	end(&w);
+}
+
 /* With less room than it needs it is an error, wherever the room ends. */
 static void no_room(void **state)
 {
@@ -775,11 +833,13 @@ int main(void)
 	    cmocka_unit_test(a_subject_has_an_end),
 	    cmocka_unit_test(hours_while_they_fit),
 	    cmocka_unit_test(a_long_pause_is_one_row),
+	    cmocka_unit_test(pauses_need_room_too),
 	    cmocka_unit_test(the_latest_days_are_shown),
 	    cmocka_unit_test(hostile_text_of_mail_is_text),
 	    cmocka_unit_test(hostile_text_of_options_is_text),
 	    cmocka_unit_test(a_subject_with_a_nul),
 	    cmocka_unit_test(the_page_needs_nothing_else),
+	    cmocka_unit_test(bars_are_of_everything),
 	    cmocka_unit_test(no_room),
 	};
 

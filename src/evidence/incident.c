@@ -508,6 +508,32 @@ static int count_hour(struct qt_incident *x, const struct facts *f,
 	return add_text(&x->hours, hour, &f->n, NULL, err);
 }
 
+/* Numbers in it are as good as any other: "Invoice # is overdue". */
+static int count_subject(struct qt_incident *x, const struct facts *f,
+    struct qt_error *err)
+{
+	struct qt_buf b;
+	bool in_number = false, digit;
+	size_t i;
+	int r;
+
+	qt_buf_init(&b, 0);
+	for (i = 0; i < f->subject_len; i++) {
+		digit = f->subject[i] >= '0' && f->subject[i] <= '9';
+		if (!digit)
+			qt_buf_addc(&b, f->subject[i]);
+		else if (!in_number)
+			qt_buf_addc(&b, '#');
+		in_number = digit;
+	}
+	r = qt_buf_check(&b, err);
+	if (r == 0)
+		r = qt_tally_add(&x->subjects, qt_buf_str(&b), b.len, &f->n,
+		    NULL, NULL, err);
+	qt_buf_release(&b);
+	return r;
+}
+
 static void count_all(struct qt_incident *x, const struct qt_tally_add *n)
 {
 	struct qt_counted *a = &x->all;
@@ -539,9 +565,7 @@ static int count(struct qt_incident *x, struct facts *f, struct qt_error *err)
 	if (f->sender != NULL &&
 	    add_text(&x->senders, f->sender, &f->n, NULL, err) != 0)
 		return -1;
-	return f->subject == NULL ? 0 :
-	    qt_tally_add(&x->subjects, f->subject, f->subject_len, &f->n, NULL,
-		NULL, err);
+	return f->subject == NULL ? 0 : count_subject(x, f, err);
 }
 
 int qt_incident_add(struct qt_incident *x, const struct qt_db *db,

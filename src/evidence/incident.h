@@ -80,7 +80,8 @@ struct qt_incident {
 	struct qt_tally account_clients; /* ACCOUNT NUL CLIENT */
 	struct qt_tally account_senders; /* ACCOUNT NUL SENDER */
 	struct qt_tally connections;	 /* CLIENT NUL PORT */
-	struct qt_tally senders, subjects, hours; /* hours: "2026-11-26T04" */
+	struct qt_tally senders, hours; /* "2026-11-26T04" */
+	struct qt_tally subjects; /* numbers as #: "Invoice # is overdue" */
 	struct qt_tally rcpt_domains;	 /* a recipient is a message there */
 	struct qt_tally places; /* "hold", "transaction 4", "archived deferred" */
 	struct qt_counted all;		 /* all messages */

@@ -404,7 +404,8 @@ static void contents(struct qt_paper *p, const struct qt_incident *x)
 	static const struct top senders = {"Senders of the envelope",
 	    "By messages; a sender can be forged, a login cannot", "Sender",
 	    "(null sender, as of a bounce)", ROWS_SENDERS};
-	static const struct top subjects = {"Subjects", "By messages",
+	static const struct top subjects = {"Subjects",
+	    "By messages; each number in them is a #",
 	    "Subject", "(empty)", ROWS_SUBJECTS};
 
 	top(p, x, &x->senders, &senders);

@@ -19,9 +19,10 @@
 
 /* ---- forms ---- */
 
+/* A backslash stays one: DOMAIN\tom is a login. */
 static void safe(struct qt_buf *b, const char *s)
 {
-	qt_escape_term(b, s, strlen(s));
+	qt_escape_cell(b, s, strlen(s));
 }
 
 /* Words in lines; what is one word stays one. */

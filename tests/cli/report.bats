@@ -76,6 +76,9 @@ mail() {
 	diff <(of '.hours[] | [.hour, .messages] | @tsv') \
 	    <(sql "SELECT strftime('%Y-%m-%dT%H', arrival_time, 'unixepoch'), count(*) FROM messages WHERE sasl_username = '$JOE' GROUP BY 1 ORDER BY 1")
 	[ "$(of '[.places[].messages] | add')" = "$(of messages)" ]
+	# subjects that differ in a number are one
+	[ "$(of '.subjects[] | select(.subject == "Invoice # is overdue").messages')" = \
+	    "$(sql "SELECT count(*) FROM messages WHERE sasl_username = '$JOE' AND subject REGEXP '^Invoice [0-9]+ is overdue$'")" ]
 	[ "$(of '[.recipient_domains[].recipients] | add')" -le "$(of recipients)" ]
 	# the same in every form
 	[ "$(jq .persons_written_to "$R/gdpr-facts.json")" = "$(of persons)" ]

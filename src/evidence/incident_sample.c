@@ -311,8 +311,8 @@ int qt_sample_take(struct qt_incident *x, struct qt_sample *s,
 		    &row->headers, &t.arena, err);
 	/* the network needs the proof, and not whose account it was */
 	if (r == 0 && redacts(x))
-		r = qt_redactor_add_user(&t.r, row->msg.sasl_username, &t.arena,
-		    err);
+		r = qt_redactor_add_user(&t.r, row->msg.sasl_username,
+		    &row->headers, &t.arena, err);
 	if (r == 0)
 		r = take_envelope(&t, s, subject, subject_len, err);
 	if (r == 0)

@@ -388,12 +388,43 @@ int qt_redactor_init(struct qt_redactor *r, enum qt_redact level,
 	return 0;
 }
 
+/*
+ * The logins that Received fields tell, "(Authenticated sender: joe)": of what a
+ * filter gave back there is no other trace.
+ */
+static int add_received(struct adding *a, const struct qt_headers *h,
+    struct qt_error *err)
+{
+	static const char sign[] = "(Authenticated sender: ";
+	const char *s, *end, *close;
+	size_t i;
+
+	for (i = 0; i < h->n; i++) {
+		if (strcasecmp(h->v[i].name, "Received") != 0)
+			continue;
+		s = h->v[i].value;
+		end = s + h->v[i].value_len;
+		while ((s = memmem(s, (size_t)(end - s), sign,
+			    sizeof(sign) - 1)) != NULL) {
+			s += sizeof(sign) - 1;
+			close = memchr(s, ')', (size_t)(end - s));
+			close = close != NULL ? close : end;
+			if (add_address(a, s, (size_t)(close - s), err) != 0)
+				return -1;
+			s = close;
+		}
+	}
+	return 0;
+}
+
 int qt_redactor_add_user(struct qt_redactor *r, const char *login,
-    struct qt_arena *arena, struct qt_error *err)
+    const struct qt_headers *headers, struct qt_arena *arena,
+    struct qt_error *err)
 {
 	struct adding a = {.r = r, .arena = arena, .cap = r->n, .kind = 'u'};
 
-	if (add_text(&a, login, err) != 0)
+	if (add_text(&a, login, err) != 0 ||
+	    (headers != NULL && add_received(&a, headers, err) != 0))
 		return -1;
 	if (r->n != 0)
 		qsort(r->v, r->n, sizeof *r->v, by_name);

@@ -44,9 +44,11 @@ int qt_redactor_init(struct qt_redactor *r, enum qt_redact level,
     const struct qt_headers *headers, struct qt_arena *arena,
     struct qt_error *err) QT_MUST_CHECK;
 
-/* A login that is to go, too, below QT_REDACT_FULL as well. */
+/* A login that is to go, too, below QT_REDACT_FULL as well, and those that
+ * Received fields tell; each may be NULL. */
 int qt_redactor_add_user(struct qt_redactor *r, const char *login,
-    struct qt_arena *arena, struct qt_error *err) QT_MUST_CHECK;
+    const struct qt_headers *headers, struct qt_arena *arena,
+    struct qt_error *err) QT_MUST_CHECK;
 
 /* An address that is a recipient's. */
 void qt_redact_address(const struct qt_redactor *r, struct qt_buf *out,

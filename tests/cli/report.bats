@@ -203,6 +203,35 @@ mail() {
 	[ "${two#*@}" = "${one#*@}" ]
 }
 
+@test "a login that only a Received field tells is a token, too" {
+	cat >"$BATS_TEST_TMPDIR/m.txt" <<-'END'
+	# a filter gave it back
+	queue deferred
+
+	C auto
+	T 1700000000 250000
+	A log_client_address=203.0.113.7
+	A log_client_port=4711
+	A client_address=127.0.0.1
+	S news@victim.example
+	R bob@example.org
+	M
+	N Received: from pc (bot.example [203.0.113.7])
+	N \t(Authenticated sender: anna.keller@victim.example)
+	N \tby mx.victim.example (Postfix) with ESMTPSA id ABC
+	N X-Authenticated-User: anna.keller
+	N
+	N Hi, this is Anna.Keller
+	X
+	E
+	END
+	"$TOOLS/mkqueue" "$Q" "$BATS_TEST_TMPDIR/m.txt"
+	report 0 --all --whole
+	grep -q 'Authenticated sender: u-................@victim.example' "$R/net/203.0.113.7.eml"
+	run grep -ri 'anna\.keller' "$R/net"
+	[ -z "$output" ]
+}
+
 @test "with contacts there is one mail for each who answers" {
 	local c=$BATS_TEST_TMPDIR/contacts
 	practice_queue "$Q" 300

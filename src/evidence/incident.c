@@ -21,6 +21,7 @@
 
 #define ARENA_MAX ((size_t)2 << 30)
 #define SAMPLES_MEMORY ((size_t)16 << 20) /* bytes before there is a file */
+#define SUBJECT_KEPT 1000 /* bytes by which subjects are told apart */
 
 /* State, so that what is no message is told; the header; the recipients, for
  * which no log is read. */
@@ -508,6 +509,18 @@ static int count_hour(struct qt_incident *x, const struct facts *f,
 	return add_text(&x->hours, hour, &f->n, NULL, err);
 }
 
+/* A header has room for a subject that would fill the memory many times. */
+static size_t subject_kept(const char *s, size_t len)
+{
+	size_t n = SUBJECT_KEPT;
+
+	if (len <= n)
+		return len;
+	while (n > 0 && (s[n] & 0xc0) == 0x80)
+		n--;
+	return n;
+}
+
 /* Numbers in it are as good as any other: "Invoice # is overdue". */
 static int count_subject(struct qt_incident *x, const struct facts *f,
     struct qt_error *err)
@@ -528,8 +541,9 @@ static int count_subject(struct qt_incident *x, const struct facts *f,
 	}
 	r = qt_buf_check(&b, err);
 	if (r == 0)
-		r = qt_tally_add(&x->subjects, qt_buf_str(&b), b.len, &f->n,
-		    NULL, NULL, err);
+		r = qt_tally_add(&x->subjects, qt_buf_str(&b),
+		    subject_kept(qt_buf_str(&b), b.len), &f->n, NULL, NULL,
+		    err);
 	qt_buf_release(&b);
 	return r;
 }

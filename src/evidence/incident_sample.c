@@ -9,6 +9,7 @@
 #include "evidence/eml.h"
 
 #define READ_MAX ((uint64_t)4 << 20) /* bytes of a queue file that is read */
+#define KEPT_MAX 2048 /* bytes of a string: more than any file takes of one */
 
 /* What a sample is being made with. */
 struct taking {
@@ -28,7 +29,8 @@ static bool redacts(const struct qt_incident *x)
 static const char *kept(struct taking *t)
 {
 	const char *s = t->b.failed ? NULL :
-	    qt_arena_dup(&t->x->arena, qt_buf_str(&t->b), t->b.len);
+	    qt_arena_dup(&t->x->arena, qt_buf_str(&t->b),
+		t->b.len < KEPT_MAX ? t->b.len : KEPT_MAX);
 
 	qt_buf_clear(&t->b);
 	return s;

@@ -140,21 +140,30 @@ static uint64_t taken_out(const struct qt_incident *x)
 	return n;
 }
 
-static void what_was_done(struct qt_buf *b, const struct qt_incident *x)
+/* messages: of whom it is told; of one account among several it is known only
+ * where all of the incident went the same way. */
+static void what_was_done(struct qt_buf *b, const struct qt_incident *x,
+    uint64_t messages)
 {
-	const uint64_t out = taken_out(x), held = messages_in(x, "hold");
+	const uint64_t all_of_it = x->all.messages;
+	const bool some = messages != all_of_it;
+	uint64_t out = taken_out(x), held = messages_in(x, "hold");
 	char n[32], all[32];
 
+	if (some) {
+		out = out == all_of_it ? messages : 0;
+		held = held == all_of_it ? messages : 0;
+	}
 	if (out != 0)
 		paragraphf(b, "%s of the %s messages were taken out of the queue "
 		    "before they were delivered to all of their recipients.",
 		    qt_incident_number(out, n),
-		    qt_incident_number(x->all.messages, all));
+		    qt_incident_number(messages, all));
 	if (held != 0)
 		paragraphf(b, "%s %s on hold and not delivered.",
 		    qt_incident_number(held, n),
 		    held == 1 ? "message is" : "messages are");
-	if (out + held < x->all.messages)
+	if (out + held < messages)
 		paragraph(b, out + held == 0 ?
 		    "[what was done with the messages]" :
 		    "[what was done with the other messages]");
@@ -273,7 +282,7 @@ int qt_incident_owner(struct qt_incident *x, const struct qt_counted *account,
 	    "===========================================\n\n");
 	owner_happened(b, x, account);
 	heading(b, "What we did");
-	what_was_done(b, x);
+	what_was_done(b, x, account->messages);
 	if (x->opts.cause != NULL) {
 		qt_buf_adds(b, "Cause: ");
 		safe(b, x->opts.cause);
@@ -348,7 +357,7 @@ int qt_incident_delist(struct qt_incident *x, struct qt_buf *b,
 	paragraph(b, "Messages that had been delivered whole are not in these "
 	    "numbers: they are no longer in the queue.");
 	heading(b, "What was done");
-	what_was_done(b, x);
+	what_was_done(b, x, x->all.messages);
 	heading(b, "That it does not come again");
 	if (x->opts.prevention != NULL) {
 		safe(b, x->opts.prevention);

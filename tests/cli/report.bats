@@ -139,6 +139,24 @@ mail() {
 	[ "$(jq .messages <<<"$("$QTOOL" -Q "$Q" report -o "$R-2" --contact "$WHO" --all --json)")" = 200 ]
 }
 
+@test "of an account among several it is not said what was done with all" {
+	practice_queue "$Q" 200
+	"$QTOOL" -Q "$Q" delete --sasl "$JOE" --yes >/dev/null
+	report 0 --all
+	[ -e "$R/account-owner-2.txt" ]
+	grep -q 'were taken out of the queue' "$R/delist.txt"
+	run grep -l 'were taken out' "$R"/account-owner*.txt
+	[ -z "$output" ]
+	run grep -L -F '[what was done with the messages]' "$R"/account-owner*.txt
+	[ -z "$output" ]
+	# all of the incident went the same way: so did theirs
+	"$QTOOL" -Q "$Q" delete --all --yes >/dev/null
+	rm -r "$R"
+	run_q -Q "$Q" --transaction 2 report -o "$R" --contact "$WHO" --all
+	expect_status 0
+	grep -qE '^([0-9]+) of the \1 messages were taken out' "$R/account-owner-2.txt"
+}
+
 @test "a network gets a mail in ARF, and objects in XARF" {
 	local ip port
 	practice_queue "$Q" 300
@@ -324,6 +342,29 @@ mail() {
 		nothing_left
 	done
 	grep -q 'no report was made: interrupted' "$BATS_TEST_TMPDIR/said"
+}
+
+@test "a subject without an end takes no more room than others" {
+	cat >"$BATS_TEST_TMPDIR/m.txt" <<-'END'
+	# a long subject, cut between two characters
+	queue deferred
+
+	C auto
+	T 1700000000 250000
+	A client_address=203.0.113.7
+	A client_port=4711
+	S news@victim.example
+	R bob@example.org
+	M
+	N Subject: \{999:x}\xc3\xbc\{900:y}
+	N
+	X
+	E
+	END
+	"$TOOLS/mkqueue" "$Q" "$BATS_TEST_TMPDIR/m.txt"
+	report 0 --all
+	[ "$(of '.subjects[0].subject')" = "$(printf 'x%.0s' {1..999})" ]
+	[ "$(jq -r '.subject | length' "$R/net/203.0.113.7.spam.xarf.json")" = 500 ]
 }
 
 @test "a hostile queue does no harm in any of its files" {

@@ -514,17 +514,17 @@ static void redact_word(const struct qt_redactor *r, struct qt_buf *out,
 	}
 }
 
-/* A name with signs in it that no word has, anywhere. */
-static size_t odd_at(const struct qt_redactor *r, const char *p,
-    const char *end)
+/* A name with signs in it that no word has, anywhere; NULL none. */
+static const struct qt_redact_name *odd_at(const struct qt_redactor *r,
+    const char *p, const char *end)
 {
 	size_t i, n = (size_t)(end - p);
 
 	for (i = 0; i < r->n; i++)
 		if (r->v[i].odd && r->v[i].len <= n &&
 		    compare(r->v[i].s, r->v[i].len, p, r->v[i].len) == 0)
-			return r->v[i].len;
-	return 0;
+			return &r->v[i];
+	return NULL;
 }
 
 static bool any_odd(const struct qt_redactor *r)
@@ -548,13 +548,13 @@ void qt_redact_text(const struct qt_redactor *r, struct qt_buf *out,
 {
 	const char *p = text, *end = text + len, *word;
 	bool url = false, odd = any_odd(r);
-	size_t n;
+	const struct qt_redact_name *name;
 
 	while (p < end) {
-		n = odd ? odd_at(r, p, end) : 0;
-		if (n != 0) {
-			token(r, out, 'r', p, n);
-			p += n;
+		name = odd ? odd_at(r, p, end) : NULL;
+		if (name != NULL) {
+			token(r, out, name->kind, p, name->len);
+			p += name->len;
 			continue;
 		}
 		if (is_word(*p)) {

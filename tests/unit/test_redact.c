@@ -111,6 +111,10 @@ static void everybody_in_text(void **state)
 	assert_string_equal(shown(&h, qt_redact_user, ""), "");
 	assert_string_equal(shown(&h, qt_redact_subject, "Offer"), "<s>");
 	qt_arena_release(&h.arena);
+	/* one with signs that no word has is of its own kind as well */
+	hide_for(&h, QT_REDACT_FULL, "ann@victim.example", "a)b", rcpts);
+	assert_string_equal(shown(&h, qt_redact_text, "by a)b."), "by <u>.");
+	qt_arena_release(&h.arena);
 	/* a bounce is about others' recipients */
 	hide_for(&h, QT_REDACT_RECIPIENTS, "", NULL, rcpts);
 	assert_string_equal(shown(&h, qt_redact_text, "Final-Recipient: x@y.example"),

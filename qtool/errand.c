@@ -103,6 +103,7 @@ static void serve(const char *name, struct server *s)
 	(void)signal(SIGINT, SIG_IGN);
 	(void)signal(SIGTERM, SIG_IGN);
 	(void)signal(SIGHUP, SIG_IGN);
+	(void)signal(SIGQUIT, SIG_IGN);
 	s->room = malloc(ERRAND_MAX + 1);
 	while (s->room != NULL && serve_one(s) == 0)
 		;

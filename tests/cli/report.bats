@@ -342,6 +342,20 @@ mail() {
 		nothing_left
 	done
 	grep -q 'no report was made: interrupted' "$BATS_TEST_TMPDIR/said"
+	# Ctrl-\ at a terminal goes to all of its processes
+	setsid env --default-signal=QUIT "$QTOOL" -Q "$Q" report -o "$R" --contact "$WHO" --all >/dev/null 2>&1 &
+	pid=$!
+	for i in {1..1000}; do
+		[ "$(find "$BATS_TEST_TMPDIR" -path '*/r.*.tmp/net/*.eml' | wc -l)" -lt 3 ] || break
+		sleep 0.01
+	done
+	kill -QUIT -- "-$pid"
+	wait "$pid" && false
+	for i in {1..1000}; do
+		! nothing_left || break
+		sleep 0.01
+	done
+	nothing_left
 }
 
 @test "a subject without an end takes no more room than others" {

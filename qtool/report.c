@@ -116,8 +116,7 @@ int report_prepare(struct ctx *c, struct qt_error *err)
 	own->queues = c->spools.n;
 	if (check(c, own, err) != 0)
 		return -1;
-	if (c->transaction == 0 &&
-	    transaction_add_all(c, &own->history, err) != 0)
+	if (transaction_add_all(c, &own->history, err) != 0)
 		return -1;
 	if (own->contacts != NULL && read_named(&own->text, own->contacts, err) != 0)
 		return -1;
@@ -281,7 +280,9 @@ static int report(struct ctx *c, const struct reporting *own)
 	    .contacts = own->contacts != NULL ? qt_buf_str(&own->text) : NULL,
 	    .contacts_name = own->contacts, .redact = own->redact,
 	    .redact_key = own->redact_key, .whole = own->whole,
-	    .history = &own->history, .stop = c->stop};
+	    .history = own->queues == 1 && c->spools.v[0]->packed == NULL ?
+		&own->history : NULL,
+	    .stop = c->stop};
 	struct qt_buf from, typed;
 	struct qt_incident *x = NULL;
 	struct qt_error err = {0};

@@ -110,7 +110,8 @@ int transaction_add_all(struct ctx *c, struct qt_tx_list *list,
 		r = qt_tx_list_read(&l, c->spools.v[i], c->state_dir, err);
 		if (r != 0)
 			break;
-		r = add_kept(c, c->spools.v[i], &l, err);
+		if (c->transaction == 0)
+			r = add_kept(c, c->spools.v[i], &l, err);
 		if (n == 1)
 			*list = l;
 		else

@@ -19,9 +19,9 @@ int transaction_open(struct ctx *c, struct qt_error *err) QT_MUST_CHECK;
 
 /*
  * Put beside each queue that is open what its transactions keep (report: all of
- * an account's mail, wherever it has been put).  *list, which is initialised
- * and is the caller's to release, gets those of the one queue; of several it is
- * empty.
+ * an account's mail, wherever it has been put); nothing where one of them is
+ * read in its place.  *list, which is initialised and is the caller's to
+ * release, gets those of the one queue; of several it is empty.
  */
 int transaction_add_all(struct ctx *c, struct qt_tx_list *list,
     struct qt_error *err) QT_MUST_CHECK;

@@ -39,7 +39,7 @@ struct qt_incident_opts {
 	enum qt_redact redact; /* in what is for others */
 	const char *redact_key; /* a file that has it; NULL: a new one */
 	bool whole;	     /* samples with their text */
-	/* The transactions of the queue; n 0 in none */
+	/* The transactions of the queue; NULL: not looked at, as of several */
 	const struct qt_tx_list *history;
 	int64_t now;	     /* seconds; 0: the clock */
 	const volatile sig_atomic_t *stop; /* set by a signal; may be NULL */

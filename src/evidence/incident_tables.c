@@ -540,7 +540,10 @@ void qt_incident_history(struct qt_paper *p, const struct qt_incident *x)
 	char n[64];
 
 	if (l == NULL || l->n == 0) {
-		qt_paper_text(p, "No transaction of qtool is known.");
+		qt_paper_text(p, l != NULL ?
+			"No transaction of qtool is known." :
+			"Transactions of qtool are listed where one queue is "
+			"read, and not here.");
 		return;
 	}
 	from = l->n - at_most(l->n, ROWS_HISTORY);

@@ -129,6 +129,8 @@ mail() {
 	rm -r "$R"
 	run_q -Q "$Q" --transaction 1 report -o "$R" --contact "$WHO" --all
 	expect_status 0
+	[ "$(of '.transactions[].reason')" = stolen ]
+	grep -q stolen "$R/incident.md"
 	diff "$BATS_TEST_TMPDIR/before" <(of 'del(.made, .command, .source, .places, .transactions)')
 	rm -r "$R"
 	run_q -A "$BATS_TEST_TMPDIR/a.tar.zst" report -o "$R" --contact "$WHO" --sasl "$JOE"

@@ -104,7 +104,7 @@ static void what_nobody_told_is_to_be_filled_in(void **state)
 	w.x.opts.prevention = w.x.opts.title = w.x.opts.case_id = "";
 	r = read_both(&w);
 	has(&r, ":Case", false);
-	IN_ORDER(&r, "=Report on an incident with mail\n", "=What was done\n", "-No transaction of qtool is known.\n",
+	IN_ORDER(&r, "=Report on an incident with mail\n", "=What was done\n", "-Transactions of qtool are listed where one queue is read, and not here.\n",
 	    "=Stopped\n-[to be filled in: when the account was shut out",
 	    "=Cause\n-He typed it into a page.\n",
 	    "=Prevention\n-[to be filled in: ");

@@ -2,8 +2,9 @@
  * incident_paper.c - the paper about an incident for the own house: the short
  * answer first, then what it rests on, then what cannot be told from a queue.
  *
- * It names logins and senders, as who reads it has to deal with them; of
- * recipients it has domains and numbers alone.  The tallies come sorted
+ * It names logins, senders and subjects, as who reads it has to deal with them
+ * (they may have a recipient's name in them); else of recipients it has domains
+ * and numbers alone.  The tallies come sorted
  * (qt_incident_write()).
  */
 #include "evidence/incident_paper.h"

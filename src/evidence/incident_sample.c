@@ -7,6 +7,7 @@
 
 #include "base/io.h"
 #include "evidence/eml.h"
+#include "evidence/words.h"
 
 #define READ_MAX ((uint64_t)4 << 20) /* bytes of a queue file that is read */
 #define KEPT_MAX 2048 /* bytes of a string: more than any file takes of one */
@@ -59,13 +60,34 @@ static int take_text(struct taking *t, const char **to, redact_fn *fn,
 	return take(t, to, fn, text, text != NULL ? strlen(text) : 0, err);
 }
 
+/*
+ * Text of the header: looked through as it reads.  What cannot be decoded for
+ * sure is left out, as a name may be in it.
+ */
+static int take_decoded(struct taking *t, const char **to, redact_fn *fn,
+    const char *text, size_t len, struct qt_error *err)
+{
+	struct qt_buf plain;
+	char charset[32];
+	int r = 0;
+
+	if (text == NULL || !redacts(t->x))
+		return take(t, to, fn, text, len, err);
+	qt_buf_init(&plain, 0);
+	if (qt_words_decode(&plain, text, len, charset))
+		r = qt_buf_check(&plain, err) != 0 ? -1 :
+		    take(t, to, fn, qt_buf_str(&plain), plain.len, err);
+	qt_buf_release(&plain);
+	return r;
+}
+
 static int take_field(struct taking *t, const char **to, const char *name,
     struct qt_error *err)
 {
 	const struct qt_header *h = qt_headers_find(&t->row->headers, name);
 
 	return h == NULL ? 0 :
-	    take(t, to, qt_redact_text, h->value, h->value_len, err);
+	    take_decoded(t, to, qt_redact_text, h->value, h->value_len, err);
 }
 
 /* ---- login ---- */
@@ -170,8 +192,8 @@ static int take_envelope(struct taking *t, struct qt_sample *s,
 		m->log_helo_name : m->helo_name, err) != 0 ||
 	    take_login(t, s, err) != 0 || take_rcpts(t, s, err) != 0 ||
 	    take_server(t, s, err) != 0 ||
-	    take(t, &s->subject, qt_redact_subject, subject, subject_len,
-		err) != 0 ||
+	    take_decoded(t, &s->subject, qt_redact_subject, subject,
+		subject_len, err) != 0 ||
 	    take_field(t, &s->message_id, "Message-ID", err) != 0 ||
 	    take_field(t, &s->agent, "X-Mailer", err) != 0)
 		return -1;

@@ -252,6 +252,32 @@ mail() {
 	[ -z "$output" ]
 }
 
+@test "a name in encoded words is a token in every field of an object" {
+	cat >"$BATS_TEST_TMPDIR/m.txt" <<-'END'
+	# names where nothing is encoded as a rule
+	queue deferred
+
+	C auto
+	T 1700000000 250000
+	A client_address=203.0.113.7
+	A client_port=4711
+	S news@victim.example
+	R bob.jones@example.org
+	M
+	N Subject: =?utf-8?B?SGkgYm9iLmpvbmVz?= once
+	N X-Mailer: =?utf-8?B?Ym9iLmpvbmVz?=
+	N Message-ID: <=?utf-8?Q?bob=2Ejones?=@x>
+	N
+	X
+	E
+	END
+	"$TOOLS/mkqueue" "$Q" "$BATS_TEST_TMPDIR/m.txt"
+	report 0 --all
+	[[ $(jq -r .subject "$R/net/203.0.113.7.spam.xarf.json") == 'Hi r-'????????????????' once' ]]
+	[[ $(jq -r .user_agent "$R/net/203.0.113.7.spam.xarf.json") == r-???????????????? ]]
+	[[ $(jq -r .message_id "$R/net/203.0.113.7.spam.xarf.json") == '<r-'????????????????'@x>' ]]
+}
+
 @test "with contacts there is one mail for each who answers" {
 	local c=$BATS_TEST_TMPDIR/contacts
 	practice_queue "$Q" 300

@@ -31,6 +31,16 @@ static int open_parent(const char *path)
 	return fd;
 }
 
+/* Whether that is the directory that was made: who owns the one around it can
+ * put another there. */
+static bool is_it(const struct newdir *d, const char *path)
+{
+	struct stat made, is;
+
+	return fstat(d->fd, &made) == 0 && lstat(path, &is) == 0 &&
+	    made.st_dev == is.st_dev && made.st_ino == is.st_ino;
+}
+
 static int name_it(struct newdir *d, struct qt_error *err)
 {
 	int fd = open_parent(d->path), r = 0;
@@ -42,6 +52,9 @@ static int name_it(struct newdir *d, struct qt_error *err)
 		    qt_fail(err, QT_E_REFUSED, d->path,
 			"exists already and is not overwritten") :
 		    qt_fail_sys(err, "rename", d->path);
+	else if (!is_it(d, d->path))
+		r = qt_fail(err, QT_E_REFUSED, d->path,
+		    "is not what was made: somebody changes this directory");
 	else
 		d->done = true; /* whether it is durable or not */
 	if (r == 0 && fsync(fd) != 0)

@@ -386,6 +386,32 @@ mail() {
 	nothing_left
 }
 
+@test "another directory put in its place is not taken for it" {
+	local pid i tmp
+	practice_queue "$Q" 300
+	"$QTOOL" -Q "$Q" report -o "$R" --contact "$WHO" --all >/dev/null 2>"$BATS_TEST_TMPDIR/said" &
+	pid=$!
+	for i in {1..1000}; do
+		[ "$(find "$BATS_TEST_TMPDIR" -path '*/r.*.tmp/net/*.eml' | wc -l)" -lt 3 ] || break
+		sleep 0.01
+	done
+	kill -STOP "$pid"
+	tmp=$(echo "$R".*.tmp)
+	mv "$tmp" "$BATS_TEST_TMPDIR/stolen"
+	mkdir "$tmp"
+	kill -CONT "$pid"
+	i=0
+	wait "$pid" || i=$?
+	[ "$i" -eq 4 ]
+	grep -q 'is not what was made' "$BATS_TEST_TMPDIR/said"
+	# what was made is empty again
+	for i in {1..1000}; do
+		[ -n "$(ls -A "$BATS_TEST_TMPDIR/stolen")" ] || break
+		sleep 0.01
+	done
+	[ -z "$(ls -A "$BATS_TEST_TMPDIR/stolen")" ]
+}
+
 @test "a subject without an end takes no more room than others" {
 	cat >"$BATS_TEST_TMPDIR/m.txt" <<-'END'
 	# a long subject, cut between two characters

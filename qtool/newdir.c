@@ -192,8 +192,6 @@ int newdir_put(struct newdir *d, const char *name, const void *bytes,
 	}
 	if (n < 0)
 		r = qt_fail_sys(err, "write", name);
-	else if (fsync(fd) != 0)
-		r = qt_fail_sys(err, "fsync", name);
 	if (close(fd) != 0 && r == 0)
 		r = qt_fail_sys(err, "close", name);
 	return r;
@@ -204,8 +202,9 @@ int newdir_finish(struct newdir *d, struct qt_error *err)
 	struct qt_buf answer;
 	int r;
 
-	if (fsync(d->sub_fd) != 0 || fsync(d->fd) != 0)
-		return qt_fail_sys(err, "fsync", d->path);
+	/* all at once: there may be thousands of small files */
+	if (syncfs(d->fd) != 0)
+		return qt_fail_sys(err, "syncfs", d->path);
 	qt_buf_init(&answer, 0);
 	r = errand_run(&d->errand, "n", 1, &answer, err);
 	qt_buf_release(&answer);

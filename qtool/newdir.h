@@ -25,10 +25,10 @@ struct newdir {
  */
 int newdir_start(struct newdir *d, const char *path, const char *sub,
     struct qt_error *err) QT_MUST_CHECK;
-/* A new file in it, or in sub ("sub/name"), on disk. */
+/* A new file in it, or in sub ("sub/name"). */
 int newdir_put(struct newdir *d, const char *name, const void *bytes,
     size_t len, struct qt_error *err) QT_MUST_CHECK;
-/* All is in it: its name, durably. */
+/* All is in it, and on disk: its name, durably. */
 int newdir_finish(struct newdir *d, struct qt_error *err) QT_MUST_CHECK;
 /* What was not finished is removed; also when this process is killed. */
 void newdir_release(struct newdir *d);

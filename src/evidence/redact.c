@@ -453,10 +453,14 @@ void qt_redact_address(const struct qt_redactor *r, struct qt_buf *out,
 		qt_buf_adds(out, at);
 }
 
-/* Whether s[0, len) of a word may be hidden: what follows is at rest. */
-static bool may_hide(size_t len, const char *rest, const char *end)
+/*
+ * Whether s[0, len) of a word may be hidden: what follows is at rest.  A login in
+ * a Received field ends in a parenthesis.
+ */
+static bool may_hide(char kind, size_t len, const char *rest, const char *end)
 {
-	return len > SHORT || (rest < end && (*rest == '@' || *rest == '='));
+	return len > SHORT || (rest < end && (*rest == '@' || *rest == '=' ||
+		(kind == 'u' && *rest == ')')));
 }
 
 /*
@@ -477,14 +481,17 @@ static size_t name_at(const struct qt_redactor *r, const char *p,
 {
 	size_t cut[CUTS + 1], n = 0;
 	const char *q;
+	char kind;
 
 	for (q = p + 1; q < word && n < CUTS; q++)
 		if (is_joint(*q) || alphabets_meet(q))
 			cut[n++] = (size_t)(q - p);
 	cut[n++] = (size_t)(word - p);
-	while (n-- > 0)
-		if (name_kind(r, p, cut[n]) != '\0' && may_hide(cut[n], p + cut[n], end))
+	while (n-- > 0) {
+		kind = name_kind(r, p, cut[n]);
+		if (kind != '\0' && may_hide(kind, cut[n], p + cut[n], end))
 			return cut[n];
+	}
 	return 0;
 }
 
@@ -514,17 +521,45 @@ static void redact_word(const struct qt_redactor *r, struct qt_buf *out,
 	}
 }
 
-/* A name with signs in it that no word has, anywhere; NULL none. */
+/* The first of names [lo, hi), which begin alike for at bytes, whose next byte is
+ * above c, or, not_below, is not below it. */
+static size_t narrow(const struct qt_redact_name *v, size_t lo, size_t hi,
+    size_t at, unsigned char c, bool not_below)
+{
+	unsigned char next;
+	size_t mid;
+
+	while (lo < hi) {
+		mid = lo + (hi - lo) / 2;
+		next = lower(v[mid].s[at]);
+		if (not_below ? next >= c : next > c)
+			hi = mid;
+		else
+			lo = mid + 1;
+	}
+	return lo;
+}
+
+/*
+ * The longest name with signs in it that no word has, anywhere; NULL none.  Names
+ * are sorted, those that begin with a shorter one behind it: the range of those
+ * that fit is narrowed byte by byte, whoever chose the names.
+ */
 static const struct qt_redact_name *odd_at(const struct qt_redactor *r,
     const char *p, const char *end)
 {
-	size_t i, n = (size_t)(end - p);
+	const struct qt_redact_name *best = NULL, *v = r->v;
+	size_t lo = 0, hi = r->n, at;
 
-	for (i = 0; i < r->n; i++)
-		if (r->v[i].odd && r->v[i].len <= n &&
-		    compare(r->v[i].s, r->v[i].len, p, r->v[i].len) == 0)
-			return &r->v[i];
-	return NULL;
+	for (at = 0;; at++) {
+		for (; lo < hi && v[lo].len == at; lo++)
+			if (v[lo].odd)
+				best = &v[lo];
+		if (lo == hi || p + at == end)
+			return best;
+		lo = narrow(v, lo, hi, at, lower(p[at]), true);
+		hi = narrow(v, lo, hi, at, lower(p[at]), false);
+	}
 }
 
 static bool any_odd(const struct qt_redactor *r)

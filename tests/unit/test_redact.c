@@ -122,6 +122,48 @@ static void everybody_in_text(void **state)
 	qt_arena_release(&h.arena);
 }
 
+/* Names with signs that no word has: the longest that stands there, and in one walk. */
+static void odd_names(void **state)
+{
+	static const char *const rcpts[] = {"x)a1@e.example", "x)a12@e.example",
+	    "x)a@e.example", "X)B@e.example", "(@e.example", NULL};
+	static const struct {
+		const char *text, *want;
+	} cases[] = {
+	    {"x)a12, x)a1, x)a: x)a129", "<r>, <r>, <r>: <r>9"},
+	    {"x)", "x)"},
+	    {"x)c", "x)c"},
+	    {"x)b and X)b", "<r> and <r>"},
+	    {"(.(", "<r>.<r>"},
+	    {"x)a1", "<r>"},
+	};
+	struct hiding h;
+	size_t i;
+
+	(void)state;
+	hide_for(&h, QT_REDACT_RECIPIENTS, "ann@victim.example", NULL, rcpts);
+	for (i = 0; i < sizeof cases / sizeof cases[0]; i++)
+		assert_string_equal(shown(&h, qt_redact_text, cases[i].text),
+		    cases[i].want);
+	qt_arena_release(&h.arena);
+}
+
+/* A login of one letter is none in text, and one in a Received field. */
+static void a_short_login(void **state)
+{
+	static const char *const rcpts[] = {"joe@example.org", NULL};
+	struct qt_error err;
+	struct hiding h;
+
+	(void)state;
+	hide_for(&h, QT_REDACT_RECIPIENTS, "ann@victim.example", NULL, rcpts);
+	assert_int_equal(qt_redactor_add_user(&h.r, "j", NULL, &h.arena, &err), 0);
+	assert_string_equal(shown(&h, qt_redact_text,
+	    "j (Authenticated sender: j) j@x for joe"),
+	    "j (Authenticated sender: <u>) <u>@x for <r>");
+	qt_arena_release(&h.arena);
+}
+
 /* HMAC-SHA-256 with a known key, its first ten bytes in base32. */
 static void tokens_are_what_is_documented(void **state)
 {
@@ -409,6 +451,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(recipients_in_text),
+	    cmocka_unit_test(odd_names),
+	    cmocka_unit_test(a_short_login),
 	    cmocka_unit_test(everybody_in_text),
 	    cmocka_unit_test(tokens_are_what_is_documented),
 	    TEST(key_files),

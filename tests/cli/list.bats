@@ -327,3 +327,12 @@ files_in() {
 	expect_status 0
 	[ "${lines[1]}" = 1 ]
 }
+
+@test "what another command says can be given like a file" {
+	local id
+	practice_queue "$BATS_TEST_TMPDIR/q" 20
+	id=$("$QTOOL" -Q "$BATS_TEST_TMPDIR/q" list --format ids --limit 1)
+	run_q -Q "$BATS_TEST_TMPDIR/q" list --format ids --ids <(echo "$id")
+	expect_status 0
+	[ "$output" = "$id" ]
+}

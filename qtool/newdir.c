@@ -43,18 +43,24 @@ static bool is_it(const struct newdir *d, const char *path)
 
 static int name_it(struct newdir *d, struct qt_error *err)
 {
+	static const char changed[] =
+	    "is not what was made: somebody changes this directory";
 	int fd = open_parent(d->path), r = 0;
 
 	if (fd < 0)
 		return qt_fail_sys(err, "open", d->path);
-	if (renameat2(AT_FDCWD, d->tmp, AT_FDCWD, d->path, RENAME_NOREPLACE) != 0)
+	/* looked at before, as it would get the name, and after, as it may be
+	 * another one by then */
+	if (!is_it(d, d->tmp))
+		r = qt_fail(err, QT_E_REFUSED, d->tmp, "%s", changed);
+	else if (renameat2(AT_FDCWD, d->tmp, AT_FDCWD, d->path,
+		     RENAME_NOREPLACE) != 0)
 		r = errno == EEXIST ?
 		    qt_fail(err, QT_E_REFUSED, d->path,
 			"exists already and is not overwritten") :
 		    qt_fail_sys(err, "rename", d->path);
 	else if (!is_it(d, d->path))
-		r = qt_fail(err, QT_E_REFUSED, d->path,
-		    "is not what was made: somebody changes this directory");
+		r = qt_fail(err, QT_E_REFUSED, d->path, "%s", changed);
 	else
 		d->done = true; /* whether it is durable or not */
 	if (r == 0 && fsync(fd) != 0)

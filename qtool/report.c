@@ -108,7 +108,6 @@ static int check(const struct ctx *c, struct reporting *own,
 int report_prepare(struct ctx *c, struct qt_error *err)
 {
 	struct reporting *own = own_options(c, sizeof(*own), err);
-	struct newdir *d = &c->roles.newdir;
 
 	if (own == NULL)
 		return -1;
@@ -122,9 +121,7 @@ int report_prepare(struct ctx *c, struct qt_error *err)
 		return -1;
 	if (c->explain)
 		return 0;
-	if (newdir_start(d, own->dir, "net", err) != 0)
-		return -1;
-	return roles_note_written(c, d->tmp, err);
+	return newdir_start(&c->roles.newdir, own->dir, "net", err);
 }
 
 /* ---- what is told of where it is from ---- */

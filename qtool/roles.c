@@ -94,11 +94,6 @@ int roles_note_read(struct ctx *c, const char *path, struct qt_error *err)
 	return note(&c->roles, path, false, err);
 }
 
-int roles_note_written(struct ctx *c, const char *path, struct qt_error *err)
-{
-	return note(&c->roles, path, true, err);
-}
-
 /* What lies beside an archive that is checked. */
 static int note_beside(struct roles *r, const char *archive,
     struct qt_error *err)
@@ -140,7 +135,7 @@ static bool writes(const struct roles *r)
 	for (i = 0; i < r->n; i++)
 		if (r->named[i].written)
 			return true;
-	return false;
+	return r->newdir.fd >= 0;
 }
 
 /* ---- the hand ---- */
@@ -444,6 +439,10 @@ static int allow_all(struct qt_confine *rules, const struct ctx *c,
 	for (i = 0; i < c->spools.n; i++)
 		if (allow_spool(rules, c, c->spools.v[i], err) != 0)
 			return -1;
+	/* by descriptor: whatever has its name by now */
+	if (c->roles.newdir.fd >= 0 && qt_confine_allow(rules,
+		c->roles.newdir.fd, NULL, QT_ACCESS_CREATE, err) != 0)
+		return -1;
 	return allow_named(rules, &c->roles, err);
 }
 

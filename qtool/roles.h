@@ -47,9 +47,6 @@ int roles_note(struct ctx *c, const struct qt_option *opt, const char *value,
     struct qt_error *err) QT_MUST_CHECK;
 int roles_note_read(struct ctx *c, const char *path, struct qt_error *err)
     QT_MUST_CHECK;
-/* Files may be made in that directory; path is borrowed. */
-int roles_note_written(struct ctx *c, const char *path, struct qt_error *err)
-    QT_MUST_CHECK;
 int roles_note_operands(struct ctx *c, int n, char **v, struct qt_error *err)
     QT_MUST_CHECK;
 

@@ -20,6 +20,8 @@
 #include "query/siphash.h"
 
 #define ARENA_MAX ((size_t)2 << 30)
+#define SAMPLES_ARENA ((size_t)512 << 20) /* of it before samples end */
+#define SAMPLES_FILE ((uint64_t)2 << 30)  /* bytes of them all */
 #define SAMPLES_MEMORY ((size_t)16 << 20) /* bytes before there is a file */
 #define SUBJECT_KEPT 1000 /* bytes by which subjects are told apart */
 
@@ -386,11 +388,16 @@ static int new_client(struct qt_incident *x, struct qt_counted *e,
  * Which sample of a client a message becomes: the next one, or one without a
  * sender, which not every form of report can be of.  NULL: none.
  */
-static struct qt_sample *place_for(struct qt_client *c, const struct facts *f)
+static struct qt_sample *place_for(const struct qt_incident *x,
+    struct qt_client *c, const struct facts *f)
 {
 	unsigned i;
 
 	if (!c->foreign || !c->valid)
+		return NULL;
+	/* a report without some samples is better than none */
+	if (x->arena.total > SAMPLES_ARENA ||
+	    qt_spill_size(&x->samples) > SAMPLES_FILE)
 		return NULL;
 	if (c->nsamples < QT_SAMPLES)
 		return &c->sample[c->nsamples];
@@ -427,7 +434,7 @@ static int count_client(struct qt_incident *x, const struct facts *f,
 			err) != 0)
 			return -1;
 	}
-	if ((place = place_for(c, f)) == NULL)
+	if ((place = place_for(x, c, f)) == NULL)
 		return 0;
 	r = qt_sample_take(x, &s, f->row, f->subject, f->subject_len, err);
 	if (r != 0) /* gone meanwhile: the next one will do */

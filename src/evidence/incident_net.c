@@ -8,6 +8,7 @@
 
 #include <arpa/inet.h>
 #include <stdlib.h>
+#include <strings.h>
 
 #define FILE_MAX ((size_t)16 << 20) /* bytes of one file */
 
@@ -75,7 +76,7 @@ static struct member member_of(struct qt_counted *client)
 /* Who has no contact is told apart by network, who has one is not. */
 static int same_file(const struct member *a, const struct member *b)
 {
-	const int r = strcmp(a->to, b->to);
+	const int r = strcasecmp(a->to, b->to);
 
 	if (r != 0 || a->to[0] != '\0')
 		return r;

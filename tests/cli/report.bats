@@ -349,66 +349,64 @@ mail() {
 	[ -z "$output" ]
 }
 
-@test "killed, it leaves nothing; interrupted, it says so" {
-	local pid i
-	practice_queue "$Q" 300
-	for signal in KILL INT; do
-		"$QTOOL" -Q "$Q" report -o "$R" --contact "$WHO" --all >/dev/null 2>"$BATS_TEST_TMPDIR/said" &
-		pid=$!
-		# some files are there, and not all
-		for i in {1..1000}; do
-			[ "$(find "$BATS_TEST_TMPDIR" -path '*/r.*.tmp/net/*.eml' | wc -l)" -lt 3 ] || break
-			sleep 0.01
-		done
-		kill "-$signal" "$pid"
-		wait "$pid" && false
-		# the process that removes it outlives the one that was killed
-		for i in {1..1000}; do
-			! nothing_left || break
-			sleep 0.01
-		done
-		nothing_left
-	done
-	grep -q 'no report was made: interrupted' "$BATS_TEST_TMPDIR/said"
-	# Ctrl-\ at a terminal goes to all of its processes
-	setsid env --default-signal=QUIT "$QTOOL" -Q "$Q" report -o "$R" --contact "$WHO" --all >/dev/null 2>&1 &
+# Begin a report in the background and stop it as soon as its directory is there,
+# with files in it whatever it has written so far: $pid, $tmp.
+begin() {
+	local i
+	practice_queue "$Q" 1000
+	"$@" "$QTOOL" -Q "$Q" report -o "$R" --contact "$WHO" --all >/dev/null 2>"$BATS_TEST_TMPDIR/said" &
 	pid=$!
-	for i in {1..1000}; do
-		[ "$(find "$BATS_TEST_TMPDIR" -path '*/r.*.tmp/net/*.eml' | wc -l)" -lt 3 ] || break
+	for ((i = 0; i < 100000; i++)); do
+		tmp=$(compgen -G "$R.*.tmp/net") && break
+	done
+	kill -STOP "$pid"
+	tmp=${tmp%/net}
+	[ -d "$tmp/net" ]
+	[ ! -e "$R" ]
+	touch "$tmp/one" "$tmp/net/two"
+}
+
+# The process that removes what is there outlives the one that was killed.
+soon_nothing_left() {
+	local i
+	for ((i = 0; i < 1000; i++)); do
+		! nothing_left || return 0
 		sleep 0.01
 	done
-	kill -QUIT -- "-$pid"
+	ls -laR "$R".*
+	return 1
+}
+
+@test "killed, it leaves nothing; interrupted, it says so" {
+	begin env
+	kill -KILL "$pid"
 	wait "$pid" && false
-	for i in {1..1000}; do
-		! nothing_left || break
-		sleep 0.01
-	done
+	soon_nothing_left
+	begin env --default-signal=INT
+	kill -INT "$pid"
+	kill -CONT "$pid"
+	wait "$pid" && false
+	grep -q 'no report was made: interrupted' "$BATS_TEST_TMPDIR/said"
 	nothing_left
+	# Ctrl-\ at a terminal goes to all of its processes
+	begin setsid env --default-signal=QUIT
+	kill -QUIT -- "-$pid"
+	kill -CONT "$pid"
+	wait "$pid" && false
+	soon_nothing_left
 }
 
 @test "another directory put in its place is not taken for it" {
-	local pid i tmp
-	practice_queue "$Q" 300
-	"$QTOOL" -Q "$Q" report -o "$R" --contact "$WHO" --all >/dev/null 2>"$BATS_TEST_TMPDIR/said" &
-	pid=$!
-	for i in {1..1000}; do
-		[ "$(find "$BATS_TEST_TMPDIR" -path '*/r.*.tmp/net/*.eml' | wc -l)" -lt 3 ] || break
-		sleep 0.01
-	done
-	kill -STOP "$pid"
-	tmp=$(echo "$R".*.tmp)
+	local i=0
+	begin env
 	mv "$tmp" "$BATS_TEST_TMPDIR/stolen"
 	mkdir "$tmp"
 	kill -CONT "$pid"
-	i=0
 	wait "$pid" || i=$?
 	[ "$i" -eq 4 ]
 	grep -q 'is not what was made' "$BATS_TEST_TMPDIR/said"
+	[ ! -e "$R" ]
 	# what was made is empty again
-	for i in {1..1000}; do
-		[ -n "$(ls -A "$BATS_TEST_TMPDIR/stolen")" ] || break
-		sleep 0.01
-	done
 	[ -z "$(ls -A "$BATS_TEST_TMPDIR/stolen")" ]
 }
 

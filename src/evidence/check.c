@@ -463,7 +463,7 @@ static int all_members(struct qt_check *c, struct qt_tarread *r, char *buf,
 struct passing {
 	struct qt_check *c;
 	struct qt_tarread *r;
-	struct qt_tarview *view; /* NULL: not needed yet */
+	struct qt_tarview *view; /* NULL: it could not be opened */
 	uint64_t behind;	 /* where the last damage was */
 	char *buf;
 };
@@ -481,11 +481,9 @@ static int go_on(struct passing *p, const struct qt_error *damage,
 
 	qt_tarread_close(p->r);
 	p->r = NULL;
-	if (p->view == NULL && c->res->members != 0 &&
-	    qt_tarview_open(&p->view, c->fd, c->file, c->opts->stop, err) != 0)
-		return -1;
 	p->behind = from > p->behind ? from : p->behind;
-	if (p->view != NULL && qt_tarview_random(p->view))
+	if (p->view != NULL && c->res->members != 0 &&
+	    qt_tarview_random(p->view))
 		r = qt_tarview_next_header(p->view, p->behind, &at, err);
 	if (r < 0)
 		return -1;
@@ -500,6 +498,19 @@ static int go_on(struct passing *p, const struct qt_error *damage,
 	return qt_tarread_open_at(&p->r, p->view, at, NULL, err);
 }
 
+/*
+ * What a damaged frame has before the damage is looked at, too: the lists' sums
+ * tell whether it is what it was.
+ */
+static int begin(struct passing *p, struct qt_error *err)
+{
+	struct qt_check *c = p->c;
+
+	return qt_tarview_open(&p->view, c->fd, c->file, c->opts->stop, err) != 0 ||
+	    qt_tarview_salvage(p->view, err) != 0 ? -1 :
+	    qt_tarread_open_view(&p->r, p->view, NULL, err);
+}
+
 static int pass(struct qt_check *c, struct qt_error *err)
 {
 	struct passing p = {.c = c, .buf = malloc(PIECE)};
@@ -509,7 +520,7 @@ static int pass(struct qt_check *c, struct qt_error *err)
 
 	if (p.buf == NULL)
 		return qt_fail_mem(err);
-	rc = qt_tarread_open(&p.r, c->fd, c->file, NULL, c->opts->stop, &e);
+	rc = begin(&p, &e);
 	if (rc == 0)
 		rc = all_members(c, p.r, p.buf, &e);
 	while (rc < 0 && e.code == QT_E_STATE) {

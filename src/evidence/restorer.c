@@ -180,6 +180,9 @@ static int give(struct qt_restorer *r, const struct place *p, qt_put_fn *put,
 	if (r->view == NULL && qt_tarview_open(&r->view, r->c->fd, r->c->file,
 		r->c->opts->stop, err) != 0)
 		return -1;
+	/* whose bytes are held against the table's sum */
+	if (r->c->opts->salvage && qt_tarview_salvage(r->view, err) != 0)
+		return -1;
 	for (; left > 0; at += n, left -= n) {
 		n = left < PIECE ? (size_t)left : PIECE;
 		if (qt_tarview_read(r->view, at, r->buf, n, err) != 0 ||

@@ -60,11 +60,12 @@ void qt_packed_free(struct qt_packed *p)
 void qt_packed_forget(struct qt_packed *p)
 {
 	p->n = p->nlog = p->names_len = p->norder = p->cursor = 0;
+	p->sorted = 0;
 	free(p->base);
 	free(p->order);
 	p->base = NULL;
 	p->order = NULL;
-	p->bag = p->have_list = p->loaded = false;
+	p->bag = p->have_list = p->loaded = p->doubt = false;
 	p->line = p->unsafe = p->untold = p->unmatched = 0;
 	memset(p->votes, 0, sizeof p->votes);
 }
@@ -140,6 +141,11 @@ int qt_packed_add_log(struct qt_packed *p, const struct qt_packed_log *log,
 	return 0;
 }
 
+static bool is_sum(const char *hex)
+{
+	return strlen(hex) == 64 && strspn(hex, "0123456789abcdef") == 64;
+}
+
 int qt_packed_keep_sum(struct qt_packed *p, size_t item, const char *hex,
     struct qt_error *err)
 {
@@ -147,7 +153,7 @@ int qt_packed_keep_sum(struct qt_packed *p, size_t item, const char *hex,
 	unsigned char (*v)[32];
 	char byte[3] = "";
 
-	if (strlen(hex) != 64 || strspn(hex, "0123456789abcdef") != 64)
+	if (!is_sum(hex))
 		return 0;
 	if (item >= p->sum_cap) {
 		v = reallocarray(p->sum, cap, sizeof *v);
@@ -265,6 +271,46 @@ static int compare_logs(const void *a, const void *b, void *ctx)
 	if (x->spilled != y->spilled)
 		return x->spilled ? 1 : -1;
 	return (x->offset > y->offset) - (x->offset < y->offset);
+}
+
+void qt_packed_sort_logs(struct qt_packed *p)
+{
+	if (p->nlog > 0)
+		qsort_r(p->log, p->nlog, sizeof *p->log, compare_logs, p);
+	p->sorted = p->nlog;
+}
+
+size_t qt_packed_first_log(const struct qt_packed *p, size_t n, const char *id)
+{
+	size_t lo = 0, hi = n, mid;
+
+	while (lo < hi) {
+		mid = lo + (hi - lo) / 2;
+		if (strcmp(p->names + p->log[mid].id, id) < 0)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return lo < n && strcmp(p->names + p->log[lo].id, id) == 0 ? lo : n;
+}
+
+int qt_packed_keep_log_sum(struct qt_packed *p, const char *id,
+    enum qt_queue kind, const char *hex, struct qt_error *err)
+{
+	uint32_t sum = 0;
+	size_t i;
+
+	if (!is_sum(hex))
+		return 0;
+	for (i = qt_packed_first_log(p, p->sorted, id); i < p->sorted &&
+	     strcmp(p->names + p->log[i].id, id) == 0; i++) {
+		if (p->log[i].kind != kind)
+			continue;
+		if (sum == 0 && qt_packed_keep(p, hex, 64, &sum, err) != 0)
+			return -1;
+		p->log[i].sum = sum;
+	}
+	return 0;
 }
 
 /* ---- paths ---- */
@@ -493,9 +539,9 @@ int qt_packed_take(struct qt_packed *p, const struct qt_tar_member *m,
 	}
 	switch (pl.kind) {
 	case CASE:
-		return m->kind == QT_TAR_FILE ? qt_packed_case(p, err) : 0;
+		return m->kind == QT_TAR_FILE ? qt_packed_case(p, m, err) : 0;
 	case LIST:
-		return m->kind == QT_TAR_FILE ? qt_packed_list(p, err) : 0;
+		return m->kind == QT_TAR_FILE ? qt_packed_list(p, m, err) : 0;
 	case LOG:
 		return add_log(p, m, &pl, err);
 	case ODD:
@@ -532,8 +578,7 @@ int qt_packed_finish(struct qt_packed *p, struct qt_error *err)
 	for (i = 0; i < p->n; i++)
 		p->untold += p->bag &&
 		    (p->item[i].flags & QT_PACKED_TOLD) == 0;
-	if (p->nlog > 0)
-		qsort_r(p->log, p->nlog, sizeof *p->log, compare_logs, p);
+	qt_packed_sort_logs(p);
 	if (p->base == NULL)
 		return qt_fail(err, QT_E_STATE, s->queue_dir,
 		    "it has no queue in it: neither an evidence archive nor a "
@@ -561,6 +606,8 @@ static int go_on(struct qt_packed *p, uint64_t *behind, struct qt_error *err)
 		p->damage = damage;
 	if (damage.offset > 0 && (uint64_t)damage.offset > *behind)
 		*behind = (uint64_t)damage.offset;
+	if (p->n > 0 && p->item[p->n - 1].offset + p->item[p->n - 1].size > *behind)
+		p->item[p->n - 1].flags |= QT_PACKED_CUT;
 	if (!p->random)
 		return 1;
 	r = qt_tarview_next_header(p->spare, *behind, &at, err);

@@ -37,7 +37,8 @@ enum { /* struct qt_packed_item.flags */
 	QT_PACKED_FILE = 1 << 3,     /* it has bytes, whatever its name */
 	QT_PACKED_SUM = 1 << 4,	     /* the list has their sum, and it is kept */
 	QT_PACKED_LOCK = 1 << 5,     /* the list says whether it was locked: */
-	QT_PACKED_LOCKED = 1 << 6
+	QT_PACKED_LOCKED = 1 << 6,
+	QT_PACKED_CUT = 1 << 7	     /* its bytes go on where damage is */
 };
 
 /* A queue file.  Strings are offsets into names. */
@@ -60,6 +61,8 @@ struct qt_packed_log {
 	uint64_t offset; /* in the archive, or in the file of spilled ones */
 	uint32_t id;	 /* in names */
 	uint32_t size;
+	uint32_t sum;	 /* in names, 64 digits, what the list has, where it is
+			  * damaged; 0: not known */
 	uint8_t kind;	 /* QT_Q_DEFER, QT_Q_BOUNCE, QT_Q_TRACE */
 	bool spilled;
 };
@@ -93,11 +96,15 @@ struct qt_packed {
 	struct qt_packed_quick *quick; /* borrowed; NULL: all is read */
 	const volatile sig_atomic_t *stop;
 	bool random, have_list;
+	bool doubt;		     /* the list is out of a damaged frame */
+	size_t sorted;		     /* logs that are in order: the first ones */
 	size_t cursor;		     /* the item that the list comes to next */
 	uint64_t line;		     /* of the list */
 	/*
 	 * Of a damaged archive: what can be read of it, in place of a failure.
-	 * The bytes of a file are held against the list's sum.
+	 * The bytes of a file are held against the list's sum.  What came out
+	 * of a damaged frame is not used without one.  A sum that fits is proof
+	 * wherever it was read; the rest of a line is not: doubt.
 	 */
 	bool salvage;
 	struct qt_sha256 *sha;	   /* owned; NULL: not salvaging */
@@ -143,6 +150,13 @@ static inline const char *qt_packed_name(const struct qt_packed *p, uint32_t at)
  */
 bool qt_packed_find(struct qt_packed *p, const char *id, size_t *at,
     size_t *item, struct qt_error *err);
+
+void qt_packed_sort_logs(struct qt_packed *p);
+/* The first log of an ID among the first n, which are in order; n: none. */
+size_t qt_packed_first_log(const struct qt_packed *p, size_t n, const char *id);
+/* Keep the sum that the list has of a log, if it is one of p->sorted. */
+int qt_packed_keep_log_sum(struct qt_packed *p, const char *id,
+    enum qt_queue kind, const char *hex, struct qt_error *err) QT_MUST_CHECK;
 
 /* Keep the sum that the list has of an item, 64 hexadecimal digits. */
 int qt_packed_keep_sum(struct qt_packed *p, size_t item, const char *hex,
@@ -220,7 +234,9 @@ int qt_packed_quick_line(struct qt_packed *p, const char *path,
     struct qt_error *err) QT_MUST_CHECK;
 
 /* packed_bag.c: a bag's own words: case.json, messages.jsonl. */
-int qt_packed_case(struct qt_packed *p, struct qt_error *err) QT_MUST_CHECK;
-int qt_packed_list(struct qt_packed *p, struct qt_error *err) QT_MUST_CHECK;
+int qt_packed_case(struct qt_packed *p, const struct qt_tar_member *m,
+    struct qt_error *err) QT_MUST_CHECK;
+int qt_packed_list(struct qt_packed *p, const struct qt_tar_member *m,
+    struct qt_error *err) QT_MUST_CHECK;
 
 #endif

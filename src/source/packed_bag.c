@@ -69,7 +69,8 @@ static int take_case(struct qt_packed *p, const struct qt_buf *text,
 	return rc < 0 ? bad(p, "is no JSON object", err) : 0;
 }
 
-int qt_packed_case(struct qt_packed *p, struct qt_error *err)
+int qt_packed_case(struct qt_packed *p, const struct qt_tar_member *m,
+    struct qt_error *err)
 {
 	char piece[4096];
 	struct qt_buf text;
@@ -84,6 +85,8 @@ int qt_packed_case(struct qt_packed *p, struct qt_error *err)
 	}
 	if (r == 0 && text.failed)
 		r = bad(p, "is too long", err);
+	if (r == 0 && qt_tarview_sound(p->spare, m->offset, m->size) != m->size)
+		r = bad(p, "is in a part that is damaged", err);
 	if (r == 0)
 		r = take_case(p, &text, err);
 	if (r < 0 && got == 0)
@@ -267,7 +270,8 @@ static int take_found(struct qt_packed *p, struct qt_packed_item *it,
 
 /* A log that could not have its own name: it is an odd file so far. */
 static int take_odd_log(struct qt_packed *p, const struct qt_packed_item *of,
-    const char *path, enum qt_queue kind, struct qt_error *err)
+    const char *path, enum qt_queue kind, const char *sum,
+    struct qt_error *err)
 {
 	struct qt_packed_log log = {.id = of->id, .kind = (uint8_t)kind};
 	struct qt_packed_item *it;
@@ -286,7 +290,22 @@ static int take_odd_log(struct qt_packed *p, const struct qt_packed_item *of,
 	log.size = (uint32_t)it->size;
 	it->queue = QT_Q_DEFER; /* no message any more */
 	it->flags |= QT_PACKED_TOLD;
+	if (p->salvage && strlen(sum) == 64 &&
+	    qt_packed_keep(p, sum, 64, &log.sum, err) != 0)
+		return -1;
 	return qt_packed_add_log(p, &log, err);
+}
+
+/* One of a message's logs: what the list has of it. */
+static int take_log(struct qt_packed *p, const struct qt_packed_item *of,
+    const char *path, enum qt_queue kind, const char *sum,
+    struct qt_error *err)
+{
+	const char *name = strrchr(path, '/');
+
+	if (p->salvage && name != NULL && strncmp(path, "data/queue/", 11) == 0)
+		return qt_packed_keep_log_sum(p, name + 1, kind, sum, err);
+	return take_odd_log(p, of, path, kind, sum, err);
 }
 
 static int take_logs(struct qt_packed *p, const struct qt_packed_item *of,
@@ -294,14 +313,14 @@ static int take_logs(struct qt_packed *p, const struct qt_packed_item *of,
 {
 	struct qt_json_value one, key, v;
 	struct qt_json list, j;
-	char path[PATH_SIZE], kind[16];
+	char path[PATH_SIZE], kind[16], sum[65];
 	enum qt_queue q;
 
 	if (logs->text == NULL ||
 	    !qt_json_open(&list, '[', logs->text, logs->len))
 		return 0;
 	while (qt_json_element(&list, &one) == 0) {
-		path[0] = kind[0] = '\0';
+		path[0] = kind[0] = sum[0] = '\0';
 		if (!qt_json_open(&j, '{', one.text, one.len))
 			continue;
 		while (qt_json_member(&j, &key, &v) == 0) {
@@ -309,11 +328,13 @@ static int take_logs(struct qt_packed *p, const struct qt_packed_item *of,
 				text_of(&v, path, sizeof path);
 			else if (qt_json_is(&key, "kind"))
 				text_of(&v, kind, sizeof kind);
+			else if (qt_json_is(&key, "sha256"))
+				text_of(&v, sum, sizeof sum);
 		}
 		q = qt_queue_by_name(kind);
 		if (q < QT_Q_MESSAGES || q == QT_Q_COUNT)
 			continue;
-		if (take_odd_log(p, of, path, q, err) != 0)
+		if (take_log(p, of, path, q, sum, err) != 0)
 			return -1;
 	}
 	return 0;
@@ -392,15 +413,22 @@ static int take_line(struct qt_packed *p, struct line *l, const char *text,
 		return lost(p, l->path, err);
 	if ((p->item[i].flags & QT_PACKED_TOLD) != 0)
 		return bad(p, "is about a file that an earlier one told", err);
+	if ((p->item[i].flags & QT_PACKED_CUT) != 0) {
+		p->item[i].queue = QT_Q_DEFER; /* no message any more */
+		p->item[i].flags |= QT_PACKED_TOLD;
+		return lost(p, l->path, err);
+	}
 	it = p->item[i]; /* what is added below may move the others */
-	take_stat(&it, &l->stat);
+	if (!p->doubt) {
+		take_stat(&it, &l->stat);
+		take_lock(&it, &l->locked);
+	}
 	if (it.queue == QT_Q_COUNT && take_odd(p, &it, l, err) != 0)
 		return -1;
 	if (it.queue == QT_Q_COUNT)
 		return bad(p, "does not tell the name and queue of an odd file",
 		    err);
 	it.flags |= QT_PACKED_TOLD;
-	take_lock(&it, &l->locked);
 	if (take_found(p, &it, l, err) != 0)
 		return -1;
 	if (strcmp(l->state, "misplaced") == 0) {
@@ -439,15 +467,18 @@ static int take_lines(struct qt_packed *p, struct line *l, struct qt_buf *text,
 	return 0;
 }
 
-int qt_packed_list(struct qt_packed *p, struct qt_error *err)
+int qt_packed_list(struct qt_packed *p, const struct qt_tar_member *m,
+    struct qt_error *err)
 {
 	char *piece = malloc(PIECE);
 	struct line *l = malloc(sizeof *l);
 	struct qt_buf text;
+	uint64_t at = 0;
 	size_t got = 1;
 	int r = 0;
 
 	qt_buf_init(&text, LINE_MAX);
+	qt_packed_sort_logs(p);
 	if (piece == NULL || l == NULL)
 		r = qt_fail_mem(err);
 	else if (p->have_list)
@@ -456,6 +487,10 @@ int qt_packed_list(struct qt_packed *p, struct qt_error *err)
 	p->have_list = true;
 	while (r == 0 && got > 0) {
 		r = qt_tarread_data(p->tar, piece, PIECE, &got, err);
+		if (r == 0 && qt_tarview_sound(p->spare, m->offset + at, got) !=
+		    got)
+			p->doubt = true;
+		at += got;
 		if (r == 0)
 			qt_buf_add(&text, piece, got);
 		if (r == 0 && text.failed) {

@@ -62,9 +62,13 @@ int qt_packed_view(struct qt_packed *p, const volatile sig_atomic_t *stop,
 	struct qt_tarview *spare = p->spare;
 
 	p->spare = NULL;
-	if (spare == NULL)
-		return qt_tarview_open(v, p->fd, p->spool->queue_dir, stop,
-		    err);
+	if (spare == NULL && qt_tarview_open(&spare, p->fd,
+		p->spool->queue_dir, stop, err) != 0)
+		return -1;
+	if (p->salvage && qt_tarview_salvage(spare, err) != 0) {
+		qt_tarview_close(spare);
+		return -1;
+	}
 	*v = spare;
 	return 0;
 }
@@ -180,15 +184,29 @@ static int read_message(struct qt_held *h, struct qt_tarview *v,
 	return 0;
 }
 
+static void drop(struct qt_held *h, const char *why)
+{
+	h->len = 0;
+	qt_close_quiet(&h->fd);
+	unreadable(h, EIO, why);
+}
+
 /* Of a damaged archive: whether they are the bytes that its list tells. */
 static int hold_against(struct qt_held *h, const struct qt_packed *p,
-    size_t item, struct qt_error *err)
+    const struct qt_tarview *v, size_t item, struct qt_error *err)
 {
+	const struct qt_packed_item *it = &p->item[item];
 	char is[65], told[65];
 	int r;
 
-	if (!h->have || (p->item[item].flags & QT_PACKED_SUM) == 0)
+	if (!h->have)
 		return 0;
+	if ((it->flags & QT_PACKED_SUM) == 0) {
+		if (qt_tarview_sound(v, it->offset, it->size) != it->size)
+			drop(h, "out of what is damaged, and no list has the "
+			    "sum of its bytes");
+		return 0;
+	}
 	r = h->fd >= 0 ? qt_sha256_fd(p->sha, h->fd, is, err) :
 	    qt_sha256_hex(p->sha, h->bytes, h->len, is, err);
 	if (r != 0)
@@ -196,26 +214,28 @@ static int hold_against(struct qt_held *h, const struct qt_packed *p,
 	qt_sha256_text(p->sum[item], told);
 	if (strcmp(is, told) == 0)
 		return 0;
-	h->len = 0;
-	qt_close_quiet(&h->fd);
-	unreadable(h, EIO, "damaged: its bytes are not those that the "
-	    "archive's list has the sum of");
+	drop(h, "damaged: its bytes are not those that the archive's list has "
+	    "the sum of");
 	return 0;
 }
 
-/* The first log of an ID. */
-static size_t first_log(const struct qt_packed *p, const char *id)
+/* Likewise a log; negative: memory. */
+static int log_is_good(const struct qt_packed *p, const struct qt_tarview *v,
+    const struct qt_packed_log *log, const void *bytes, bool *good,
+    struct qt_error *err)
 {
-	size_t lo = 0, hi = p->nlog, mid;
+	char is[65];
 
-	while (lo < hi) {
-		mid = lo + (hi - lo) / 2;
-		if (strcmp(qt_packed_name(p, p->log[mid].id), id) < 0)
-			lo = mid + 1;
-		else
-			hi = mid;
+	*good = true;
+	if (p->salvage && log->sum != 0) {
+		if (qt_sha256_hex(p->sha, bytes, log->size, is, err) != 0)
+			return -1;
+		*good = strcmp(is, qt_packed_name(p, log->sum)) == 0;
+	} else if (!log->spilled) {
+		*good = qt_tarview_sound(v, log->offset, log->size) ==
+		    log->size;
 	}
-	return lo;
+	return 0;
 }
 
 /* One log behind what is in bytes; one that cannot be read is none. */
@@ -225,6 +245,7 @@ static int read_log(struct qt_held *h, const struct qt_packed *p,
 {
 	struct qt_error why;
 	size_t got;
+	bool good;
 
 	if (*used - h->len + log->size > LOGS_MAX)
 		return 0;
@@ -238,6 +259,10 @@ static int read_log(struct qt_held *h, const struct qt_packed *p,
 		       &why) != 0) {
 		return 0;
 	}
+	if (log_is_good(p, v, log, h->bytes + *used, &good, err) != 0)
+		return -1;
+	if (!good)
+		return 0;
 	h->log[h->nlogs++] = (struct qt_held_log){
 	    (enum qt_queue)log->kind, *used, log->size};
 	*used += log->size;
@@ -254,11 +279,11 @@ int qt_held_read(struct qt_held *h, struct qt_packed *p, struct qt_tarview *v,
 
 	if (message != QT_HELD_NOT && (it->flags & QT_PACKED_FILE) != 0 &&
 	    (read_message(h, v, it, message, err) != 0 ||
-		hold_against(h, p, item, err) != 0))
+		hold_against(h, p, v, item, err) != 0))
 		return -1;
 	used = h->len;
 	/* as in a queue: a name in maildrop is not yet that of a message */
-	for (i = kinds != 0 ? first_log(p, id) : p->nlog;
+	for (i = kinds != 0 ? qt_packed_first_log(p, p->nlog, id) : p->nlog;
 	     i < p->nlog && h->nlogs < QT_PACKED_LOGS &&
 	     strcmp(qt_packed_name(p, p->log[i].id), id) == 0;
 	     i++)

@@ -8,6 +8,8 @@
 
 struct archive;
 
+#define QT_TAR_DAMAGED "it is damaged: " /* before what a view says of it */
+
 struct qt_tarlib {
 	struct archive *a;
 	int fd;		  /* borrowed */

@@ -38,6 +38,8 @@ struct qt_tarread {
 	uint64_t members;  /* headers seen */
 	uint64_t end;	   /* where the next header may be, at the earliest */
 	uint64_t left;	   /* bytes of the member not yet handed out */
+	const char *block; /* libarchive's, of them the next block_left */
+	size_t block_left;
 	bool done;
 };
 
@@ -49,19 +51,20 @@ static la_ssize_t give_view(struct archive *a, void *ctx, const void **bytes)
 	struct qt_tarlib *l = ctx;
 	uint64_t left = qt_tarview_size(l->view) - l->pos;
 	size_t n = left < VIEW_PIECE ? (size_t)left : VIEW_PIECE;
+	size_t got;
 
 	if (l->stop != NULL && *l->stop) {
 		archive_set_error(a, EINTR, "interrupted");
 		return -1;
 	}
-	if (qt_tarview_read(l->view, l->pos, l->buf, n, &l->error) != 0) {
+	if (qt_tarview_some(l->view, l->pos, l->buf, n, &got, &l->error) != 0) {
 		l->own_error = true;
 		archive_set_error(a, EIO, "read");
 		return -1;
 	}
-	l->pos += n;
+	l->pos += got;
 	*bytes = l->buf;
-	return (la_ssize_t)n;
+	return (la_ssize_t)got;
 }
 
 /* libarchive's skip callback: what nobody asked for is not read. */
@@ -166,6 +169,23 @@ uint64_t qt_tarlib_expanded(const struct qt_tarlib *l)
 	return l->start + (n > 0 ? (uint64_t)n : 0);
 }
 
+/* What a view came to, which knows of no member. */
+static int fail_view(const struct qt_tarlib *l, const char *member,
+    struct qt_error *err)
+{
+	static const char says[] = QT_TAR_DAMAGED;
+	const struct qt_error *e = &l->error;
+
+	if (member != NULL && e->code == QT_E_STATE &&
+	    strncmp(e->text, says, sizeof says - 1) == 0)
+		return qt_fail_at(err, QT_E_STATE, l->name, e->offset,
+		    "it is damaged in or after \"%.100s\": %s", member,
+		    e->text + sizeof says - 1);
+	if (err != NULL)
+		*err = *e;
+	return -1;
+}
+
 int qt_tarlib_fail(const struct qt_tarlib *l, const char *member,
     struct qt_error *err)
 {
@@ -174,11 +194,8 @@ int qt_tarlib_fail(const struct qt_tarlib *l, const char *member,
 
 	if (l->stop != NULL && *l->stop)
 		return qt_fail(err, QT_E_INTERRUPTED, l->name, "interrupted");
-	if (l->own_error) {
-		if (err != NULL)
-			*err = l->error;
-		return -1;
-	}
+	if (l->own_error)
+		return fail_view(l, member, err);
 	if (l->sys != 0) {
 		(void)qt_fail_at(err, QT_E_SYS, l->name, at, "read: %s",
 		    strerror(l->sys));
@@ -451,6 +468,7 @@ static void take_entry(struct qt_tarread *r, struct archive_entry *e)
 	if (m->kind == QT_TAR_FILE && size > 0)
 		m->size = (uint64_t)size;
 	r->left = m->size;
+	r->block_left = 0;
 	r->end = m->offset + (size > 0 ? (uint64_t)size : 0);
 }
 
@@ -502,29 +520,50 @@ int qt_tarread_next(struct qt_tarread *r, const struct qt_tar_member **m,
 	return 0;
 }
 
+/*
+ * What libarchive has at hand, and no more: archive_read_data() goes on for all
+ * that was asked for, and keeps none of it when there is damage on the way.
+ */
+static int next_block(struct qt_tarread *r, struct qt_error *err)
+{
+	const void *block;
+	la_int64_t offset;
+	int rc;
+
+	do
+		rc = archive_read_data_block(r->lib.a, &block, &r->block_left,
+		    &offset);
+	while (rc == ARCHIVE_OK && r->block_left == 0);
+	r->block = block;
+	if (rc == ARCHIVE_OK && offset >= 0 &&
+	    (uint64_t)offset == r->member.size - r->left)
+		return 0;
+	r->done = true;
+	r->block_left = 0;
+	if (rc != ARCHIVE_OK && rc != ARCHIVE_EOF)
+		return qt_tarlib_fail(&r->lib, r->path, err);
+	return qt_fail_at(err, QT_E_STATE, r->lib.name,
+	    (int64_t)qt_tarlib_expanded(&r->lib),
+	    "\"%.100s\" is shorter than its header says", r->path);
+}
+
 int qt_tarread_data(struct qt_tarread *r, void *buf, size_t len, size_t *got,
     struct qt_error *err)
 {
-	la_ssize_t n;
-
-	if (r->done || r->left == 0) {
+	if (r->done || r->left == 0 || len == 0) {
 		*got = 0;
 		return 0;
 	}
+	if (r->block_left == 0 && next_block(r, err) != 0)
+		return -1;
 	if (len > r->left)
 		len = (size_t)r->left;
-	n = archive_read_data(r->lib.a, buf, len);
-	if (n < 0) {
-		r->done = true;
-		return qt_tarlib_fail(&r->lib, r->path, err);
-	}
-	if (n == 0 && len != 0) {
-		r->done = true;
-		return qt_fail_at(err, QT_E_STATE, r->lib.name,
-		    (int64_t)qt_tarlib_expanded(&r->lib),
-		    "\"%.100s\" is shorter than its header says", r->path);
-	}
-	r->left -= (uint64_t)n;
-	*got = (size_t)n;
+	if (len > r->block_left)
+		len = r->block_left;
+	memcpy(buf, r->block, len);
+	r->block += len;
+	r->block_left -= len;
+	r->left -= len;
+	*got = len;
 	return check_limits(r, err);
 }

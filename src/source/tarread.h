@@ -119,6 +119,19 @@ char *qt_tar_path(char *path, const char **why);
 int qt_tarview_open(struct qt_tarview **out, int fd, const char *name,
     const volatile sig_atomic_t *stop, struct qt_error *err) QT_MUST_CHECK;
 void qt_tarview_close(struct qt_tarview *v);
+/*
+ * From now on a damaged frame is, of what it should expand to, what is before
+ * the damage.  Its checksum then vouches for none of it: for a caller who has
+ * sums of his own, or asks qt_tarview_sound().
+ */
+int qt_tarview_salvage(struct qt_tarview *v, struct qt_error *err)
+    QT_MUST_CHECK;
+/*
+ * How many of these bytes, which were read through this view, are before the
+ * first that came out of a damaged frame.
+ */
+uint64_t qt_tarview_sound(const struct qt_tarview *v, uint64_t offset,
+    uint64_t len);
 /* Whether any place costs the same: plain, or seekable zstd. */
 bool qt_tarview_random(const struct qt_tarview *v);
 /* Bytes of the expanded archive, 0 when that is not known (not random). */
@@ -134,14 +147,18 @@ int qt_tarview_peek(struct qt_tarview *v, uint64_t place, void *buf,
     size_t len, struct qt_error *err) QT_MUST_CHECK;
 /*
  * Behind damage at a place of a random view: where the next member's header is
- * that can be read, of what is in frames at the beginning of one.  1: there is
- * none.  In a file that somebody made it may be one within a member.
+ * that can be read, of what is in frames at the beginning of one, or in what
+ * was salvaged of the damaged one.  1: there is none.  In a file that somebody
+ * made it may be one within a member.
  */
 int qt_tarview_next_header(struct qt_tarview *v, uint64_t behind, uint64_t *at,
     struct qt_error *err) QT_MUST_CHECK;
 /* Exactly len bytes from offset; fewer are an error. */
 int qt_tarview_read(struct qt_tarview *v, uint64_t offset, void *buf,
     size_t len, struct qt_error *err) QT_MUST_CHECK;
+/* Likewise, but what is before damage is no error: *got, 1 at least. */
+int qt_tarview_some(struct qt_tarview *v, uint64_t offset, void *buf,
+    size_t len, size_t *got, struct qt_error *err) QT_MUST_CHECK;
 
 /* Bytes of the file that what is before offset takes; random views only. */
 uint64_t qt_tarview_packed(const struct qt_tarview *v, uint64_t offset);

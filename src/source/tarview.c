@@ -7,6 +7,9 @@
  * add up to the file's; a frame that does not expand to exactly what it says is
  * an error when it is read.  A table that is not sound is passed over, and the
  * file read in order.
+ *
+ * To salvage, a damaged frame is what it expands to before the damage: blocks of
+ * up to 128 KiB, each of which may be wrong, as the frame's checksum comes last.
  */
 #include "source/tarread.h"
 
@@ -28,6 +31,7 @@
 #define FRAME_MAX ((uint64_t)64 << 20) /* a frame in memory, either form */
 #define FRAMES_MAX 4000000u
 #define SKIP_PIECE ((size_t)64 << 10)
+#define BLOCK_HEAD 3u /* RFC 8878 3.1.1.2 */
 
 struct frame { /* where each begins; one more for the end */
 	uint64_t packed, plain;
@@ -46,6 +50,10 @@ struct qt_tarview {
 	unsigned char *in, *out; /* room for the largest; owned */
 	size_t in_cap, out_cap;
 	size_t loaded; /* the frame in out; nframes: none */
+	size_t have;   /* bytes of it, fewer than it should have if damaged */
+	const char *what; /* is wrong with it then; a constant */
+	bool *damaged; /* of each frame that was read; owned; NULL: one that is
+			* cannot be read */
 	/* in order */
 	struct qt_tarlib lib;
 	bool lib_open;
@@ -72,7 +80,7 @@ static int damaged(const struct qt_tarview *v, uint64_t offset,
     const char *what, struct qt_error *err)
 {
 	return qt_fail_at(err, QT_E_STATE, v->name, (int64_t)offset,
-	    "it is damaged: %s, at byte %llu of what it expands to", what,
+	    QT_TAR_DAMAGED "%s, at byte %llu of what it expands to", what,
 	    (unsigned long long)offset);
 }
 
@@ -196,9 +204,18 @@ void qt_tarview_close(struct qt_tarview *v)
 		qt_tarlib_close(&v->lib);
 	ZSTD_freeDCtx(v->ctx);
 	free(v->frame);
+	free(v->damaged);
 	free(v->in);
 	free(v->out);
 	free(v);
+}
+
+int qt_tarview_salvage(struct qt_tarview *v, struct qt_error *err)
+{
+	if (v->frame == NULL || v->damaged != NULL)
+		return 0;
+	v->damaged = calloc(v->nframes, sizeof *v->damaged);
+	return v->damaged != NULL ? 0 : qt_fail_mem(err);
 }
 
 bool qt_tarview_random(const struct qt_tarview *v)
@@ -279,14 +296,50 @@ int qt_tarview_peek(struct qt_tarview *v, uint64_t place, void *buf,
 /* ---- reading ---- */
 
 static int read_plain(struct qt_tarview *v, uint64_t offset, void *buf,
-    size_t len, struct qt_error *err)
+    size_t len, size_t *got, struct qt_error *err)
 {
-	size_t got;
-
-	if (qt_pread_all(v->fd, buf, len, (off_t)offset, &got) != 0)
+	if (qt_pread_all(v->fd, buf, len, (off_t)offset, got) != 0)
 		return io_fail(v, offset, errno, err);
-	return got == len ? 0 : damaged(v, offset + got, "it ends too early",
+	return *got == len ? 0 : damaged(v, offset + *got, "it ends too early",
 	    err);
+}
+
+/*
+ * A damaged frame as far as it expands, at most plain bytes: how many.  Fed
+ * block by block, as what a call expands before it fails is not counted.
+ */
+static size_t expand_beginning(struct qt_tarview *v, size_t packed,
+    size_t plain)
+{
+	ZSTD_outBuffer out = {v->out, plain, 0};
+	ZSTD_inBuffer in = {v->in, 0, 0};
+	size_t want = 1, n;
+
+	(void)ZSTD_DCtx_reset(v->ctx, ZSTD_reset_session_only);
+	while (out.pos < plain && in.pos < packed && !ZSTD_isError(want)) {
+		/* it asks for a block, and the head of the one behind it */
+		n = want > BLOCK_HEAD ? want - BLOCK_HEAD : 1;
+		if (in.pos == in.size)
+			in.size += n < packed - in.pos ? n : packed - in.pos;
+		want = ZSTD_decompressStream(v->ctx, &out, &in);
+	}
+	(void)ZSTD_DCtx_reset(v->ctx, ZSTD_reset_session_only);
+	return out.pos;
+}
+
+/* In a salvage of what is damaged the part of it before. */
+static int load_damaged(struct qt_tarview *v, size_t i, size_t packed,
+    const char *what, struct qt_error *err)
+{
+	const struct frame *f = &v->frame[i];
+
+	if (v->damaged == NULL)
+		return damaged(v, f->plain, what, err);
+	v->have = expand_beginning(v, packed, (size_t)(f[1].plain - f->plain));
+	v->what = what;
+	v->damaged[i] = true;
+	v->loaded = i;
+	return 0;
 }
 
 static int load_frame(struct qt_tarview *v, size_t i, struct qt_error *err)
@@ -301,36 +354,38 @@ static int load_frame(struct qt_tarview *v, size_t i, struct qt_error *err)
 	if (qt_pread_all(v->fd, v->in, packed, (off_t)f->packed, &got) != 0)
 		return io_fail(v, f->plain, errno, err);
 	if (got != packed)
-		return damaged(v, f->plain, "it ends too early", err);
+		return load_damaged(v, i, got, "it ends too early", err);
 	n = ZSTD_decompressDCtx(v->ctx, v->out, plain, v->in, packed);
 	if (ZSTD_isError(n))
-		return damaged(v, f->plain, ZSTD_getErrorName(n), err);
+		return load_damaged(v, i, packed, ZSTD_getErrorName(n), err);
 	if (n != plain)
-		return damaged(v, f->plain,
+		return load_damaged(v, i, packed,
 		    "a frame is not as long as the table says", err);
+	v->have = plain;
 	v->loaded = i;
 	return 0;
 }
 
 static int read_frames(struct qt_tarview *v, uint64_t offset,
-    unsigned char *buf, size_t len, struct qt_error *err)
+    unsigned char *buf, size_t len, size_t *got, struct qt_error *err)
 {
 	const uint64_t end = v->frame[v->nframes].plain;
 	size_t i, n, at;
 
 	if (offset > end || end - offset < len)
 		return damaged(v, end, "it ends too early", err);
-	for (i = len != 0 ? find_frame(v, offset) : 0; len > 0; i++) {
+	for (i = len != 0 ? find_frame(v, offset) : 0; *got < len; i++) {
 		if (load_frame(v, i, err) != 0)
 			return -1;
-		at = (size_t)(offset - v->frame[i].plain);
-		n = (size_t)(v->frame[i + 1].plain - offset);
-		if (n > len)
-			n = len;
-		memcpy(buf, v->out + at, n);
-		buf += n;
-		offset += n;
-		len -= n;
+		at = (size_t)(offset + *got - v->frame[i].plain);
+		n = at < v->have ? v->have - at : 0;
+		if (n > len - *got)
+			n = len - *got;
+		memcpy(buf + *got, v->out + at, n);
+		*got += n;
+		if (*got < len && at + n != v->frame[i + 1].plain - v->frame[i].plain)
+			return damaged(v, v->frame[i].plain + v->have, v->what,
+			    err);
 	}
 	return 0;
 }
@@ -394,16 +449,60 @@ static int read_stream(struct qt_tarview *v, uint64_t offset,
 	return r;
 }
 
-int qt_tarview_read(struct qt_tarview *v, uint64_t offset, void *buf,
-    size_t len, struct qt_error *err)
+/* *got: how many, also where there are fewer. */
+static int read_view(struct qt_tarview *v, uint64_t offset, void *buf,
+    size_t len, size_t *got, struct qt_error *err)
 {
+	int r;
+
+	*got = 0;
 	if (offset > INT64_MAX || len > INT64_MAX - offset)
 		return damaged(v, 0, "a place beyond all bounds", err);
 	if (v->packing == QT_TAR_PLAIN)
-		return read_plain(v, offset, buf, len, err);
+		return read_plain(v, offset, buf, len, got, err);
 	if (v->frame != NULL)
-		return read_frames(v, offset, buf, len, err);
-	return read_stream(v, offset, buf, len, err);
+		return read_frames(v, offset, buf, len, got, err);
+	r = read_stream(v, offset, buf, len, err);
+	*got = r == 0 ? len : 0;
+	return r;
+}
+
+int qt_tarview_read(struct qt_tarview *v, uint64_t offset, void *buf,
+    size_t len, struct qt_error *err)
+{
+	size_t got;
+
+	return read_view(v, offset, buf, len, &got, err);
+}
+
+int qt_tarview_some(struct qt_tarview *v, uint64_t offset, void *buf,
+    size_t len, size_t *got, struct qt_error *err)
+{
+	struct qt_error e;
+
+	if (read_view(v, offset, buf, len, got, &e) == 0 ||
+	    (e.code == QT_E_STATE && *got > 0))
+		return 0;
+	if (err != NULL)
+		*err = e;
+	return -1;
+}
+
+uint64_t qt_tarview_sound(const struct qt_tarview *v, uint64_t offset,
+    uint64_t len)
+{
+	const uint64_t end = len < UINT64_MAX - offset ? offset + len :
+	    UINT64_MAX;
+	size_t i;
+
+	if (v->damaged == NULL || len == 0)
+		return len;
+	for (i = find_frame(v, offset); i < v->nframes &&
+	     v->frame[i].plain < end; i++)
+		if (v->damaged[i])
+			return v->frame[i].plain > offset ?
+			    v->frame[i].plain - offset : 0;
+	return len;
 }
 
 /* ---- behind damage ---- */
@@ -431,6 +530,27 @@ static int next_in_plain(struct qt_tarview *v, uint64_t at, uint64_t *found,
 	}
 }
 
+/* In the frame that has the place, when it is damaged and was salvaged. */
+static int next_in_damaged(struct qt_tarview *v, uint64_t behind, uint64_t *at,
+    struct qt_error *err)
+{
+	const size_t i = find_frame(v, behind);
+	const uint64_t from = v->frame[i].plain;
+	uint64_t place = (behind / QT_TAR_BLOCK + 1) * QT_TAR_BLOCK;
+
+	if (v->damaged == NULL || !v->damaged[i])
+		return 1;
+	if (load_frame(v, i, err) != 0)
+		return -1;
+	for (; place >= from && place - from + QT_TAR_BLOCK <= v->have;
+	     place += QT_TAR_BLOCK)
+		if (qt_tar_is_header(v->out + (place - from))) {
+			*at = place;
+			return 0;
+		}
+	return 1;
+}
+
 int qt_tarview_next_header(struct qt_tarview *v, uint64_t behind, uint64_t *at,
     struct qt_error *err)
 {
@@ -441,6 +561,9 @@ int qt_tarview_next_header(struct qt_tarview *v, uint64_t behind, uint64_t *at,
 	if (v->packing == QT_TAR_PLAIN)
 		return next_in_plain(v, (behind / QT_TAR_BLOCK + 1) *
 			QT_TAR_BLOCK, at, err);
+	if (v->frame != NULL &&
+	    (r = next_in_damaged(v, behind, at, err)) <= 0)
+		return r;
 	i = v->frame != NULL ? find_frame(v, behind) : 0;
 	for (; v->frame != NULL && i < v->nframes; i++) {
 		if (v->frame[i].plain <= behind)

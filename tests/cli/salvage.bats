@@ -163,3 +163,40 @@ restored() { # N
 	run_q --salvage -Q "$FROM" list
 	expect_status 2
 }
+
+@test "the beginning of a damaged frame: what lies before the damage is shown, and restored as it was" {
+	A=$BATS_TEST_TMPDIR/a.tar.zst
+	# within the second frame, behind three quarters of it: what is in its
+	# first half is to be there, by the places of an undamaged copy
+	python3 - "$GOOD/a.tar.zst" "$A" >"$BATS_TEST_TMPDIR/before" <<-'END'
+	import io, struct, subprocess, sys, tarfile
+	d = bytearray(open(sys.argv[1], "rb").read())
+	n = struct.unpack("<I", d[-9:-5])[0]
+	table = [struct.unpack_from("<II", d, len(d) - 9 - 8 * n + 8 * i) for i in range(n)]
+	assert n > 2
+	packed, plain = table[0]
+	end = plain + table[1][1] // 2
+	whole = subprocess.run(["zstd", "-dc", sys.argv[1]], stdout=subprocess.PIPE, check=True).stdout
+	for m in tarfile.open(fileobj=io.BytesIO(whole)):
+	    name = m.name.split("/", 1)[1]
+	    if plain <= m.offset_data and m.offset_data + m.size < end and \
+	        name.split("/")[:2] == ["data", "queue"] and name.split("/")[2] in ("incoming", "active", "deferred", "hold"):
+	        print(name)
+	at = packed + table[1][0] * 3 // 4
+	d[at:at + 20] = bytes(b ^ 0x5a for b in d[at:at + 20])
+	open(sys.argv[2], "wb").write(d)
+	END
+	[ "$(wc -l <"$BATS_TEST_TMPDIR/before")" -gt 20 ]
+	run_q --salvage -A "$A" list --queue incoming,active,deferred,hold --state ok --format tsv --columns queue_name,queue_id
+	expect_status 3
+	tail -n +2 <<<"$output" | sed 's,^,data/queue/,; s,\t,/,' | sort >"$BATS_TEST_TMPDIR/shown"
+	[ -z "$(sort "$BATS_TEST_TMPDIR/before" | comm -23 - "$BATS_TEST_TMPDIR/shown")" ]
+	# verify names what is not shown, and nothing that is
+	verify
+	{ named "$BATS_TEST_TMPDIR/said" altered; named "$BATS_TEST_TMPDIR/said" missing; } >"$BATS_TEST_TMPDIR/bad"
+	[ -s "$BATS_TEST_TMPDIR/bad" ]
+	[ -z "$(grep -xFf "$BATS_TEST_TMPDIR/bad" "$BATS_TEST_TMPDIR/shown")" ]
+	run_q -Q "$Q" restore --salvage "$A" --all --yes
+	expect_status 3
+	restored "$(grep -c ^data "$BATS_TEST_TMPDIR/shown")"
+}

@@ -439,8 +439,8 @@ static void say_notes(struct ctx *c, const struct qt_spool *s)
 		    n.damaged == 1 ? "" : "s", n.damage);
 	for (i = 0; c->salvage && i < QT_ARCHIVE_LOST && n.lost[i] != NULL; i++)
 		remark("%s: is in its list, and lost", n.lost[i]);
-	c->damaged = c->damaged || (c->salvage &&
-	    n.damaged + n.untold + n.unmatched != 0);
+	c->damaged = c->damaged || (n.bag && n.untold != 0) ||
+	    n.unmatched != 0 || (c->salvage && n.damaged != 0);
 	if (n.unmatched != 0)
 		remark("%s: its list has %" PRIu64 " files that are not in it; "
 		       "qtool verify says more", s->queue_dir, n.unmatched);

@@ -366,8 +366,7 @@ const struct cmd cmd_report = {
 	"README.txt says how to go on.  The directory is complete or not there.",
     .examples =
 	"  qtool report -o report-17 --sasl joe@victim.example --case 2026-17\n"
-	"  qtool report -o report-17 --sasl joe@victim.example \\\n"
-	"      --contact 'Mail team <abuse@victim.example>' --contacts abuse.tsv\n"
+	"  qtool report -o report-17 --sasl joe@victim.example --contacts abuse.tsv\n"
 	"  qtool -A evidence.tar.zst report -o report-17 --all --redact full",
     .groups = groups,
     .ngroups = 3,

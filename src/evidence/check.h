@@ -15,6 +15,8 @@
 #ifndef QTOOL_EVIDENCE_CHECK_H
 #define QTOOL_EVIDENCE_CHECK_H
 
+#include <string.h>
+
 #include "evidence/bagrow.h"
 #include "evidence/body.h"
 #include "evidence/manifest.h"
@@ -140,6 +142,12 @@ int qt_check_seek(struct qt_lines *l, const char *member, const char *value,
 void qt_check_members(struct qt_check *c, const char *path,
     struct qt_lines *line, const char *json, size_t len);
 
+/* Names were taken out, or so its case.json says. */
+static inline bool qt_check_redacted(const struct qt_check *c)
+{
+	return c->res->redaction[0] != '\0' &&
+	    strcmp(c->res->redaction, "none") != 0;
+}
 /* The signal to stop came; and the error for it. */
 bool qt_check_stopped(const struct qt_check *c);
 int qt_check_interrupted(const struct qt_check *c, struct qt_error *err);

@@ -5,7 +5,8 @@
  * What a member says is compared elsewhere, with what the files say.  One that
  * nothing is known of could say anything there, and of two of a name readers
  * take either.  One that is not there says nothing that could be compared: so
- * what no file decides is missed here.
+ * what no file decides is missed here; and every column where names were taken
+ * out, as nothing else compares those.
  */
 #include "evidence/check.h"
 
@@ -63,7 +64,7 @@ static void add(struct names *names, const char *const *v)
 	}
 }
 
-static int add_columns(struct names *names, struct qt_error *err)
+static int add_columns(struct names *names, bool needed, struct qt_error *err)
 {
 	char *at, *end;
 
@@ -72,6 +73,7 @@ static int add_columns(struct names *names, struct qt_error *err)
 		return -1;
 	for (at = names->columns.data; at != NULL && names->n < NAMES_MAX;
 	    at = end) {
+		names->needed[names->n] = needed;
 		names->v[names->n++] = at;
 		end = strchr(at, ',');
 		if (end != NULL) {
@@ -212,7 +214,7 @@ int qt_check_names(struct qt_check *c, struct qt_error *err)
 	qt_buf_init(&messages.columns, 0);
 	add(&recipients, of_recipients);
 	add(&missing, of_missing);
-	r = add_columns(&messages, err);
+	r = add_columns(&messages, qt_check_redacted(c), err);
 	add(&messages, of_messages);
 	if (r == 0)
 		r = check_table(c, QT_TOLD_MESSAGES, &messages, err);

@@ -222,8 +222,8 @@ int qt_check_tables(struct qt_check *c, struct qt_error *err)
 	/* what was made unreadable says no longer what its row says; what is
 	 * damaged is no queue; and case.json tells the host, and the version of
 	 * Postfix */
-	if (!c->res->whole || !c->have[QT_TOLD_MESSAGES] || !c->have[QT_TOLD_CASE] || (c->res->redaction[0] != '\0' &&
-		strcmp(c->res->redaction, "none") != 0))
+	if (!c->res->whole || !c->have[QT_TOLD_MESSAGES] ||
+	    !c->have[QT_TOLD_CASE] || qt_check_redacted(c))
 		return 0;
 	qt_spools_init(&t.spools);
 	qt_lines_init(&t.lines, &c->kept[QT_TOLD_MESSAGES]);

@@ -110,9 +110,29 @@ static void text_of(const struct qt_json_value *v, char *out, size_t size)
 		out[0] = '\0';
 }
 
+/* Of the members that are used, whether one of that name was there: which of the
+ * two is meant nobody can tell. */
+static bool told_before(const struct qt_json_value *key, unsigned *told)
+{
+	static const char *const used[] = {"path", "found", "queue_name", "state",
+	    "error", "sha256", "stat", "logs", "size", "name_b64",
+	    "locked_at_capture"};
+	unsigned i, bit;
+
+	for (i = 0; i < sizeof used / sizeof used[0]; i++)
+		if (qt_json_is(key, used[i])) {
+			bit = 1u << i;
+			if ((*told & bit) != 0)
+				return true;
+			*told |= bit;
+		}
+	return false;
+}
+
 static int split(struct line *l, const char *text, size_t len)
 {
 	struct qt_json_value key, v;
+	unsigned told = 0;
 	struct qt_json j;
 	int rc;
 
@@ -120,6 +140,8 @@ static int split(struct line *l, const char *text, size_t len)
 	if (!qt_json_open(&j, '{', text, len))
 		return -1;
 	while ((rc = qt_json_member(&j, &key, &v)) == 0) {
+		if (told_before(&key, &told))
+			return -1;
 		if (qt_json_is(&key, "path"))
 			text_of(&v, l->path, sizeof l->path);
 		else if (qt_json_is(&key, "found"))
@@ -400,7 +422,7 @@ static int take_line(struct qt_packed *p, struct line *l, const char *text,
 
 	p->line++;
 	if (split(l, text, len) != 0)
-		return bad(p, "is no JSON object", err);
+		return bad(p, "is no JSON object, or says a thing twice", err);
 	if (p->quick != NULL) {
 		rc = qt_packed_quick_line(p, l->path, &l->size, &l->logs, err);
 		if (rc != 0)

@@ -381,3 +381,41 @@ index_of() { # ARCHIVE FILE
 	[ "$(locked -A "$BATS_TEST_TMPDIR/of-plain.tar.zst")" = "$want" ]
 	[ "$(locked -D "$BATS_TEST_TMPDIR/of-plain.sqlite")" = "$want" ]
 }
+
+@test "of two truths in an archive neither is taken in silence" {
+	local q=$BATS_TEST_TMPDIR/q a=$BATS_TEST_TMPDIR/a.tar bad=$BATS_TEST_TMPDIR/bad.tar
+	practice_queue "$q" 20
+	"$QTOOL" -Q "$q" archive -q -o "$a" --all
+	run_q -A "$a" list --format ids
+	expect_status 0
+	[ -z "$stderr" ]
+	# alter twice|line: a message once more, with another sender; a line with its path twice
+	for what in twice line; do
+		python3 - "$a" "$bad" "$what" <<-'END'
+			import io, sys, tarfile
+			out = tarfile.open(sys.argv[2], "w", format=tarfile.PAX_FORMAT)
+			done = False
+			for m in tarfile.open(sys.argv[1]):
+			    data = tarfile.open(sys.argv[1]).extractfile(m).read() if m.isfile() else None
+			    if sys.argv[3] == "line" and m.name.endswith("/messages.jsonl"):
+			        first, rest = data.split(b"\n", 1)
+			        path = first.index(b'"path":"')
+			        end = first.index(b'"', path + 8) + 1
+			        data = first[:-1] + b"," + first[path:end].replace(b"data/queue/", b"data/queue/x") + b"}\n" + rest
+			        m.size = len(data)
+			    out.addfile(m, io.BytesIO(data) if data is not None else None)
+			    if sys.argv[3] == "twice" and "/data/queue/deferred/" in m.name and not done:
+			        out.addfile(m, io.BytesIO(data.replace(b"example", b"EXAMPLE")))
+			        done = True
+			out.close()
+		END
+		run_q -A "$bad" list --format ids
+		if [ "$what" = twice ]; then
+			expect_status 3
+			[[ $stderr == *'its list does not have 1 of the files'* ]]
+		else
+			expect_status 5
+			[[ $stderr == *'says a thing twice'* ]]
+		fi
+	done
+}

@@ -292,3 +292,20 @@ altered_members() {
 	done
 	[ "$n" -ge 8 ]
 }
+
+@test "a column that is missing where names were taken out" {
+	local DIR=$BATS_TEST_TMPDIR/r m n=0
+	mkdir "$DIR"
+	"$QTOOL" -Q "$Q" archive -q -o "$DIR/good.tar" --all --redact recipients
+	mkdir "$DIR/bag"
+	tar --warning=no-timestamp -xf "$DIR/good.tar" -C "$DIR/bag"
+	chmod -R u+w "$DIR/bag"
+	cd "$DIR"/bag/qtool-evidence_*
+	cp metadata/messages.jsonl "$BATS_TEST_TMPDIR/lines"
+	ID=$(jq -r .queue_id "$BATS_TEST_TMPDIR/lines" | head -1)
+	change "$ID" "for k in ('sasl_username', 'client_address', 'rcpt_total', 'subject'): del m[k]"
+	for m in sasl_username client_address rcpt_total subject; do
+		[[ $output == *"line 1 has no member \"$m\""* ]] || { echo "$output"; false; }
+	done
+	[ "${#lines[@]}" -eq 4 ]
+}

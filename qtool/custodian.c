@@ -8,8 +8,9 @@
 #include "qtool/timestamp.h"
 
 /* What is to be done; bytes or texts follow, each with a NUL behind it. */
+enum what { APPEND, ATTACH, DETACH };
 struct order {
-	bool attach;
+	enum what what;
 	uint64_t events, events_bytes; /* of a qt_verify_result */
 	bool have_custody;
 	char chain[65];
@@ -50,16 +51,18 @@ static int append(const struct custodian *k, const struct order *o,
 static int obey(void *ctx, char *bytes, size_t len, struct qt_buf *answer,
     struct qt_error *err)
 {
-	const struct custodian *k = ctx;
+	struct custodian *k = ctx;
 	struct order o;
 
 	if (len < sizeof(o))
 		return qt_fail(err, QT_E_LIBRARY, k->file, "no order");
 	memcpy(&o, bytes, sizeof(o));
 	o.chain[sizeof(o.chain) - 1] = '\0';
-	return o.attach ?
-	    qt_timestamp_keep(k->file, bytes + sizeof(o), len - sizeof(o),
-		err) :
+	if (o.what == ATTACH)
+		return qt_timestamp_keep(k->file, bytes + sizeof(o),
+		    len - sizeof(o), &k->kept, err);
+	/* of what was not made here there is none of that identity */
+	return o.what == DETACH ? qt_timestamp_drop(k->file, &k->kept, err) :
 	    append(k, &o, bytes + sizeof(o), bytes + len, answer, err);
 }
 
@@ -116,15 +119,15 @@ int custodian_add(struct custodian *k, const struct qt_verify_result *r,
 	return bad;
 }
 
-int custodian_attach(struct custodian *k, const void *bytes, size_t len,
-    struct qt_error *err)
+static int order_stamp(struct custodian *k, enum what what, const void *bytes,
+    size_t len, struct qt_error *err)
 {
 	struct qt_buf b, none;
 	struct order o;
 	int r;
 
 	memset(&o, 0, sizeof(o));
-	o.attach = true;
+	o.what = what;
 	qt_buf_init(&b, ERRAND_MAX);
 	qt_buf_init(&none, 0);
 	qt_buf_add(&b, bytes, len);
@@ -132,6 +135,17 @@ int custodian_attach(struct custodian *k, const void *bytes, size_t len,
 	qt_buf_release(&b);
 	qt_buf_release(&none);
 	return r;
+}
+
+int custodian_attach(struct custodian *k, const void *bytes, size_t len,
+    struct qt_error *err)
+{
+	return order_stamp(k, ATTACH, bytes, len, err);
+}
+
+int custodian_detach(struct custodian *k, struct qt_error *err)
+{
+	return order_stamp(k, DETACH, "", 0, err);
 }
 
 void custodian_release(struct custodian *k)

@@ -7,11 +7,13 @@
 #define QTOOL_CUSTODIAN_H
 
 #include "qtool/custody.h"
+#include "qtool/timestamp.h"
 
 #include "errand.h"
 
 struct custodian {
 	const char *file; /* the archive; borrowed */
+	struct qt_timestamp_kept kept; /* the process's: what it wrote */
 	struct errand errand;
 };
 
@@ -25,6 +27,8 @@ int custodian_add(struct custodian *k, const struct qt_verify_result *r,
 /* Write a new FILE.tsr. */
 int custodian_attach(struct custodian *k, const void *bytes, size_t len,
     struct qt_error *err) QT_MUST_CHECK;
+/* Remove that one again. */
+int custodian_detach(struct custodian *k, struct qt_error *err) QT_MUST_CHECK;
 void custodian_release(struct custodian *k);
 
 #endif

@@ -221,17 +221,11 @@ static int add_event(struct own *own, struct qt_verify_result *r,
 	return bad;
 }
 
-static int attach(struct own *own, struct qt_verify_result *r,
+static int tell_attached(struct own *own, struct qt_verify_result *r,
     struct qt_error *err)
 {
 	char what[400], sum[65];
 
-	if (!r->stamped)
-		return qt_fail(err, QT_E_REFUSED, own->attach,
-		    "is not kept: it is no time stamp of this archive");
-	if (custodian_attach(&own->custodian, own->answer.data,
-		own->answer.len, err) != 0)
-		return -1;
 	(void)snprintf(what, sizeof(what), "%s, serial %s%s%s", r->stamp.time,
 	    r->stamp.serial, r->stamp.authority[0] != '\0' ? ", " : "",
 	    r->stamp.authority);
@@ -240,6 +234,26 @@ static int attach(struct own *own, struct qt_verify_result *r,
 	return add_event(own, r, &(struct qt_custody_event){
 	    .event = "timestamped", .what = what, .why = own->c->reason,
 	    .sha256 = sum}, err);
+}
+
+/* The answer and its event, or neither. */
+static int attach(struct own *own, struct qt_verify_result *r,
+    struct qt_error *err)
+{
+	struct qt_error why;
+
+	if (!r->stamped)
+		return qt_fail(err, QT_E_REFUSED, own->attach,
+		    "is not kept: it is no time stamp of this archive");
+	if (custodian_attach(&own->custodian, own->answer.data,
+		own->answer.len, err) != 0)
+		return -1;
+	if (tell_attached(own, r, err) == 0)
+		return 0;
+	if (custodian_detach(&own->custodian, &why) != 0)
+		remark("%s: %s: it stays, without an event about it", why.where,
+		    why.text);
+	return -1;
 }
 
 static int add_own(struct own *own, struct qt_verify_result *r,

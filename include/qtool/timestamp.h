@@ -6,6 +6,8 @@
 #ifndef QTOOL_TIMESTAMP_H
 #define QTOOL_TIMESTAMP_H
 
+#include <sys/types.h>
+
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -42,8 +44,16 @@ int qt_timestamp_check(struct qt_timestamp *t,
     const struct qt_timestamp_opts *opts, char why[256], struct qt_error *err)
     QT_MUST_CHECK;
 
+/* Which file it is: the one that was made, and no other. */
+struct qt_timestamp_kept {
+	dev_t dev;
+	ino_t ino;
+};
 /* Write an answer as FILE.tsr, which must not be there yet (QT_E_REFUSED). */
 int qt_timestamp_keep(const char *file, const void *answer, size_t len,
+    struct qt_timestamp_kept *kept, struct qt_error *err) QT_MUST_CHECK;
+/* Remove it again, unless it is another file by now. */
+int qt_timestamp_drop(const char *file, const struct qt_timestamp_kept *kept,
     struct qt_error *err) QT_MUST_CHECK;
 
 #endif

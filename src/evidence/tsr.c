@@ -13,7 +13,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "base/io.h"
 #include "evidence/bag.h"
@@ -234,9 +236,10 @@ int qt_timestamp_check(struct qt_timestamp *t,
 }
 
 int qt_timestamp_keep(const char *file, const void *answer, size_t len,
-    struct qt_error *err)
+    struct qt_timestamp_kept *kept, struct qt_error *err)
 {
 	struct qt_newfile f;
+	struct stat st;
 	char *path;
 	int r;
 
@@ -245,9 +248,32 @@ int qt_timestamp_keep(const char *file, const void *answer, size_t len,
 	r = qt_newfile_open(&f, path, err);
 	if (r == 0 && qt_write_all(f.fd, answer, len) != 0)
 		r = qt_fail_own(err, "write", path);
+	if (r == 0 && fstat(f.fd, &st) != 0)
+		r = qt_fail_own(err, "fstat", path);
 	if (r == 0)
 		r = qt_newfile_publish(&f, err);
+	if (r == 0)
+		*kept = (struct qt_timestamp_kept){st.st_dev, st.st_ino};
 	qt_newfile_release(&f);
+	free(path);
+	return r;
+}
+
+int qt_timestamp_drop(const char *file, const struct qt_timestamp_kept *kept,
+    struct qt_error *err)
+{
+	struct stat st;
+	char *path;
+	int r = 0;
+
+	if (asprintf(&path, "%s.tsr", file) < 0)
+		return qt_fail_mem(err);
+	if (lstat(path, &st) != 0)
+		r = qt_fail_own(err, "stat", path);
+	else if (st.st_dev != kept->dev || st.st_ino != kept->ino)
+		r = qt_fail(err, QT_E_CHANGED, path, "is another file by now");
+	else if (unlink(path) != 0)
+		r = qt_fail_own(err, "unlink", path);
 	free(path);
 	return r;
 }

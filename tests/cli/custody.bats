@@ -240,6 +240,18 @@ authority() {
 	[ "$(jq -r .sha256 "$A.custody.jsonl")" = "$(sha256sum <"$A.tsr" | cut -c-64)" ]
 	tar --zstd -xOf "$A" --wildcards '*/tagmanifest-sha256.txt' >"$OUT/tags"
 	openssl ts -verify -data "$OUT/tags" -in "$A.tsr" -CAfile "$OUT/anna.pem"
+	# neither it nor its event where the event cannot be written
+	rm -f "$A.tsr"
+	cp "$A.custody.jsonl" "$OUT/events"
+	mount --bind "$A.custody.jsonl" "$A.custody.jsonl"
+	mount -o remount,bind,ro "$A.custody.jsonl"
+	run_q custody --attach "$OUT/anna.tsr" "$A"
+	umount "$A.custody.jsonl"
+	expect_status 5
+	[ ! -e "$A.tsr" ]
+	cmp "$OUT/events" "$A.custody.jsonl"
+	custody 0 --attach "$OUT/anna.tsr" --tsa "$OUT/anna.pem" "$A"
+	cp "$A.custody.jsonl" "$OUT/events"
 	# once
 	custody 4 --attach "$OUT/anna.tsr" "$A"
 	[[ $stderr == *"it exists already and is not overwritten"* ]]

@@ -281,5 +281,7 @@ int answer_not_begun(struct ctx *c, const struct qt_error *err)
 	if (!c->cmd->answers)
 		return complain(err);
 	answer_begin(c, &a);
+	if (c->cmd == &cmd_archive)
+		a.archive = "null";
 	return answer_end(c, complain_why(c, err));
 }

@@ -113,10 +113,12 @@ static int option(void *ctx, const struct qt_option *opt, const char *value,
 		own->file = value;
 		return 0;
 	case OPT_REPORT:
-		own->json = true;
-		return 0;
 	case OPT_MOVE:
-		own->move = true;
+		own->json = own->json || opt->id == OPT_REPORT;
+		own->move = own->move || opt->id == OPT_MOVE;
+		/* a change answers, also when it cannot begin (answer.h) */
+		if (own->json && own->move)
+			((struct ctx *)ctx)->format = QT_FMT_JSON;
 		return 0;
 	case OPT_PURGE:
 		own->purge = true;
@@ -506,6 +508,7 @@ const struct cmd cmd_archive = {
     .ngroups = 4,
     .needs = NEED_DB | READS_TX | READS_COPIES,
     .operands_are_ids = true,
+    .answers = true,
     .max_operands = -1,
     .option = option,
     .run = run,

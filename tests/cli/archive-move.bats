@@ -383,3 +383,17 @@ killed_at() {
 	expect_status 4
 	[ "$(jq -c .archive <<<"$output")" = null ]
 }
+
+@test "a script is answered when a move cannot begin" {
+	for args in "-o - --all" "-o $BATS_TEST_TMPDIR/none/a.tar --all" "-o $BATS_TEST_TMPDIR/a.tar"; do
+		# shellcheck disable=SC2086 # words
+		run_q -Q "$Q" archive --json --move --yes $args
+		[ "$status" -ne 0 ]
+		[ "$(jq -r '[.command, .archive, .exit_status] | @tsv' <<<"$output")" = $'archive\t\t'"$status" ]
+		[ -n "$(jq -r .error <<<"$output")" ]
+		[ -n "$stderr" ]
+	done
+	run_q -Q "$BATS_TEST_TMPDIR/nothing" archive --move --json --yes -o "$BATS_TEST_TMPDIR/a.tar" --all
+	expect_status 5
+	[ "$(jq -r .exit_status <<<"$output")" = 5 ]
+}

@@ -287,7 +287,7 @@ mail() {
 	[ "$(mail "$R/net/198.51.100.0-24.eml" To)" = abuse@one.example ]
 	[ "$(mail "$R/net/203.0.113.0-25.eml" To)" = abuse@two.example ]
 	# every message is in one of them
-	[ "$(cat "$R"/net/*.eml | sed -n 's/^Incidents: //p' | paste -sd+ | bc)" = "$(of messages)" ]
+	[ "$(cat "$R"/net/*.eml | awk '/^Incidents: / {n += $2} END {print n}')" = "$(of messages)" ]
 	[ "$(mail "$R/net/203.0.113.0-25.eml" Incidents)" = "$(of '[.clients[] | select(.contact == "abuse@two.example").messages] | add')" ]
 	grep -q '^"198.51.100.*"abuse@one.example","AS64500",no' "$R/ioc.csv"
 	rm -r "$R"

@@ -511,6 +511,22 @@ static int begin(struct passing *p, struct qt_error *err)
 	    qt_tarread_open_view(&p->r, p->view, NULL, err);
 }
 
+/* Frames are not what they say though all files in them are: to other programs
+ * they may be something else. */
+static int tell_unnoticed(struct passing *p, bool *damaged, struct qt_error *err)
+{
+	struct qt_error damage;
+	size_t next = 0;
+	int r;
+
+	while ((r = qt_tarview_unnoticed(p->view, &next, &damage, err)) == 0) {
+		qt_check_tell(p->c, QT_FLAW_DAMAGED, "", damage.offset, NULL,
+		    NULL, "%s", damage.text);
+		*damaged = true;
+	}
+	return r < 0 ? -1 : 0;
+}
+
 static int pass(struct qt_check *c, struct qt_error *err)
 {
 	struct passing p = {.c = c, .buf = malloc(PIECE)};
@@ -530,6 +546,8 @@ static int pass(struct qt_check *c, struct qt_error *err)
 		if (rc == 0)
 			rc = all_members(c, p.r, p.buf, &e);
 	}
+	if (rc == 0)
+		rc = tell_unnoticed(&p, &damaged, &e);
 	c->ended = rc == 0;
 	c->res->whole = rc == 0 && !damaged;
 	if (rc < 0 && err != NULL)

@@ -22,6 +22,7 @@
 #include "source/tree.h"
 
 #define PIECE ((size_t)64 << 10)
+#define SUMS_OF_ID 64u /* logs of an ID, in a queue three, that get their sum */
 
 int qt_packed_new(struct qt_packed **out, struct qt_spool *spool, int fd,
     struct qt_error *err)
@@ -298,13 +299,13 @@ int qt_packed_keep_log_sum(struct qt_packed *p, const char *id,
     enum qt_queue kind, const char *hex, struct qt_error *err)
 {
 	uint32_t sum = 0;
-	size_t i;
+	size_t i, n = 0;
 
 	if (!is_sum(hex))
 		return 0;
 	for (i = qt_packed_first_log(p, p->sorted, id); i < p->sorted &&
-	     strcmp(p->names + p->log[i].id, id) == 0; i++) {
-		if (p->log[i].kind != kind)
+	     n++ < SUMS_OF_ID && strcmp(p->names + p->log[i].id, id) == 0; i++) {
+		if (p->log[i].kind != kind || p->log[i].sum != 0)
 			continue;
 		if (sum == 0 && qt_packed_keep(p, hex, 64, &sum, err) != 0)
 			return -1;
@@ -604,6 +605,9 @@ static int go_on(struct qt_packed *p, uint64_t *behind, struct qt_error *err)
 		return -1;
 	if (p->damaged++ == 0)
 		p->damage = damage;
+	/* what a member says, or its name: it can be read on behind it */
+	if (p->tar != NULL && !qt_tarread_done(p->tar))
+		return 0;
 	if (damage.offset > 0 && (uint64_t)damage.offset > *behind)
 		*behind = (uint64_t)damage.offset;
 	if (p->n > 0 && p->item[p->n - 1].offset + p->item[p->n - 1].size > *behind)
@@ -617,6 +621,20 @@ static int go_on(struct qt_packed *p, uint64_t *behind, struct qt_error *err)
 	qt_tarread_close(p->tar);
 	p->tar = NULL;
 	return qt_tarread_open_at(&p->tar, p->spare, at, NULL, err);
+}
+
+/* Of a damaged archive: what was read, and may not be what it was, all the same. */
+static void note_doubt(struct qt_packed *p)
+{
+	const uint64_t size = qt_tarview_size(p->spare);
+	const uint64_t sound = qt_tarview_sound(p->spare, 0, size);
+
+	if (!p->salvage || p->damaged != 0 || sound == size)
+		return;
+	p->damaged = 1;
+	(void)qt_fail_at(&p->damage, QT_E_STATE, p->spool->queue_dir,
+	    (int64_t)sound, "it is damaged at byte %llu of what it expands to, or "
+	    "a little behind", (unsigned long long)sound);
 }
 
 static int read_members(struct qt_packed *p, qt_packed_progress *progress,
@@ -643,6 +661,7 @@ static int read_members(struct qt_packed *p, qt_packed_progress *progress,
 			progress(ctx, qt_tarread_progress(p->tar),
 			    (uint64_t)st.st_size);
 	}
+	note_doubt(p);
 	return rc < 0 ? -1 : qt_packed_finish(p, err);
 }
 

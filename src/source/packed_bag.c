@@ -110,60 +110,83 @@ static void text_of(const struct qt_json_value *v, char *out, size_t size)
 		out[0] = '\0';
 }
 
-/* Of the members that are used, whether one of that name was there: which of the
- * two is meant nobody can tell. */
-static bool told_before(const struct qt_json_value *key, unsigned *told)
-{
-	static const char *const used[] = {"path", "found", "queue_name", "state",
-	    "error", "sha256", "stat", "logs", "size", "name_b64",
-	    "locked_at_capture"};
-	unsigned i, bit;
+/* The members that are used. */
+enum used { PATH, FOUND, QUEUE, STATE, ERROR, SHA256, STAT, LOGS, SIZE, NAME,
+	LOCKED, USED };
 
-	for (i = 0; i < sizeof used / sizeof used[0]; i++)
-		if (qt_json_is(key, used[i])) {
-			bit = 1u << i;
-			if ((*told & bit) != 0)
-				return true;
-			*told |= bit;
-		}
-	return false;
+static enum used which(const struct qt_json_value *key)
+{
+	static const char *const names[USED] = {[PATH] = "path",
+	    [FOUND] = "found", [QUEUE] = "queue_name", [STATE] = "state",
+	    [ERROR] = "error", [SHA256] = "sha256", [STAT] = "stat",
+	    [LOGS] = "logs", [SIZE] = "size", [NAME] = "name_b64",
+	    [LOCKED] = "locked_at_capture"};
+	unsigned i = 0;
+
+	while (i < USED && !qt_json_is(key, names[i]))
+		i++;
+	return (enum used)i;
 }
 
+static void take_used(struct line *l, enum used u, const struct qt_json_value *v)
+{
+	switch (u) {
+	case PATH:
+		text_of(v, l->path, sizeof l->path);
+		break;
+	case FOUND:
+		text_of(v, l->found, sizeof l->found);
+		break;
+	case QUEUE:
+		text_of(v, l->queue, sizeof l->queue);
+		break;
+	case STATE:
+		text_of(v, l->state, sizeof l->state);
+		break;
+	case ERROR:
+		text_of(v, l->error, sizeof l->error);
+		break;
+	case SHA256:
+		text_of(v, l->sha256, sizeof l->sha256);
+		break;
+	case STAT:
+		l->stat = *v;
+		break;
+	case LOGS:
+		l->logs = *v;
+		break;
+	case SIZE:
+		l->size = *v;
+		break;
+	case NAME:
+		l->name_b64 = *v;
+		break;
+	case LOCKED:
+		l->locked = *v;
+		break;
+	case USED:
+		break;
+	}
+}
+
+/* Of two that say a thing nobody can tell which is meant: that is an error. */
 static int split(struct line *l, const char *text, size_t len)
 {
 	struct qt_json_value key, v;
 	unsigned told = 0;
 	struct qt_json j;
+	enum used u;
 	int rc;
 
 	memset(l, 0, sizeof *l);
 	if (!qt_json_open(&j, '{', text, len))
 		return -1;
 	while ((rc = qt_json_member(&j, &key, &v)) == 0) {
-		if (told_before(&key, &told))
+		u = which(&key);
+		if ((told & 1u << u) != 0 && u != USED)
 			return -1;
-		if (qt_json_is(&key, "path"))
-			text_of(&v, l->path, sizeof l->path);
-		else if (qt_json_is(&key, "found"))
-			text_of(&v, l->found, sizeof l->found);
-		else if (qt_json_is(&key, "queue_name"))
-			text_of(&v, l->queue, sizeof l->queue);
-		else if (qt_json_is(&key, "state"))
-			text_of(&v, l->state, sizeof l->state);
-		else if (qt_json_is(&key, "error"))
-			text_of(&v, l->error, sizeof l->error);
-		else if (qt_json_is(&key, "sha256"))
-			text_of(&v, l->sha256, sizeof l->sha256);
-		else if (qt_json_is(&key, "stat"))
-			l->stat = v;
-		else if (qt_json_is(&key, "logs"))
-			l->logs = v;
-		else if (qt_json_is(&key, "size"))
-			l->size = v;
-		else if (qt_json_is(&key, "name_b64"))
-			l->name_b64 = v;
-		else if (qt_json_is(&key, "locked_at_capture"))
-			l->locked = v;
+		told |= 1u << u;
+		take_used(l, u, &v);
 	}
 	return rc == 1 ? 0 : -1;
 }

@@ -379,6 +379,11 @@ void qt_tarread_close(struct qt_tarread *r)
 	free(r);
 }
 
+bool qt_tarread_done(const struct qt_tarread *r)
+{
+	return r->done;
+}
+
 uint64_t qt_tarread_progress(const struct qt_tarread *r)
 {
 	return r->lib.view == NULL ? r->lib.pos :

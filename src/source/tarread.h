@@ -103,6 +103,8 @@ int qt_tarread_next(struct qt_tarread *r, const struct qt_tar_member **m,
  */
 int qt_tarread_data(struct qt_tarread *r, void *buf, size_t len, size_t *got,
     struct qt_error *err) QT_MUST_CHECK;
+/* Whether there are no more members, as it failed or ended. */
+bool qt_tarread_done(const struct qt_tarread *r);
 /* Bytes of the file that were read so far, for a bar of progress. */
 uint64_t qt_tarread_progress(const struct qt_tarread *r);
 
@@ -132,6 +134,13 @@ int qt_tarview_salvage(struct qt_tarview *v, struct qt_error *err)
  */
 uint64_t qt_tarview_sound(const struct qt_tarview *v, uint64_t offset,
     uint64_t len);
+/*
+ * To salvage: damage that no read failed for, as all bytes of the frame are there,
+ * true or not, or as nobody asked for them.  *next is 0 at first; 1: no more.
+ * Frames that were not read are.
+ */
+int qt_tarview_unnoticed(struct qt_tarview *v, size_t *next,
+    struct qt_error *damage, struct qt_error *err) QT_MUST_CHECK;
 /* Whether any place costs the same: plain, or seekable zstd. */
 bool qt_tarview_random(const struct qt_tarview *v);
 /* Bytes of the expanded archive, 0 when that is not known (not random). */

@@ -37,6 +37,10 @@ struct frame { /* where each begins; one more for the end */
 	uint64_t packed, plain;
 };
 
+/* Of a frame, to salvage: DOUBTFUL has all bytes that it should have, but its
+ * checksum or its length is another one. */
+enum { UNREAD, SOUND, CUT, DOUBTFUL };
+
 struct qt_tarview {
 	int fd;
 	const char *name;
@@ -52,8 +56,8 @@ struct qt_tarview {
 	size_t loaded; /* the frame in out; nframes: none */
 	size_t have;   /* bytes of it, fewer than it should have if damaged */
 	const char *what; /* is wrong with it then; a constant */
-	bool *damaged; /* of each frame that was read; owned; NULL: one that is
-			* cannot be read */
+	unsigned char *state; /* of each frame; owned; NULL: a damaged one
+			       * cannot be read */
 	/* in order */
 	struct qt_tarlib lib;
 	bool lib_open;
@@ -204,7 +208,7 @@ void qt_tarview_close(struct qt_tarview *v)
 		qt_tarlib_close(&v->lib);
 	ZSTD_freeDCtx(v->ctx);
 	free(v->frame);
-	free(v->damaged);
+	free(v->state);
 	free(v->in);
 	free(v->out);
 	free(v);
@@ -212,10 +216,11 @@ void qt_tarview_close(struct qt_tarview *v)
 
 int qt_tarview_salvage(struct qt_tarview *v, struct qt_error *err)
 {
-	if (v->frame == NULL || v->damaged != NULL)
+	if (v->frame == NULL || v->state != NULL)
 		return 0;
-	v->damaged = calloc(v->nframes, sizeof *v->damaged);
-	return v->damaged != NULL ? 0 : qt_fail_mem(err);
+	v->state = calloc(v->nframes, sizeof *v->state);
+	v->loaded = v->nframes;
+	return v->state != NULL ? 0 : qt_fail_mem(err);
 }
 
 bool qt_tarview_random(const struct qt_tarview *v)
@@ -333,11 +338,13 @@ static int load_damaged(struct qt_tarview *v, size_t i, size_t packed,
 {
 	const struct frame *f = &v->frame[i];
 
-	if (v->damaged == NULL)
+	const size_t plain = (size_t)(f[1].plain - f->plain);
+
+	if (v->state == NULL)
 		return damaged(v, f->plain, what, err);
-	v->have = expand_beginning(v, packed, (size_t)(f[1].plain - f->plain));
+	v->have = expand_beginning(v, packed, plain);
 	v->what = what;
-	v->damaged[i] = true;
+	v->state[i] = v->have < plain ? CUT : DOUBTFUL;
 	v->loaded = i;
 	return 0;
 }
@@ -363,6 +370,8 @@ static int load_frame(struct qt_tarview *v, size_t i, struct qt_error *err)
 		    "a frame is not as long as the table says", err);
 	v->have = plain;
 	v->loaded = i;
+	if (v->state != NULL)
+		v->state[i] = SOUND;
 	return 0;
 }
 
@@ -375,6 +384,8 @@ static int read_frames(struct qt_tarview *v, uint64_t offset,
 	if (offset > end || end - offset < len)
 		return damaged(v, end, "it ends too early", err);
 	for (i = len != 0 ? find_frame(v, offset) : 0; *got < len; i++) {
+		if (v->frame[i].plain == v->frame[i + 1].plain)
+			continue; /* wherever a read begins */
 		if (load_frame(v, i, err) != 0)
 			return -1;
 		at = (size_t)(offset + *got - v->frame[i].plain);
@@ -495,14 +506,39 @@ uint64_t qt_tarview_sound(const struct qt_tarview *v, uint64_t offset,
 	    UINT64_MAX;
 	size_t i;
 
-	if (v->damaged == NULL || len == 0)
+	if (v->state == NULL || len == 0)
 		return len;
 	for (i = find_frame(v, offset); i < v->nframes &&
 	     v->frame[i].plain < end; i++)
-		if (v->damaged[i])
+		if (v->state[i] >= CUT)
 			return v->frame[i].plain > offset ?
 			    v->frame[i].plain - offset : 0;
 	return len;
+}
+
+int qt_tarview_unnoticed(struct qt_tarview *v, size_t *next,
+    struct qt_error *damage, struct qt_error *err)
+{
+	bool unread;
+	size_t i;
+
+	while (v->state != NULL && *next < v->nframes) {
+		i = (*next)++;
+		unread = v->state[i] == UNREAD;
+		if (!unread && v->state[i] != DOUBTFUL)
+			continue;
+		if (v->stop != NULL && *v->stop)
+			return qt_fail(err, QT_E_INTERRUPTED, v->name,
+			    "interrupted");
+		if (load_frame(v, i, err) != 0)
+			return -1;
+		if (v->state[i] == SOUND)
+			continue;
+		(void)damaged(v, v->frame[i].plain + (unread ? v->have : 0),
+		    v->what, damage);
+		return 0;
+	}
+	return 1;
 }
 
 /* ---- behind damage ---- */
@@ -538,7 +574,7 @@ static int next_in_damaged(struct qt_tarview *v, uint64_t behind, uint64_t *at,
 	const uint64_t from = v->frame[i].plain;
 	uint64_t place = (behind / QT_TAR_BLOCK + 1) * QT_TAR_BLOCK;
 
-	if (v->damaged == NULL || !v->damaged[i])
+	if (v->state == NULL || v->state[i] < CUT)
 		return 1;
 	if (load_frame(v, i, err) != 0)
 		return -1;

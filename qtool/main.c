@@ -437,11 +437,16 @@ static void say_notes(struct ctx *c, const struct qt_spool *s)
 		remark("%s: damaged in %" PRIu64 " place%s, what is intact is "
 		       "shown; the first: %s", s->queue_dir, n.damaged,
 		    n.damaged == 1 ? "" : "s", n.damage);
-	for (i = 0; c->salvage && i < QT_ARCHIVE_LOST && n.lost[i] != NULL; i++)
+	for (i = 0; c->salvage && !n.redacted && i < QT_ARCHIVE_LOST &&
+	     n.lost[i] != NULL; i++)
 		remark("%s: is in its list, and lost", n.lost[i]);
 	c->damaged = c->damaged || (n.bag && n.untold != 0) ||
-	    n.unmatched != 0 || (c->salvage && n.damaged != 0);
-	if (n.unmatched != 0)
+	    (n.unmatched != 0 && !n.redacted) || (c->salvage && n.damaged != 0);
+	if (n.unmatched != 0 && n.redacted)
+		remark("%s: names were taken out of it, and with them %" PRIu64
+		       " files of the queue: of these it has the tables in it",
+		    s->queue_dir, n.unmatched);
+	else if (n.unmatched != 0)
 		remark("%s: its list has %" PRIu64 " files that are not in it; "
 		       "qtool verify says more", s->queue_dir, n.unmatched);
 }

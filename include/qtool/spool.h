@@ -112,6 +112,8 @@ void qt_spools_salvage(struct qt_spools *s);
 /* What of an archive's claims did not hold, or was not used. */
 struct qt_archive_notes {
 	bool bag;	    /* it is an evidence archive */
+	bool redacted;	    /* names were taken out, it says: of files it has
+			     * but lines, which are unmatched */
 	uint64_t unsafe;    /* files whose path leads elsewhere, or hides */
 	uint64_t untold;    /* files that its list does not have */
 	uint64_t unmatched; /* lines of its list that have no file */

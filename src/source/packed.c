@@ -66,7 +66,8 @@ void qt_packed_forget(struct qt_packed *p)
 	free(p->order);
 	p->base = NULL;
 	p->order = NULL;
-	p->bag = p->have_list = p->loaded = p->doubt = false;
+	p->bag = p->have_list = p->loaded = p->doubt =
+	    p->redacted = false;
 	p->line = p->unsafe = p->untold = p->unmatched = 0;
 	memset(p->votes, 0, sizeof p->votes);
 }

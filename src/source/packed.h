@@ -97,6 +97,7 @@ struct qt_packed {
 	const volatile sig_atomic_t *stop;
 	bool random, have_list;
 	bool doubt;		     /* the list is out of a damaged frame */
+	bool redacted;		     /* by case.json */
 	size_t sorted;		     /* logs that are in order: the first ones */
 	size_t cursor;		     /* the item that the list comes to next */
 	uint64_t line;		     /* of the list */

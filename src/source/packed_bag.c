@@ -65,6 +65,8 @@ static int take_case(struct qt_packed *p, const struct qt_buf *text,
 		if (qt_json_is(&key, "mail_version") &&
 		    qt_spool_set_version(s, value, err) != 0)
 			return -1;
+		if (qt_json_is(&key, "redaction"))
+			p->redacted = strcmp(value, "none") != 0;
 	}
 	return rc < 0 ? bad(p, "is no JSON object", err) : 0;
 }

@@ -147,6 +147,7 @@ void qt_spool_notes(const struct qt_spool *s, struct qt_archive_notes *notes)
 	if (p == NULL)
 		return;
 	notes->bag = p->bag;
+	notes->redacted = p->redacted;
 	notes->unsafe = p->unsafe;
 	notes->untold = p->untold;
 	notes->unmatched = p->unmatched;

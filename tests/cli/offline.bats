@@ -419,3 +419,17 @@ index_of() { # ARCHIVE FILE
 		fi
 	done
 }
+
+@test "an archive without names has no queue in it, and is not damaged for that" {
+	local q=$BATS_TEST_TMPDIR/q a=$BATS_TEST_TMPDIR/a.tar.zst
+	practice_queue "$q" 20
+	"$QTOOL" -Q "$q" archive -q -o "$a" --redact recipients --all
+	for args in "" --salvage; do
+		# shellcheck disable=SC2086 # none or one
+		run_q $args -A "$a" list --format ids
+		expect_status 1
+		[ -z "$output" ]
+		[[ $stderr == *'names were taken out of it, and with them 20 files'* ]]
+		[ "${#stderr_lines[@]}" -eq 1 ]
+	done
+}

@@ -37,11 +37,26 @@ static unsigned scan(const struct qt_spools *spools, const char *id)
 	return n;
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+static void look(const char *path, bool salvage)
 {
 	char *ids[] = {(char[]){ID}};
 	struct qt_spools spools;
 	struct qt_error err;
+
+	qt_spools_init(&spools);
+	REQUIRE(qt_spools_add_archive(&spools, path, &err) == 0);
+	if (salvage)
+		qt_spools_salvage(&spools);
+	if (qt_spools_load_ids(&spools, ids, 1, NULL, &err) == 0 &&
+	    qt_spools_load(&spools, NULL, NULL, NULL, &err) == 0)
+		REQUIRE(scan(&spools, NULL) == scan(&spools, ID));
+	else
+		REQUIRE(err.code == QT_E_STATE && err.text[0] != '\0');
+	qt_spools_release(&spools);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
 	char path[32];
 	int fd;
 
@@ -50,14 +65,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	fd = memfd_create("fuzz", MFD_CLOEXEC);
 	REQUIRE(fd >= 0 && write(fd, data, size) == (ssize_t)size);
 	(void)snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
-	qt_spools_init(&spools);
-	REQUIRE(qt_spools_add_archive(&spools, path, &err) == 0);
-	if (qt_spools_load_ids(&spools, ids, 1, NULL, &err) == 0 &&
-	    qt_spools_load(&spools, NULL, NULL, NULL, &err) == 0)
-		REQUIRE(scan(&spools, NULL) == scan(&spools, ID));
-	else
-		REQUIRE(err.code == QT_E_STATE && err.text[0] != '\0');
-	qt_spools_release(&spools);
+	look(path, false);
+	look(path, true);
 	(void)close(fd);
 	return 0;
 }

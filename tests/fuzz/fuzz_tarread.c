@@ -74,7 +74,23 @@ static void read_all(struct qt_tarread *r, struct qt_tarview *v)
 		REQUIRE(err.code == QT_E_STATE && err.text[0] != '\0');
 }
 
-static void run(int fd)
+/* Behind damage: forward, and to an end. */
+static void look_behind(struct qt_tarview *v)
+{
+	const uint64_t size = qt_tarview_size(v);
+	struct qt_error damage, err;
+	uint64_t behind, at;
+	size_t next = 0;
+
+	for (behind = 0; qt_tarview_next_header(v, behind, &at, &err) == 0;
+	     behind = at)
+		REQUIRE(at > behind && at < size);
+	while (qt_tarview_unnoticed(v, &next, &damage, &err) == 0)
+		REQUIRE(damage.code == QT_E_STATE &&
+		    qt_tarview_sound(v, 0, size) <= size);
+}
+
+static void run(int fd, bool salvage)
 {
 	const struct qt_tar_limits limits = {.members = 50,
 	    .member_size = EXPANDED, .expanded = EXPANDED, .ratio = 4000,
@@ -83,14 +99,21 @@ static void run(int fd)
 	struct qt_tarview *v = NULL, *again = NULL;
 	struct qt_error err;
 
-	if (qt_tarread_open(&r, fd, "fuzz", &limits, NULL, &err) == 0)
+	if (!salvage &&
+	    qt_tarread_open(&r, fd, "fuzz", &limits, NULL, &err) == 0)
 		read_all(r, NULL);
 	qt_tarread_close(r);
 	r = NULL;
 	if (qt_tarview_open(&v, fd, "fuzz", NULL, &err) == 0 &&
-	    qt_tarview_open(&again, fd, "fuzz", NULL, &err) == 0 &&
-	    qt_tarread_open_view(&r, v, &limits, &err) == 0)
-		read_all(r, again);
+	    qt_tarview_open(&again, fd, "fuzz", NULL, &err) == 0) {
+		if (salvage)
+			REQUIRE(qt_tarview_salvage(v, &err) == 0 &&
+			    qt_tarview_salvage(again, &err) == 0);
+		if (qt_tarread_open_view(&r, v, &limits, &err) == 0)
+			read_all(r, again);
+		if (salvage)
+			look_behind(again);
+	}
 	qt_tarread_close(r);
 	qt_tarview_close(v);
 	qt_tarview_close(again);
@@ -105,7 +128,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	fd = memfd_create("fuzz", MFD_CLOEXEC);
 	REQUIRE(fd >= 0);
 	REQUIRE(write(fd, data, size) == (ssize_t)size);
-	run(fd);
+	run(fd, false);
+	run(fd, true);
 	(void)close(fd);
 	return 0;
 }

@@ -477,12 +477,13 @@ static int go_on(struct passing *p, const struct qt_error *damage,
 {
 	struct qt_check *c = p->c;
 	uint64_t at = 0, from = damage->offset > 0 ? (uint64_t)damage->offset : 0;
+	const bool refused = qt_tarread_refused(p->r);
 	int r = 1;
 
 	qt_tarread_close(p->r);
 	p->r = NULL;
 	p->behind = from > p->behind ? from : p->behind;
-	if (p->view != NULL && c->res->members != 0 &&
+	if (!refused && p->view != NULL && c->res->members != 0 &&
 	    qt_tarview_random(p->view))
 		r = qt_tarview_next_header(p->view, p->behind, &at, err);
 	if (r < 0)

@@ -602,7 +602,8 @@ static int go_on(struct qt_packed *p, uint64_t *behind, struct qt_error *err)
 	uint64_t at;
 	int r;
 
-	if (!p->salvage || damage.code != QT_E_STATE)
+	if (!p->salvage || damage.code != QT_E_STATE ||
+	    qt_tarread_refused(p->tar))
 		return -1;
 	if (p->damaged++ == 0)
 		p->damage = damage;

@@ -41,6 +41,7 @@ struct qt_tarread {
 	const char *block; /* libarchive's, of them the next block_left */
 	size_t block_left;
 	bool done;
+	bool refused; /* it goes beyond a limit */
 };
 
 /* ---- libarchive over a descriptor ---- */
@@ -384,23 +385,29 @@ bool qt_tarread_done(const struct qt_tarread *r)
 	return r->done;
 }
 
+bool qt_tarread_refused(const struct qt_tarread *r)
+{
+	return r != NULL && r->refused;
+}
+
 uint64_t qt_tarread_progress(const struct qt_tarread *r)
 {
 	return r->lib.view == NULL ? r->lib.pos :
 	    qt_tarview_packed(r->lib.view, r->lib.pos);
 }
 
-static int beyond(const struct qt_tarread *r, const char *what, uint64_t most,
+static int beyond(struct qt_tarread *r, const char *what, uint64_t most,
     struct qt_error *err)
 {
 	int64_t at = (int64_t)qt_tarlib_expanded(&r->lib);
 
+	r->refused = true;
 	return qt_fail_at(err, QT_E_STATE, r->lib.name, at,
 	    "refused at \"%.100s\", byte %lld of what it expands to: %s (%llu)",
 	    r->path, (long long)at, what, (unsigned long long)most);
 }
 
-static int check_limits(const struct qt_tarread *r, struct qt_error *err)
+static int check_limits(struct qt_tarread *r, struct qt_error *err)
 {
 	const struct qt_tar_limits *l = &r->limits;
 	uint64_t expanded = qt_tarlib_expanded(&r->lib);

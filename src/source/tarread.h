@@ -105,6 +105,9 @@ int qt_tarread_data(struct qt_tarread *r, void *buf, size_t len, size_t *got,
     struct qt_error *err) QT_MUST_CHECK;
 /* Whether there are no more members, as it failed or ended. */
 bool qt_tarread_done(const struct qt_tarread *r);
+/* Whether it failed by going beyond a limit: that is no damage to be read on
+ * behind. */
+bool qt_tarread_refused(const struct qt_tarread *r);
 /* Bytes of the file that were read so far, for a bar of progress. */
 uint64_t qt_tarread_progress(const struct qt_tarread *r);
 

@@ -433,3 +433,32 @@ index_of() { # ARCHIVE FILE
 		[ "${#stderr_lines[@]}" -eq 1 ]
 	done
 }
+
+@test "a bomb is none that --salvage or verify would read on behind" {
+	local bomb=$BATS_TEST_TMPDIR/bomb.tar.zst
+	# one frame, again and again: a file of 60 MiB of zeros in each
+	python3 - "$BATS_TEST_TMPDIR/frame" <<-'END'
+		import sys, tarfile
+		m = tarfile.TarInfo("spool/deferred/0123456789A")
+		m.size = (60 << 20) - 512
+		with open(sys.argv[1], "wb") as out:
+		    out.write(m.tobuf(tarfile.USTAR_FORMAT))
+		    out.truncate(60 << 20)
+	END
+	zstd -q -1 --no-check "$BATS_TEST_TMPDIR/frame"
+	python3 - "$BATS_TEST_TMPDIR/frame.zst" "$bomb" <<-'END'
+		import struct, sys
+		frame, n = open(sys.argv[1], "rb").read(), 400
+		table = struct.pack("<II", len(frame), 60 << 20) * n + struct.pack("<IBI", n, 0, 0x8F92EAB1)
+		with open(sys.argv[2], "wb") as out:
+		    out.write(frame * n + struct.pack("<II", 0x184D2A5E, len(table)) + table)
+	END
+	[ "$(stat -c %s "$bomb")" -lt 5000000 ]
+	run_q -A "$bomb" --salvage list
+	expect_status 5
+	[[ $stderr == *"refused at"* ]]
+	run_q verify "$bomb"
+	expect_status 1
+	[[ $output == *"refused at"*"what follows could not be checked"* ]]
+	[ "$(grep -c refused <<<"$output")" -eq 1 ]
+}

@@ -139,9 +139,16 @@ static int make_tmp(struct newdir *d, struct qt_error *err)
 
 static int open_it(struct newdir *d, struct qt_error *err)
 {
+	struct stat st;
+
 	d->fd = open(d->tmp, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (d->fd < 0)
 		return qt_fail_sys(err, "open", d->path);
+	/* who owns the directory around it was quicker */
+	if (fstat(d->fd, &st) != 0 || st.st_uid != geteuid() ||
+	    (st.st_mode & 077) != 0)
+		return qt_fail(err, QT_E_REFUSED, d->tmp,
+		    "is not what was made: somebody changes this directory");
 	if (mkdirat(d->fd, d->sub, 0700) != 0)
 		return qt_fail_sys(err, "mkdir", d->path);
 	d->sub_fd = openat(d->fd, d->sub,

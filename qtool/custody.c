@@ -206,13 +206,14 @@ static void show_added(struct own *own, const struct qt_buf *line)
 
 /* The chain is one event longer then: *r says so. */
 static int add_event(struct own *own, struct qt_verify_result *r,
-    const struct qt_custody_event *e, struct qt_error *err)
+    const struct qt_custody_event *e, bool *written, struct qt_error *err)
 {
 	struct qt_buf line;
 	int bad;
 
 	qt_buf_init(&line, 0);
 	bad = custodian_add(&own->custodian, r, e, &line, err);
+	*written = bad == 0;
 	if (bad == 0)
 		bad = qt_custody_went_on(r, line.data, line.len, err);
 	if (bad == 0)
@@ -222,35 +223,37 @@ static int add_event(struct own *own, struct qt_verify_result *r,
 }
 
 static int tell_attached(struct own *own, struct qt_verify_result *r,
-    struct qt_error *err)
+    const char *sum, bool *written, struct qt_error *err)
 {
-	char what[400], sum[65];
+	char what[400];
 
 	(void)snprintf(what, sizeof(what), "%s, serial %s%s%s", r->stamp.time,
 	    r->stamp.serial, r->stamp.authority[0] != '\0' ? ", " : "",
 	    r->stamp.authority);
-	if (qt_custody_sum(own->answer.data, own->answer.len, sum, err) != 0)
-		return -1;
 	return add_event(own, r, &(struct qt_custody_event){
 	    .event = "timestamped", .what = what, .why = own->c->reason,
-	    .sha256 = sum}, err);
+	    .sha256 = sum}, written, err);
 }
 
 /* The answer and its event, or neither. */
 static int attach(struct own *own, struct qt_verify_result *r,
     struct qt_error *err)
 {
+	bool written = false;
 	struct qt_error why;
+	char sum[65];
 
 	if (!r->stamped)
 		return qt_fail(err, QT_E_REFUSED, own->attach,
 		    "is not kept: it is no time stamp of this archive");
-	if (custodian_attach(&own->custodian, own->answer.data,
+	if (qt_custody_sum(own->answer.data, own->answer.len, sum, err) != 0 ||
+	    custodian_attach(&own->custodian, own->answer.data,
 		own->answer.len, err) != 0)
 		return -1;
-	if (tell_attached(own, r, err) == 0)
+	if (tell_attached(own, r, sum, &written, err) == 0)
 		return 0;
-	if (custodian_detach(&own->custodian, &why) != 0)
+	/* an event that is there is about what is there */
+	if (!written && custodian_detach(&own->custodian, &why) != 0)
 		remark("%s: %s: it stays, without an event about it", why.where,
 		    why.text);
 	return -1;
@@ -260,6 +263,7 @@ static int add_own(struct own *own, struct qt_verify_result *r,
     struct qt_error *err)
 {
 	struct qt_buf what;
+	bool written;
 	int bad;
 
 	qt_buf_init(&what, 0);
@@ -271,7 +275,7 @@ static int add_own(struct own *own, struct qt_verify_result *r,
 	if (bad == 0)
 		bad = add_event(own, r, &(struct qt_custody_event){
 		    .event = own->add, .what = what.data,
-		    .why = own->c->reason, .sha256 = r->sha256}, err);
+		    .why = own->c->reason, .sha256 = r->sha256}, &written, err);
 	qt_buf_release(&what);
 	return bad;
 }

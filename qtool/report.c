@@ -190,11 +190,15 @@ static void print(const struct ctx *c, const char *dir,
 	    plural(n->accounts, "account", "accounts"),
 	    human_count(n->clients, clients),
 	    plural(n->clients, "address", "addresses"));
-	(void)printf("  incident.html        for your own house\n"
-	    "  account-owner.txt    for the owner of the account\n"
-	    "  delist.txt           for those who block you\n"
-	    "  net/*.eml            %s %s to networks, to be sent by you\n",
-	    human_count(n->networks, nets), plural(n->networks, "mail", "mails"));
+	(void)printf("  incident.html        for your own house\n");
+	if (n->accounts != 0)
+		(void)printf("  account-owner.txt    for the owner of the "
+		    "account\n");
+	(void)printf("  delist.txt           for those who block you\n");
+	if (n->networks != 0)
+		(void)printf("  net/*.eml            %s %s to networks, to be "
+		    "sent by you\n", human_count(n->networks, nets),
+		    plural(n->networks, "mail", "mails"));
 	if (n->own != 0)
 		(void)printf("%s of these addresses %s no network that could be "
 		    "written to\n", human_count(n->own, nets),

@@ -460,8 +460,9 @@ static bool must_read_all(const struct ctx *c, const struct qt_confine *rules)
 		return false;
 	return rules->abi != 0 || !rules->change_user ||
 	    c->roles.hand_pid > 0 || c->transaction != 0 ||
-	    c->cmd == &cmd_history || c->cmd == &cmd_report || c->cmd == &cmd_status ||
-	    c->cmd == &cmd_release || c->cmd == &cmd_restore;
+	    c->cmd == &cmd_history || c->cmd == &cmd_report ||
+	    c->cmd == &cmd_status || c->cmd == &cmd_release ||
+	    c->cmd == &cmd_restore;
 }
 
 static int become_judge(struct ctx *c, struct qt_error *err)

@@ -60,8 +60,8 @@ int transaction_check(const struct ctx *c, struct qt_error *err)
 	if ((c->cmd->needs & READS_TX) != 0)
 		return 0;
 	return qt_fail(err, QT_E_USAGE, "--transaction",
-	    "%s does not take it: list, top, show, query, archive and report read what "
-	    "a transaction keeps", c->cmd->name);
+	    "%s does not take it: list, top, show, query, archive and report "
+	    "read what a transaction keeps", c->cmd->name);
 }
 
 int transaction_open(struct ctx *c, struct qt_error *err)

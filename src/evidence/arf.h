@@ -30,7 +30,5 @@ int qt_arf_text(const struct qt_arf *a, struct qt_buf *b, struct qt_error *err)
 /* "203.0.113.7", "3 addresses of 203.0.113.0/24"; one who answers for several
  * networks has "... and other networks". */
 void qt_arf_source(const struct qt_arf *a, struct qt_buf *b);
-/* The bytes of a message up to its first empty line. */
-size_t qt_arf_header_size(const char *s, size_t len);
 
 #endif

@@ -58,22 +58,30 @@ const char *qt_incident_number(uint64_t n, char out[32])
 	return out;
 }
 
+/* Labels begin and end with a letter or a digit (RFC 1123 2.1). */
 bool qt_incident_is_host(const char *s)
 {
-	const char *p;
+	const char *p, *label = s;
 	bool dot = false;
 
-	if (s == NULL || *s == '.' || *s == '-' || strlen(s) > 253)
+	if (s == NULL || strlen(s) > 253)
 		return false;
-	for (p = s; *p != '\0'; p++) {
-		if (!((*p >= 'a' && *p <= 'z') || (*p >= 'A' && *p <= 'Z') ||
-			(*p >= '0' && *p <= '9') || *p == '-' || *p == '.'))
+	for (p = s; *p != '\0' || p != label; p++) {
+		if (*p == '.' || *p == '\0') {
+			if (p == label || p - label > 63 || *label == '-' ||
+			    p[-1] == '-')
+				return false;
+			if (*p == '\0')
+				return dot;
+			dot = true;
+			label = p + 1;
+		} else if (!((*p >= 'a' && *p <= 'z') ||
+			       (*p >= 'A' && *p <= 'Z') ||
+			       (*p >= '0' && *p <= '9') || *p == '-')) {
 			return false;
-		if (*p == '.' && p[1] == '.')
-			return false;
-		dot = dot || *p == '.';
+		}
 	}
-	return dot && p[-1] != '.';
+	return false;
 }
 
 /* ---- who reports ---- */

@@ -112,6 +112,8 @@ int qt_sample_take(struct qt_incident *x, struct qt_sample *s,
 /* Its bytes, in lines that end in a line feed; b is cleared first. */
 int qt_sample_bytes(const struct qt_incident *x, const struct qt_sample *s,
     struct qt_buf *b, struct qt_error *err) QT_MUST_CHECK;
+/* The bytes of a message's lines up to its first empty one. */
+size_t qt_sample_header(const char *s, size_t len);
 /* A login as others may see it: a token, unless nothing is redacted. */
 int qt_sample_login(const struct qt_incident *x, struct qt_buf *out,
     const char *login, struct qt_error *err) QT_MUST_CHECK;

@@ -73,7 +73,7 @@ static void cut(struct qt_arf *a, struct qt_buf *b)
 {
 	const char *nl;
 
-	b->len = qt_arf_header_size(qt_buf_str(b), b->len);
+	b->len = qt_sample_header(qt_buf_str(b), b->len);
 	a->third = b->len != 0 ? QT_ARF_HEADER : QT_ARF_NOTHING;
 	if (b->len <= QT_SAMPLE_WHOLE)
 		return;

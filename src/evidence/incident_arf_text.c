@@ -415,19 +415,6 @@ static void first_message(const struct qt_arf *a, struct qt_buf *b,
 	qt_buf_clear(p);
 }
 
-size_t qt_arf_header_size(const char *s, size_t len)
-{
-	const char *p = s, *const end = s + len, *nl;
-
-	while (p < end && *p != '\n') {
-		if (*p == '\r' && p + 1 < end && p[1] == '\n')
-			break;
-		nl = memchr(p, '\n', (size_t)(end - p));
-		p = nl != NULL ? nl + 1 : end;
-	}
-	return (size_t)(p - s);
-}
-
 /* One line behind "> ", cut where mail would not take it. */
 static void quote_line(struct qt_buf *b, struct qt_buf *p, const char *s,
     size_t len)
@@ -453,7 +440,7 @@ static void quote_line(struct qt_buf *b, struct qt_buf *p, const char *s,
 /* The lines of a header; tabs are blanks, so that they need no escape. */
 static void quote(struct qt_buf *b, struct qt_buf *p, char *s, size_t len)
 {
-	const size_t size = qt_arf_header_size(s, len);
+	const size_t size = qt_sample_header(s, len);
 	char *const end = s + size, *nl, *c;
 	unsigned lines = 0;
 

@@ -235,12 +235,13 @@ static int header_alone(struct taking *t, struct qt_sample *s,
 	return r;
 }
 
-/* Header lines with their line end: up to an empty line. */
-static size_t header_size(const char *s, size_t len)
+size_t qt_sample_header(const char *s, size_t len)
 {
-	const char *p = s, *end = s + len, *nl;
+	const char *p = s, *const end = s + len, *nl;
 
 	while (p < end && *p != '\n') {
+		if (*p == '\r' && p + 1 < end && p[1] == '\n')
+			break;
 		nl = memchr(p, '\n', (size_t)(end - p));
 		p = nl != NULL ? nl + 1 : end;
 	}
@@ -269,7 +270,8 @@ static int from_file(struct taking *t, struct qt_sample *s,
 	} else if (r >= 0) {
 		s->whole = whole && r == 0 && len <= QT_SAMPLE_WHOLE;
 		if (!s->whole)
-			len = header_size((const char *)qt_spill_bytes(&eml), len);
+			len = qt_sample_header((const char *)qt_spill_bytes(&eml),
+			    len);
 		r = keep_bytes(t->x, s, qt_spill_bytes(&eml), len, err);
 	}
 	qt_facts_file_release(&f);

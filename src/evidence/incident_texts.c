@@ -380,18 +380,23 @@ static void readme_files(struct qt_buf *b, const struct qt_incident *x)
 	    "  incident.html       for your own house: print it, or hand it on\n"
 	    "  incident.md         the same as text\n"
 	    "  summary.json        the same numbers for programs\n"
-	    "  gdpr-facts.json     for who answers for data protection\n"
-	    "  account-owner*.txt  for the owner of each account\n"
+	    "  gdpr-facts.json     for who answers for data protection\n");
+	if (accounts(x) != 0)
+		qt_buf_adds(b,
+		    "  account-owner*.txt  for the owner of each account\n");
+	qt_buf_adds(b,
 	    "  delist.txt          for those who block you\n"
 	    "  ioc.csv             the addresses it came from, for a firewall or\n"
 	    "                      an incident team\n");
-	qt_buf_addf(b,
-	    "  net/*.eml           for the networks it came from: %s mails in\n"
-	    "                      ARF (RFC 5965), to be opened, read and sent\n"
-	    "                      by a mail program\n"
-	    "  net/*.xarf.json     the same as XARF 4, an object an address,\n"
-	    "                      for those who take that\n",
-	    qt_incident_number(x->networks, n));
+	if (x->networks != 0)
+		qt_buf_addf(b,
+		    "  net/*.eml           for the networks it came from: %s %s\n"
+		    "                      in ARF (RFC 5965), to be opened, read and\n"
+		    "                      sent by a mail program\n"
+		    "  net/*.xarf.json     the same as XARF 4, an object an address,\n"
+		    "                      for those who take that\n",
+		    qt_incident_number(x->networks, n),
+		    x->networks == 1 ? "mail" : "mails");
 	if (x->own_key)
 		qt_buf_adds(b,
 		    "  redact.key          whose names the tokens are: keep it,\n"

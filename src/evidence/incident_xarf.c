@@ -15,6 +15,7 @@
 #include "evidence/bag.h"
 #include "evidence/base64.h"
 #include "evidence/hash.h"
+#include "qtool/custody.h"
 #include "qtool/escape.h"
 
 /* Limits of the format: characters, but for the last. */
@@ -44,25 +45,6 @@ static bool is_time(int64_t t)
 	return t > 0 && t <= LAST_TIME;
 }
 
-/* A label of a host name begins and ends with a letter or a digit. */
-static bool is_hostname(const char *s)
-{
-	const char *p, *label = s;
-
-	if (!qt_incident_is_host(s))
-		return false;
-	for (p = s;; p++) {
-		if (*p != '.' && *p != '\0')
-			continue;
-		if (p == label || p - label > 63 || *label == '-' ||
-		    p[-1] == '-')
-			return false;
-		if (*p == '\0')
-			return true;
-		label = p + 1;
-	}
-}
-
 /* An address that every program takes for one. */
 static bool is_address(const char *s)
 {
@@ -75,7 +57,7 @@ static bool is_address(const char *s)
 			(*p != '\0' && strchr(others, *p) != NULL)) ||
 		    (*p == '.' && (p == s || p[1] == '.' || p[1] == '@')))
 			return false;
-	return p != s && p - s <= 64 && is_hostname(p + 1);
+	return p != s && p - s <= 64 && qt_incident_is_host(p + 1);
 }
 
 /* ---- members ---- */
@@ -242,23 +224,6 @@ static void about_logins(const struct object *o)
 	description(o, &d);
 }
 
-static int hash(const struct qt_buf *bytes, char hex[QT_SHA256_HEX],
-    struct qt_error *err)
-{
-	unsigned char sum[QT_SHA256_SIZE];
-	struct qt_digest d;
-	int r = qt_digest_init(&d, err);
-
-	if (r != 0)
-		return r;
-	qt_digest_add(&d, qt_buf_str(bytes), bytes->len);
-	r = qt_digest_final(&d, sum, err);
-	if (r == 0)
-		qt_digest_hex(sum, hex);
-	qt_digest_release(&d);
-	return r;
-}
-
 /* The sample; one that is empty or beyond the limit is left out. */
 static int evidence(const struct object *o, struct qt_error *err)
 {
@@ -270,7 +235,7 @@ static int evidence(const struct object *o, struct qt_error *err)
 	qt_buf_init(&bytes, 0);
 	r = qt_sample_bytes(o->x, o->s, &bytes, err);
 	if (r == 0 && bytes.len != 0 && bytes.len <= EVIDENCE_MAX &&
-	    (r = hash(&bytes, hex, err)) == 0) {
+	    (r = qt_custody_sum(bytes.data, bytes.len, hex, err)) == 0) {
 		key(o, "evidence");
 		qt_buf_adds(o->b, "[{\"content_type\": ");
 		qt_json_string(o->b, whole ? "message/rfc822" :
@@ -326,7 +291,7 @@ int qt_incident_xarf_spam(struct qt_incident *x, const struct qt_counted *client
 	const struct object o = {x, client, s, b};
 	unsigned i;
 
-	if (s == NULL || !is_hostname(x->domain))
+	if (s == NULL || !qt_incident_is_host(x->domain))
 		return 1;
 	if (beginning(&o, "messaging", "spam", "content_analysis", err) != 0)
 		return -1;
@@ -367,7 +332,7 @@ int qt_incident_xarf_login(struct qt_incident *x,
 	const struct object o = {x, client, s, b};
 
 	if (s == NULL || qt_client_of(client)->logins == 0 ||
-	    !is_hostname(x->domain))
+	    !qt_incident_is_host(x->domain))
 		return 1;
 	if (beginning(&o, "connection", "login_attack", "traffic_analysis",
 		err) != 0)

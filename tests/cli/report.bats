@@ -202,6 +202,7 @@ mail() {
 		run grep -rFf "$BATS_TEST_TMPDIR/names" "$R/net"
 		[ -z "$output" ]
 		jq -r '.evidence[].payload' "$R"/net/*.json | base64 -d >"$BATS_TEST_TMPDIR/shown"
+		grep -q '^Received: ' "$BATS_TEST_TMPDIR/shown"
 		run grep -Ff "$BATS_TEST_TMPDIR/names" -e "$JOE" "$BATS_TEST_TMPDIR/shown"
 		[ -z "$output" ]
 		run grep -rF "$JOE" "$R/net"

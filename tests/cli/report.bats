@@ -58,6 +58,18 @@ mail() {
 	END
 }
 
+# deferred_message <CONTENT: the queue of one from 203.0.113.7 to bob.jones.
+deferred_message() {
+	{
+		printf '# one message\nqueue deferred\n\nC auto\nT 1700000000 250000\n'
+		printf 'A client_address=203.0.113.7\nA client_port=4711\n'
+		printf 'S news@victim.example\nR bob.jones@example.org\nM\n'
+		cat
+		printf 'X\nE\n'
+	} >"$BATS_TEST_TMPDIR/m.txt"
+	"$TOOLS/mkqueue" "$Q" "$BATS_TEST_TMPDIR/m.txt"
+}
+
 @test "every number is that of the queue" {
 	practice_queue "$Q" 300
 	report 0 --sasl "$JOE" --case 2026-17
@@ -254,25 +266,12 @@ mail() {
 }
 
 @test "a name in encoded words is a token in every field of an object" {
-	cat >"$BATS_TEST_TMPDIR/m.txt" <<-'END'
-	# names where nothing is encoded as a rule
-	queue deferred
-
-	C auto
-	T 1700000000 250000
-	A client_address=203.0.113.7
-	A client_port=4711
-	S news@victim.example
-	R bob.jones@example.org
-	M
+	deferred_message <<-'END'
 	N Subject: =?utf-8?B?SGkgYm9iLmpvbmVz?= once
 	N X-Mailer: =?utf-8?B?Ym9iLmpvbmVz?=
 	N Message-ID: <=?utf-8?Q?bob=2Ejones?=@x>
 	N
-	X
-	E
 	END
-	"$TOOLS/mkqueue" "$Q" "$BATS_TEST_TMPDIR/m.txt"
 	report 0 --all
 	[[ $(jq -r .subject "$R/net/203.0.113.7.spam.xarf.json") == 'Hi r-'????????????????' once' ]]
 	[[ $(jq -r .user_agent "$R/net/203.0.113.7.spam.xarf.json") == r-???????????????? ]]
@@ -414,23 +413,11 @@ soon_nothing_left() {
 }
 
 @test "a subject without an end takes no more room than others" {
-	cat >"$BATS_TEST_TMPDIR/m.txt" <<-'END'
-	# a long subject, cut between two characters
-	queue deferred
-
-	C auto
-	T 1700000000 250000
-	A client_address=203.0.113.7
-	A client_port=4711
-	S news@victim.example
-	R bob@example.org
-	M
+	# cut between two characters
+	deferred_message <<-'END'
 	N Subject: \{999:x}\xc3\xbc\{900:y}
 	N
-	X
-	E
 	END
-	"$TOOLS/mkqueue" "$Q" "$BATS_TEST_TMPDIR/m.txt"
 	report 0 --all
 	[ "$(of '.subjects[0].subject')" = "$(printf 'x%.0s' {1..999})" ]
 	[ "$(jq -r '.subject | length' "$R/net/203.0.113.7.spam.xarf.json")" = 500 ]

@@ -62,8 +62,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	if (size > FUZZ_MAX)
 		return 0;
-	fd = memfd_create("fuzz", MFD_CLOEXEC);
-	REQUIRE(fd >= 0 && write(fd, data, size) == (ssize_t)size);
+	fd = fuzz_memory_file(data, size);
 	(void)snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
 	look(path, false);
 	look(path, true);

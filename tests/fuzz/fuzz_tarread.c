@@ -125,9 +125,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	if (size > FUZZ_MAX)
 		return 0;
-	fd = memfd_create("fuzz", MFD_CLOEXEC);
-	REQUIRE(fd >= 0);
-	REQUIRE(write(fd, data, size) == (ssize_t)size);
+	fd = fuzz_memory_file(data, size);
 	run(fd, false);
 	run(fd, true);
 	(void)close(fd);

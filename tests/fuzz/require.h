@@ -9,6 +9,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #define FUZZ_MAX 4096u /* bytes of input that a target looks at, as a rule */
 
@@ -22,6 +24,15 @@ static inline void require(
 		return;
 	(void)fprintf(stderr, "%s:%d: not so: %s\n", file, line, what);
 	abort();
+}
+
+/* The input as a file without a name; the caller closes it. */
+static inline int fuzz_memory_file(const uint8_t *data, size_t size)
+{
+	const int fd = memfd_create("fuzz", MFD_CLOEXEC);
+
+	REQUIRE(fd >= 0 && write(fd, data, size) == (ssize_t)size);
+	return fd;
 }
 
 #endif

@@ -43,7 +43,8 @@ size_t qt_picks_count(const struct qt_picks *p);
 size_t qt_picks_open(const struct qt_picks *p);
 const struct qt_pick *qt_picks_at(const struct qt_picks *p, size_t i);
 
-/* As many descriptors as this process may have, for qt_picks_add(). */
+/* As many descriptors as this process may have, and root may get, for
+ * qt_picks_add(): what is beyond them is not kept open. */
 void qt_picks_raise_limit(void);
 
 #endif

@@ -16,6 +16,7 @@
 #include "source/picks_priv.h"
 #include "source/tree.h"
 
+#define MOST 1048576u /* descriptors of a process: fs.nr_open where nobody set it */
 #define RESERVE 256u /* descriptors for all else: directories, threads */
 #define TABLE (1 << 16) /* 8 bytes each */
 #define ARENA_MAX ((size_t)4 << 30)
@@ -46,10 +47,14 @@ static void grow_table(rlim_t may)
 
 void qt_picks_raise_limit(void)
 {
+	const struct rlimit most = {MOST, MOST};
 	struct rlimit r;
 
 	if (getrlimit(RLIMIT_NOFILE, &r) != 0)
 		return;
+	/* root may have more than root was given */
+	if (r.rlim_max < MOST && setrlimit(RLIMIT_NOFILE, &most) == 0)
+		r = most;
 	if (r.rlim_cur < r.rlim_max) {
 		r.rlim_cur = r.rlim_max;
 		(void)setrlimit(RLIMIT_NOFILE, &r);

@@ -197,6 +197,24 @@ static void what_was_picked_outlives_its_name(void **state)
 	free(data);
 }
 
+/* All that there are to be had: at least what a process may raise by itself. */
+static void the_limit_is_raised(void **state)
+{
+	struct rlimit was, few, now;
+
+	(void)state;
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &was), 0);
+	few = was;
+	few.rlim_cur = 300;
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
+	qt_picks_raise_limit();
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &now), 0);
+	assert_true(now.rlim_cur >= was.rlim_max);
+	assert_true(now.rlim_cur == now.rlim_max);
+	was.rlim_max = now.rlim_max;
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &was), 0);
+}
+
 /* No descriptors to spare: what has moved is found, what has gone is told. */
 static void without_descriptors(void **state)
 {
@@ -268,6 +286,7 @@ int main(void)
 	    TEST(in_order_with_bytes_and_logs),
 	    TEST(by_sha512_too_when_wanted),
 	    TEST(what_was_picked_outlives_its_name),
+	    TEST(the_limit_is_raised),
 	    TEST(without_descriptors),
 	    TEST(large_files_are_not_kept),
 	};
